@@ -1,0 +1,44 @@
+# make figures   set up, run the embedded example, write the report
+# make test      set up, lint, run the tests
+# make clean     remove the environment (results stay)
+
+PYTHON ?= python3
+CORES ?= all
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: figures test lint clean setup
+.DEFAULT_GOAL := figures
+
+figures: $(READY)
+	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/snakemake --report results/report.html
+	@echo
+	@echo "Figures:  results/figures/*.pdf and *.png"
+	@echo "Tables:   results/<experiment>/seed<n>/*.parquet and results/phases.parquet"
+	@echo "Report:   results/report.html (open it in a browser)"
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+test: lint
+	$(BIN)/python -m pytest -n 2
+	@echo
+	@echo "All tests passed. What they check: tests/, one file for each module and each part of the workflow."
+
+setup: $(READY)
+
+$(READY): envs/requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -r envs/requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --editable .
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,26 @@
+# The two-phase learning dynamics of neural networks, from a config file to the papers' figures.
+# One config: config/demo.yaml unless --configfile names another. Everything lands under its `results`.
+
+from snakemake.utils import min_version
+
+min_version("9.12")
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"  # the checked config, and what rules ask of it
+include: "workflow/rules/data.smk"  # data set -> one canonical file
+include: "workflow/rules/train.smk"  # base run: checkpoints, predictions
+include: "workflow/rules/chaos.smk"  # forks from perturbed states, and their distance to the base run
+include: "workflow/rules/cone.smk"  # kernels, linearized runs
+include: "workflow/rules/pairs.smk"  # C, S, B, D of all pairs of checkpoints, block by block
+include: "workflow/rules/phases.smk"  # inflection points, cone width, planes
+include: "workflow/rules/figures.smk"  # one rule, and one target, for each figure
+
+
+rule all:
+    default_target: True
+    input:
+        every_figure,
+        every_table,

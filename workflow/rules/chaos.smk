@@ -1,0 +1,88 @@
+rule forks:
+    input:
+        data=data_file,
+        trajectory=f"{RUN}/trajectory",
+    output:
+        forks=directory(f"{RUN}/forks/{{block}}"),
+    params:
+        model=of("model"),
+        settings=of("training"),
+        seed=seed,
+        t0s=block_t0s,
+        t1s=of("chaos", "t1"),
+        draws=of("chaos", "draws"),
+        norm=of("chaos", "norm"),
+        size=of("chaos", "size"),
+        control=lambda w: [t0 for t0 in block_t0s(w) if t0 in of("chaos", "control")(w)],
+        replay=of("chaos", "replay"),
+        code=code_digest("forks"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/forks/{{block}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/forks/{{block}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: torch_threads
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+        gpu=gpus,
+    script:
+        "../scripts/forks.py"
+
+
+rule fork_barriers:
+    input:
+        data=data_file,
+        trajectory=f"{RUN}/trajectory",
+        forks=f"{RUN}/forks/{{block}}",
+    output:
+        barriers=f"{RUN}/fork_barriers/{{block}}.parquet",
+    params:
+        model=of("model"),
+        settings=of("training"),
+        seed=seed,
+        options=without(["barrier"], "grid", "block"),
+        code=code_digest("fork_barriers"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/fork_barriers/{{block}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/fork_barriers/{{block}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: torch_threads
+    resources:
+        mem_mb=4000,
+        runtime=720,
+        gpu=gpus,
+    script:
+        "../scripts/fork_barriers.py"
+
+
+rule chaos:
+    input:
+        trajectory=f"{RUN}/trajectory",
+        forks=over_blocks(f"{RUN}/forks/{{block}}", fork_blocks),
+        base_predictions=f"{RUN}/predictions/trajectory.safetensors",
+        predictions=over_blocks(f"{RUN}/predictions/forks/{{block}}.safetensors", fork_blocks),
+        base_kernels=f"{RUN}/kernels/trajectory",
+        kernels=over_blocks(f"{RUN}/kernels/forks/{{block}}", fork_blocks),
+        barriers=over_blocks(f"{RUN}/fork_barriers/{{block}}.parquet", fork_blocks),
+    output:
+        chaos=f"{RUN}/chaos.parquet",
+        control=f"{RUN}/control.parquet",
+        perturbations=f"{RUN}/perturbations.parquet",
+    params:
+        code=code_digest("chaos"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/chaos.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/chaos.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    script:
+        "../scripts/chaos.py"

@@ -1,0 +1,235 @@
+"""The checked config, and what rules ask of it. No rules here."""
+
+import os
+import sys
+from pathlib import Path
+
+# Where the library is when it is not installed; jobs find it through scripts/_library.py.
+sys.path.insert(0, str(Path(workflow.current_basedir).parent))
+
+from snakemake.exceptions import WorkflowError
+
+from twophase import grids
+from twophase.code import code_digest
+from twophase.config import resolve
+from twophase.errors import UserError
+
+if not config:
+    raise WorkflowError(
+        "No config. Start Snakemake in the folder of this repository, where profiles/default names "
+        "config/demo.yaml, or add --configfile path/to/config.yaml."
+    )
+try:
+    config = resolve(config)
+except UserError as error:
+    raise WorkflowError(f"In the config: {error}") from None
+
+RESULTS = config["results"]
+RUN = f"{RESULTS}/{{experiment}}/seed{{seed}}"
+EXPERIMENTS = config["experiments"]
+METRICS = {"C": "pairs", "D": "pairs", "B": "barrier", "S": "kernel"}  # metric: part of the config with its grid
+ESTIMATORS = {"chaos": "chaos", "kernel": "S", "parameters": "C"}  # family of estimates: the table it is made from
+
+
+wildcard_constraints:
+    experiment="|".join(map(re.escape, EXPERIMENTS)),
+    dataset="|".join(map(re.escape, config["datasets"])),
+    seed=r"\d+",
+    block=r"\d+",
+    bi=r"\d+",
+    bj=r"\d+",
+    run=r"trajectory|forks/\d+",
+    metric="|".join(METRICS),
+    estimator="|".join(ESTIMATORS),
+
+
+def of(*keys):
+    """A param or resource: the value at `keys` in the config of the job's experiment."""
+
+    def value(wildcards):
+        part = EXPERIMENTS[wildcards.experiment]
+        for key in keys:
+            part = part[key]
+        return part
+
+    return value
+
+
+def without(keys, *dropped):
+    """Like `of`, for a mapping, less some of its keys."""
+
+    def value(wildcards):
+        return {key: item for key, item in of(*keys)(wildcards).items() if key not in dropped}
+
+    return value
+
+
+def seed(wildcards):
+    return int(wildcards.seed)
+
+
+def data_file(wildcards):
+    return f"{RESULTS}/data/{EXPERIMENTS[wildcards.experiment]['dataset']}.safetensors"
+
+
+def image_folder(wildcards):
+    dataset = config["datasets"][wildcards.dataset]
+    return dataset["root"] if dataset["source"] == "imagefolder" else []
+
+
+def gpus(wildcards):
+    """One GPU for a job that will use one."""
+    device = of("training", "device")(wildcards)
+    return int(device == "cuda" or (device == "auto" and os.path.exists("/dev/nvidia0")))
+
+
+def torch_threads(wildcards):
+    return of("training", "threads")(wildcards)
+
+
+# Blocks of forks, switches and pairs --------------------------------------------------------------------------------
+
+
+def fork_blocks(experiment):
+    chaos = EXPERIMENTS[experiment]["chaos"]
+    return grids.chunks(chaos["t0"], chaos["t0_per_job"])
+
+
+def switch_blocks(experiment):
+    linearized = EXPERIMENTS[experiment]["linearized"]
+    return grids.chunks(linearized["switch"], linearized["switches_per_job"])
+
+
+def metric_blocks(experiment, metric):
+    part = EXPERIMENTS[experiment][METRICS[metric]]
+    size = part["block"] if metric == "B" else EXPERIMENTS[experiment]["pairs"]["block"]
+    return grids.chunks(part["grid"], size)
+
+
+def block_t0s(wildcards):
+    return fork_blocks(wildcards.experiment)[int(wildcards.block)]
+
+
+def block_switches(wildcards):
+    return switch_blocks(wildcards.experiment)[int(wildcards.block)]
+
+
+def side(metric, index):
+    """A param: the iterations along one side ('bi' rows, 'bj' columns) of a block of a metric's grid."""
+
+    def times(wildcards):
+        return metric_blocks(wildcards.experiment, metric)[int(wildcards[index])]
+
+    return times
+
+
+def grid_blocks(wildcards):
+    count = len(metric_blocks(wildcards.experiment, wildcards.metric))
+    blocks = f"{RUN}/blocks/{wildcards.metric}".format(**wildcards)
+    return [f"{blocks}/{i}-{j}.parquet" for i, j in grids.block_pairs(count)]
+
+
+def over_blocks(pattern, blocks):
+    """An input: `pattern`, with {block}, for each block of the job's experiment."""
+
+    def paths(wildcards):
+        return [pattern.format(**wildcards, block=b) for b in range(len(blocks(wildcards.experiment)))]
+
+    return paths
+
+
+def kernel_steps(wildcards):
+    """The iterations of a run at which the kernel is needed: for the grid S, and where forks are compared."""
+    experiment = EXPERIMENTS[wildcards.experiment]
+    compared = set(experiment["chaos"]["t1"]) if experiment["chaos"]["t0"] else set()
+    return sorted(compared if wildcards.run != "trajectory" else compared | set(experiment["kernel"]["grid"]))
+
+
+# What a figure shows ------------------------------------------------------------------------------------------------
+
+
+NEEDS = {  # figure: what its experiments must have, beside not being a counterexample
+    "fig1": lambda e: e["chaos"]["t0"],
+    "fig2": lambda e: e["chaos"]["t0"],
+    "fig3": lambda e: e["chaos"]["t0"],
+    "fig4": lambda e: True,
+    "fig5": lambda e: e["cone"]["tau"] and e["cone"]["dt"],
+    "fig6": lambda e: e["linearized"]["switch"],
+    "wfig1": lambda e: e["cone"]["dt"],
+    "wfig2": lambda e: e["cone"]["tau"] and e["linearized"]["switch"],
+}
+FIGURES = [*NEEDS, "wfig3"]
+
+
+def shown(figure):
+    """Names of the experiments that are rows of `figure`, in the order of the config."""
+    if figure == "wfig3":
+        return [name for name, e in EXPERIMENTS.items() if e["counterexample"] and e["cone"]["tau"] and e["cone"]["dt"]]
+    return [name for name, e in EXPERIMENTS.items() if not e["counterexample"] and NEEDS[figure](e)]
+
+
+def titles(figure):
+    return {name: EXPERIMENTS[name]["title"] for name in shown(figure)}
+
+
+def tables(figure, name):
+    """An input: the table `name` of every experiment and seed in `figure`."""
+
+    def paths(wildcards):
+        if not shown(figure):
+            raise WorkflowError(
+                f"{figure} has no experiment to show in this config; config/README.md says which keys it needs."
+            )
+        return [f"{RESULTS}/{e}/seed{s}/{name}" for e in shown(figure) for s in EXPERIMENTS[e]["seeds"]]
+
+    return paths
+
+
+def estimators(experiment):
+    """The families of estimates that an experiment has the tables for."""
+    part = EXPERIMENTS[experiment]
+    return [*(["chaos"] if part["chaos"]["t0"] else []), *(["kernel", "parameters"] if part["cone"]["dt"] else [])]
+
+
+def estimates(figure, family):
+    """An input: one family of estimates of every experiment in `figure` that has it."""
+    return [f"{RESULTS}/{e}/phases/{family}.parquet" for e in shown(figure) if family in estimators(e)]
+
+
+def all_estimates(wildcards):
+    names = [name for name, experiment in EXPERIMENTS.items() if not experiment["counterexample"]]
+    return [f"{RESULTS}/{e}/phases/{family}.parquet" for e in names for family in estimators(e)]
+
+
+def estimator_tables(wildcards):
+    table = ESTIMATORS[wildcards.estimator]
+    seeds = EXPERIMENTS[wildcards.experiment]["seeds"]
+    return [f"{RESULTS}/{wildcards.experiment}/seed{s}/{table}.parquet" for s in seeds]
+
+
+def each(figure, *keys):
+    """A param: the value at `keys` of every experiment in `figure`."""
+    values = {}
+    for name in shown(figure):
+        part = EXPERIMENTS[name]
+        for key in keys:
+            part = part[key]
+        values[name] = part
+    return values
+
+
+def drops(figure):
+    """A param: when the learning rate drops, for every experiment in `figure`."""
+    schedules = {name: EXPERIMENTS[name]["training"]["schedule"] for name in shown(figure)}
+    return {name: s["milestones"] if s["kind"] == "step" else [] for name, s in schedules.items()}
+
+
+def every_figure(wildcards):
+    return [f"{RESULTS}/figures/{name}.{kind}" for name in FIGURES if shown(name) for kind in ("pdf", "png")]
+
+
+def every_table(wildcards):
+    """Grids of every experiment and seed, the control, and all estimates."""
+    names = {name: [*METRICS, *(["control"] if e["chaos"]["t0"] else [])] for name, e in EXPERIMENTS.items()}
+    tables = [f"{RESULTS}/{e}/seed{s}/{n}.parquet" for e in names for s in EXPERIMENTS[e]["seeds"] for n in names[e]]
+    return [*tables, *([f"{RESULTS}/phases.parquet"] if all_estimates(wildcards) else [])]

@@ -1,0 +1,101 @@
+rule kernels:
+    input:
+        data=data_file,
+        run=f"{RUN}/{{run}}",
+    output:
+        kernels=directory(f"{RUN}/kernels/{{run}}"),
+    params:
+        model=of("model"),
+        settings=of("training"),
+        seed=seed,
+        steps=kernel_steps,
+        n=of("kernel", "n"),
+        reduce=of("kernel", "reduce"),
+        chunk=of("kernel", "chunk"),
+        code=code_digest("kernels"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/kernels/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/kernels/{{run}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: torch_threads
+    resources:
+        mem_mb=8000,
+        runtime=720,
+        gpu=gpus,
+    script:
+        "../scripts/kernels.py"
+
+
+rule linearized:
+    input:
+        data=data_file,
+        trajectory=f"{RUN}/trajectory",
+    output:
+        linearized=directory(f"{RUN}/linearized/{{block}}"),
+    params:
+        model=of("model"),
+        settings=of("training"),
+        seed=seed,
+        switches=block_switches,
+        evaluate=of("linearized", "evaluate"),
+        momentum=of("linearized", "momentum"),
+        lr=of("linearized", "lr"),
+        code=code_digest("linearized"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/linearized/{{block}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/linearized/{{block}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: torch_threads
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+        gpu=gpus,
+    script:
+        "../scripts/linearized.py"
+
+
+rule switches:
+    input:
+        blocks=over_blocks(f"{RUN}/linearized/{{block}}", switch_blocks),
+    output:
+        switches=f"{RUN}/linearized.parquet",
+    params:
+        code=code_digest("switches"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/switches.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/switches.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/switches.py"
+
+
+rule cone:
+    input:
+        kernels=f"{RUN}/kernels/trajectory",
+    output:
+        cone=f"{RUN}/cone.parquet",
+    params:
+        steps=of("kernel", "grid"),
+        code=code_digest("cone"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/cone.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/cone.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    script:
+        "../scripts/cone.py"

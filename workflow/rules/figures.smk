@@ -1,0 +1,287 @@
+rule fig1:
+    input:
+        planes=tables("fig1", "plane.parquet"),
+        cones=tables("fig1", "cone.parquet"),
+        phases=estimates("fig1", "chaos"),
+    output:
+        pdf=f"{RESULTS}/figures/fig1.pdf",
+        png=report(
+            f"{RESULTS}/figures/fig1.png",
+            caption="../report/fig1.rst",
+            category="Figures",
+            labels={"figure": "fig1", "format": "png"},
+        ),
+    params:
+        titles=titles("fig1"),
+        style=config["figures"],
+        code=code_digest("fig1"),
+    log:
+        f"{RESULTS}/logs/figures/fig1.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/fig1.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/fig1.py"
+
+
+rule fig2:
+    input:
+        chaos=tables("fig2", "chaos.parquet"),
+        perturbations=tables("fig2", "perturbations.parquet"),
+    output:
+        pdf=f"{RESULTS}/figures/fig2.pdf",
+        png=report(
+            f"{RESULTS}/figures/fig2.png",
+            caption="../report/fig2.rst",
+            category="Figures",
+            labels={"figure": "fig2", "format": "png"},
+        ),
+    params:
+        titles=titles("fig2"),
+        drops=drops("fig2"),
+        style=config["figures"],
+        code=code_digest("fig2"),
+    log:
+        f"{RESULTS}/logs/figures/fig2.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/fig2.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/fig2.py"
+
+
+rule fig3:
+    input:
+        chaos=tables("fig3", "chaos.parquet"),
+        C=tables("fig3", "C.parquet"),
+        B=tables("fig3", "B.parquet"),
+        D=tables("fig3", "D.parquet"),
+        phases=estimates("fig3", "chaos"),
+    output:
+        pdf=f"{RESULTS}/figures/fig3.pdf",
+        png=report(
+            f"{RESULTS}/figures/fig3.png",
+            caption="../report/fig3.rst",
+            category="Figures",
+            labels={"figure": "fig3", "format": "png"},
+        ),
+    params:
+        titles=titles("fig3"),
+        style=config["figures"],
+        code=code_digest("fig3"),
+    log:
+        f"{RESULTS}/logs/figures/fig3.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/fig3.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/fig3.py"
+
+
+rule fig4:
+    input:
+        S=tables("fig4", "S.parquet"),
+        phases=estimates("fig4", "kernel"),
+    output:
+        pdf=f"{RESULTS}/figures/fig4.pdf",
+        png=report(
+            f"{RESULTS}/figures/fig4.png",
+            caption="../report/fig4.rst",
+            category="Figures",
+            labels={"figure": "fig4", "format": "png"},
+        ),
+    params:
+        titles=titles("fig4"),
+        drops=drops("fig4"),
+        style=config["figures"],
+        code=code_digest("fig4"),
+    log:
+        f"{RESULTS}/logs/figures/fig4.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/fig4.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/fig4.py"
+
+
+rule fig5:
+    input:
+        S=tables("fig5", "S.parquet"),
+        cones=tables("fig5", "cone.parquet"),
+        phases=estimates("fig5", "kernel"),
+    output:
+        pdf=f"{RESULTS}/figures/fig5.pdf",
+        png=report(
+            f"{RESULTS}/figures/fig5.png",
+            caption="../report/fig5.rst",
+            category="Figures",
+            labels={"figure": "fig5", "format": "png"},
+        ),
+    params:
+        titles=titles("fig5"),
+        taus=each("fig5", "cone", "tau"),
+        dts=each("fig5", "cone", "dt"),
+        drops=drops("fig5"),
+        style=config["figures"],
+        code=code_digest("fig5"),
+    log:
+        f"{RESULTS}/logs/figures/fig5.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/fig5.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/fig5.py"
+
+
+rule fig6:
+    input:
+        switches=tables("fig6", "linearized.parquet"),
+        standard=tables("fig6", "predictions/trajectory.safetensors"),
+        phases=estimates("fig6", "kernel"),
+    output:
+        pdf=f"{RESULTS}/figures/fig6.pdf",
+        png=report(
+            f"{RESULTS}/figures/fig6.png",
+            caption="../report/fig6.rst",
+            category="Figures",
+            labels={"figure": "fig6", "format": "png"},
+        ),
+    params:
+        titles=titles("fig6"),
+        ends=each("fig6", "linearized", "until"),
+        style=config["figures"],
+        code=code_digest("fig6"),
+    log:
+        f"{RESULTS}/logs/figures/fig6.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/fig6.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/fig6.py"
+
+
+rule wfig1:
+    input:
+        S=tables("wfig1", "S.parquet"),
+        phases=estimates("wfig1", "kernel"),
+    output:
+        pdf=f"{RESULTS}/figures/wfig1.pdf",
+        png=report(
+            f"{RESULTS}/figures/wfig1.png",
+            caption="../report/wfig1.rst",
+            category="Figures",
+            labels={"figure": "wfig1", "format": "png"},
+        ),
+    params:
+        titles=titles("wfig1"),
+        dts=each("wfig1", "cone", "dt"),
+        drops=drops("wfig1"),
+        style=config["figures"],
+        code=code_digest("wfig1"),
+    log:
+        f"{RESULTS}/logs/figures/wfig1.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/wfig1.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/wfig1.py"
+
+
+rule wfig2:
+    input:
+        S=tables("wfig2", "S.parquet"),
+        switches=tables("wfig2", "linearized.parquet"),
+        standard=tables("wfig2", "predictions/trajectory.safetensors"),
+    output:
+        pdf=f"{RESULTS}/figures/wfig2.pdf",
+        png=report(
+            f"{RESULTS}/figures/wfig2.png",
+            caption="../report/wfig2.rst",
+            category="Figures",
+            labels={"figure": "wfig2", "format": "png"},
+        ),
+    params:
+        titles=titles("wfig2"),
+        taus=each("wfig2", "cone", "tau"),
+        drops=drops("wfig2"),
+        style=config["figures"],
+        code=code_digest("wfig2"),
+    log:
+        f"{RESULTS}/logs/figures/wfig2.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/wfig2.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/wfig2.py"
+
+
+rule wfig3:
+    input:
+        S=tables("wfig3", "S.parquet"),
+    output:
+        pdf=f"{RESULTS}/figures/wfig3.pdf",
+        png=report(
+            f"{RESULTS}/figures/wfig3.png",
+            caption="../report/wfig3.rst",
+            category="Figures",
+            labels={"figure": "wfig3", "format": "png"},
+        ),
+    params:
+        titles=titles("wfig3"),
+        taus=each("wfig3", "cone", "tau"),
+        dts=each("wfig3", "cone", "dt"),
+        drops=drops("wfig3"),
+        style=config["figures"],
+        code=code_digest("wfig3"),
+    log:
+        f"{RESULTS}/logs/figures/wfig3.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/wfig3.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/wfig3.py"

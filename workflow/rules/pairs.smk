@@ -1,0 +1,117 @@
+rule block_C:
+    input:
+        trajectory=f"{RUN}/trajectory",
+    output:
+        block=f"{RUN}/blocks/C/{{bi}}-{{bj}}.parquet",
+    params:
+        rows=side("C", "bi"),
+        columns=side("C", "bj"),
+        code=code_digest("block_C"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/blocks/C/{{bi}}-{{bj}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/blocks/C/{{bi}}-{{bj}}.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    script:
+        "../scripts/block_C.py"
+
+
+rule block_S:
+    input:
+        kernels=f"{RUN}/kernels/trajectory",
+    output:
+        block=f"{RUN}/blocks/S/{{bi}}-{{bj}}.parquet",
+    params:
+        rows=side("S", "bi"),
+        columns=side("S", "bj"),
+        code=code_digest("block_S"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/blocks/S/{{bi}}-{{bj}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/blocks/S/{{bi}}-{{bj}}.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    script:
+        "../scripts/block_S.py"
+
+
+rule block_D:
+    input:
+        predictions=f"{RUN}/predictions/trajectory.safetensors",
+    output:
+        block=f"{RUN}/blocks/D/{{bi}}-{{bj}}.parquet",
+    params:
+        rows=side("D", "bi"),
+        columns=side("D", "bj"),
+        code=code_digest("block_D"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/blocks/D/{{bi}}-{{bj}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/blocks/D/{{bi}}-{{bj}}.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/block_D.py"
+
+
+rule block_B:
+    input:
+        data=data_file,
+        trajectory=f"{RUN}/trajectory",
+    output:
+        block=f"{RUN}/blocks/B/{{bi}}-{{bj}}.parquet",
+    params:
+        model=of("model"),
+        settings=of("training"),
+        seed=seed,
+        rows=side("B", "bi"),
+        columns=side("B", "bj"),
+        options=without(["barrier"], "grid", "block"),
+        code=code_digest("block_B"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/blocks/B/{{bi}}-{{bj}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/blocks/B/{{bi}}-{{bj}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: torch_threads
+    resources:
+        mem_mb=4000,
+        runtime=720,
+        gpu=gpus,
+    script:
+        "../scripts/block_B.py"
+
+
+rule grid:
+    input:
+        blocks=grid_blocks,
+    output:
+        grid=f"{RUN}/{{metric}}.parquet",
+    params:
+        code=code_digest("grid"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/grid/{{metric}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/grid/{{metric}}.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/grid.py"

@@ -1,0 +1,71 @@
+rule inflection:
+    input:
+        tables=estimator_tables,
+    output:
+        estimates=f"{RESULTS}/{{experiment}}/phases/{{estimator}}.parquet",
+    params:
+        estimator=lambda w: w.estimator,
+        taus=of("cone", "tau"),
+        dts=of("cone", "dt"),
+        bootstrap=of("phases", "bootstrap"),
+        level=of("phases", "level"),
+        code=code_digest("inflection"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/phases/{{estimator}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/phases/{{estimator}}.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/inflection.py"
+
+
+rule phases:
+    input:
+        estimates=all_estimates,
+    output:
+        phases=report(
+            f"{RESULTS}/phases.parquet",
+            caption="../report/phases.rst",
+            category="Tables",
+        ),
+    params:
+        code=code_digest("phases"),
+    log:
+        f"{RESULTS}/logs/phases.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/phases.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/phases.py"
+
+
+rule plane:
+    input:
+        trajectory=f"{RUN}/trajectory",
+        forks=over_blocks(f"{RUN}/forks/{{block}}", fork_blocks),
+    output:
+        plane=f"{RUN}/plane.parquet",
+    params:
+        code=code_digest("plane"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/plane.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/plane.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    script:
+        "../scripts/plane.py"

@@ -1,0 +1,50 @@
+rule trajectory:
+    input:
+        data=data_file,
+    output:
+        trajectory=directory(f"{RUN}/trajectory"),
+    params:
+        model=of("model"),
+        settings=of("training"),
+        seed=seed,
+        checkpoints=of("checkpoints"),
+        code=code_digest("trajectory"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/trajectory.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/trajectory.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: torch_threads
+    resources:
+        mem_mb=4000,
+        runtime=720,
+        gpu=gpus,
+    script:
+        "../scripts/trajectory.py"
+
+
+rule predictions:
+    input:
+        data=data_file,
+        run=f"{RUN}/{{run}}",
+    output:
+        predictions=f"{RUN}/predictions/{{run}}.safetensors",
+    params:
+        model=of("model"),
+        settings=of("training"),
+        seed=seed,
+        code=code_digest("predictions"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/predictions/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/predictions/{{run}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: torch_threads
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=gpus,
+    script:
+        "../scripts/predictions.py"

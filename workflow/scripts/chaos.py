@@ -1,0 +1,74 @@
+"""The chaos grid of one seed: C, B, D, S and l2 distance of every fork to the base run at every t1."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import _library  # noqa: F401
+from twophase import job, layout, metrics, storage, vectors
+
+
+def main(
+    path_to_trajectory,
+    path_to_forks,
+    path_to_base_predictions,
+    path_to_predictions,
+    path_to_base_kernels,
+    path_to_kernels,
+    path_to_barriers,
+    path_to_chaos,
+    path_to_control,
+    path_to_perturbations,
+    facts,
+):
+    base_states = storage.read_metadata(path_to_base_predictions)["states"]
+    base_predictions = dict(
+        zip(base_states, storage.read_tensors(path_to_base_predictions)["predictions"], strict=True)
+    )
+    rows, perturbations = [], []
+    blocks = zip(path_to_forks, path_to_predictions, path_to_kernels, path_to_barriers, strict=True)
+    for forks, predictions_file, kernels, barriers_file in blocks:
+        predictions = storage.read_tensors(predictions_file)["predictions"]
+        barriers = storage.read_table(barriers_file).set_index("state")["value"]
+        perturbations += [storage.read_table(path) for path in sorted(Path(forks).rglob("perturbation.parquet"))]
+        states = storage.read_metadata(predictions_file)["states"]
+        for state, predicted in zip(states, predictions, strict=True):
+            twin = layout.step_file(layout.iteration(state))
+            base, fork = Path(path_to_trajectory) / twin, Path(forks) / state
+            dissimilarity, distance = metrics.distance(vectors.parameters([base, fork]))
+            h, h_fork = (vectors.kernels([path]) for path in (Path(path_to_base_kernels) / twin, Path(kernels) / state))
+            t0, draw = layout.fork(state)
+            rows.append(
+                {
+                    "t0": t0,
+                    "t1": layout.iteration(state),
+                    "draw": draw,
+                    "C": dissimilarity,
+                    "B": barriers[state],
+                    "D": float(np.mean(base_predictions[twin] != predicted)),
+                    "S": metrics.dissimilarity(h, h_fork).item(),
+                    "l2": distance,
+                }
+            )
+    table = pd.DataFrame(rows).sort_values(["t0", "t1", "draw"])
+    control = table["draw"] < 0
+    definition = (
+        "fork from t0 against the base run at t1 (iterations): C parameter dissimilarity, B barrier, D disagreement, "
+        "S kernel distance, l2 distance of the parameters"
+    )
+    storage.write_table(path_to_chaos, table[~control], storage.provenance(definition, **facts))
+    storage.write_table(
+        path_to_control,
+        table[control].drop(columns="draw"),
+        storage.provenance(f"control with epsilon = 0; {definition}", **facts),
+    )
+    storage.write_table(
+        path_to_perturbations,
+        pd.concat(perturbations).sort_values(["t0", "draw"]),
+        storage.provenance(perturbations[0].attrs["definition"] + "; draw -1 is the control", **facts),
+    )
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,20 @@
+"""Figure 1: the two phases of real runs; parameters of base run and forks in a plane, kernels in their cone."""
+
+import _library  # noqa: F401
+from twophase import figures, job, tables
+
+
+def main(path_to_planes, path_to_cones, path_to_phases, path_to_pdf, path_to_png, titles, style, facts):
+    planes, cones = tables.of_runs(path_to_planes), tables.of_runs(path_to_cones)
+    phases = tables.of_experiments(path_to_phases)
+    figure, axes = figures.canvas(titles.values(), 2, style, projections={1: "3d"})
+    figures.letter(axes, ["a  forks in parameter space", "b  kernels in their cone"])
+    for name, (left, right) in zip(titles, axes, strict=True):
+        chaos = phases[(phases["experiment"] == name) & (phases["estimator"] == "chaos C")]
+        figures.plane(left, figures.first_seed(planes, name), float(chaos["value"].iloc[0]))
+        figures.cone(right, figures.first_seed(cones, name))
+    figures.save(figure, [path_to_pdf, path_to_png], style)
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,28 @@
+"""Figure 3: the chaos effect; C, B and D of forks (a, b, c), and of pairs of the base run (a', b', c')."""
+
+import _library  # noqa: F401
+from twophase import figures, job, tables
+
+METRICS = {"C": "parameter dissimilarity $C$", "B": "barrier $B$", "D": "disagreement $D$"}
+
+
+def main(path_to_chaos, path_to_C, path_to_B, path_to_D, path_to_phases, path_to_pdf, path_to_png, titles, style, facts):
+    chaos, phases = tables.of_runs(path_to_chaos), tables.of_experiments(path_to_phases)
+    pairs = {m: tables.of_runs(paths) for m, paths in (("C", path_to_C), ("B", path_to_B), ("D", path_to_D))}
+    figure, axes = figures.canvas([t for title in titles.values() for t in (title, "")], 3, style)
+    figures.letter(axes, ["a  forks", "b  forks", "c  forks"])
+    figures.letter(axes[1:], ["a'  pairs", "b'  pairs", "c'  pairs"])
+    for k, (metric, label) in enumerate(METRICS.items()):
+        norm, pair_norm = figures.scale(chaos[metric]), figures.scale(pairs[metric]["value"])
+        for r, name in enumerate(titles):
+            mine = chaos[chaos["experiment"] == name]
+            figures.chaos_heat(axes[2 * r][k], mine, metric, norm, style["colormap"], label)
+            estimate = phases[(phases["experiment"] == name) & (phases["estimator"] == "chaos C")]
+            figures.inflections(axes[2 * r][k], estimate, band=False, legend=k == 0)
+            grid = pairs[metric][pairs[metric]["experiment"] == name]
+            figures.pairs_heat(axes[2 * r + 1][k], grid, pair_norm, style["colormap"], label)
+    figures.save(figure, [path_to_pdf, path_to_png], style)
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,23 @@
+"""Figure 6: standard training that switches to linearized training at t; final accuracy (a) and loss (b)."""
+
+import _library  # noqa: F401
+from twophase import figures, job, tables
+
+
+def main(path_to_switches, path_to_standard, path_to_phases, path_to_pdf, path_to_png, titles, ends, style, facts):
+    switches, phases = tables.of_runs(path_to_switches), tables.of_experiments(path_to_phases)
+    standard = figures.standard_scores(path_to_standard)
+    figure, axes = figures.canvas(titles.values(), 2, style)
+    figures.letter(axes, ["a  test accuracy", "b  test loss"])
+    for name, row in zip(titles, axes, strict=True):
+        mine, own = switches[switches["experiment"] == name], standard[standard["experiment"] == name]
+        estimates = phases[phases["experiment"] == name]
+        figures.switching(row[0], mine, own, ends[name], "test_accuracy", "test accuracy")
+        figures.switching(row[1], mine, own, ends[name], "test_loss", "test loss (nats)")
+        for k, ax in enumerate(row):
+            figures.inflections(ax, estimates, legend=k == 1)
+    figures.save(figure, [path_to_pdf, path_to_png], style)
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,26 @@
+"""Barriers between the forks of a block and the base run at the same iteration."""
+
+from pathlib import Path
+
+import pandas as pd
+
+import _library  # noqa: F401
+from twophase import barrier, job, layout, storage, training
+from twophase.progress import bar
+
+
+def main(path_to_data, path_to_trajectory, path_to_forks, path_to_barriers, model, settings, seed, options, facts):
+    network, data = training.set_up(path_to_data, model, settings, seed)
+    measure = barrier.on_test_set(network, data, **options)
+    states = layout.states(path_to_forks)
+    steps = [layout.step_file(layout.iteration(state)) for state in states]
+    files = [(Path(path_to_trajectory) / s, Path(path_to_forks) / f) for s, f in zip(steps, states, strict=True)]
+    with bar(len(states), label="barriers") as progress:
+        found = barrier.of_files(measure, files, 2, progress)
+    table = pd.DataFrame({"state": states}).join(pd.DataFrame(found))
+    definition = f"B, barrier of the test {options['metric']} between base run and fork at one iteration, bn: {options['bn']}"
+    storage.write_table(path_to_barriers, table, storage.provenance(definition, options=options, **facts))
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,56 @@
+"""A block of switches: linearized training from each, evaluated on the test set on the way."""
+
+from pathlib import Path
+
+import _library  # noqa: F401
+from twophase import evaluation, job, storage, training
+from twophase.layout import step_file, switch_folder
+from twophase.linearized import Linearized, initial_state
+
+
+def main(
+    path_to_data,
+    path_to_trajectory,
+    path_to_linearized,
+    model,
+    settings,
+    seed,
+    switches,
+    evaluate,
+    momentum,
+    lr,
+    facts,
+):
+    network, data = training.set_up(path_to_data, model, settings, seed)
+    inputs, labels = data.normalise(data.test_images), data.test_labels
+    if lr is not None:
+        settings = {**settings, "lr": lr, "schedule": {**settings["schedule"], "kind": "constant", "warmup": 0}}
+    definition = "linearized run from a switch; batch and test loss in nats, accuracies as shares"
+    provenance = storage.provenance(definition, device=str(data.mean.device), threads=settings["threads"], **facts)
+
+    def test(t, tangent, optimizer, row):
+        loss, error = evaluation.score(evaluation.logits(tangent, inputs), labels)
+        row |= {"test_loss": loss, "test_accuracy": 1 - error}
+
+    with storage.resumable(path_to_linearized, facts["settings"]) as folder:
+        for switch in switches:
+            print(f"linearized from iteration {switch}")
+            state = storage.read_tensors(Path(path_to_trajectory) / step_file(switch))
+            training.load_state(network, state)
+            training.run(
+                Linearized(network),
+                data,
+                settings,
+                seed,
+                sorted({switch, *(t for t in evaluate if t > switch)}),
+                folder / switch_folder(switch),
+                provenance,
+                test,
+                start=switch,
+                initial=initial_state(state, momentum),
+                columns=("test_loss", "test_accuracy"),
+            )
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821

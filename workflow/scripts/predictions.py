@@ -1,0 +1,33 @@
+"""Predicted class, loss and error on the test set at every checkpoint of a run."""
+
+from pathlib import Path
+
+import numpy as np
+
+import _library  # noqa: F401
+from twophase import evaluation, job, layout, storage, training
+from twophase.progress import bar
+
+
+def main(path_to_data, path_to_run, path_to_predictions, model, settings, seed, facts):
+    network, data = training.set_up(path_to_data, model, settings, seed)
+    network.eval()
+    inputs, labels = data.normalise(data.test_images), data.test_labels
+    states = layout.states(path_to_run)
+    predictions, losses, errors = [], [], []
+    with bar(len(states), label="predictions") as progress:
+        for k, state in enumerate(states):
+            training.load_state(network, storage.read_tensors(Path(path_to_run) / state))
+            outputs = evaluation.logits(network, inputs)
+            loss, error = evaluation.score(outputs, labels)
+            predictions.append(outputs.argmax(1).cpu().numpy().astype(np.int16))
+            losses.append(loss)
+            errors.append(error)
+            progress(k + 1)
+    tensors = {"predictions": np.stack(predictions), "loss": np.array(losses), "error": np.array(errors)}
+    definition = "test set at every checkpoint: predicted classes [m, n], loss in nats [m], error as a share [m]"
+    storage.write_tensors(path_to_predictions, tensors, storage.provenance(definition, states=states, **facts))
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821

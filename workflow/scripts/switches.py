@@ -1,0 +1,24 @@
+"""The evaluations of all linearized runs of one seed as one table."""
+
+from pathlib import Path
+
+import pandas as pd
+
+import _library  # noqa: F401
+from twophase import job, layout, storage
+
+
+def main(path_to_blocks, path_to_switches, facts):
+    logs = {}
+    for block in path_to_blocks:
+        for folder in Path(block).iterdir():
+            if folder.is_dir():
+                logs[layout.switch(folder.name)] = storage.read_table(folder / "log.parquet")
+    tables = [log[log["test_loss"].notna()].assign(switch=switch) for switch, log in sorted(logs.items())]
+    table = pd.concat(tables)[["switch", "iteration", "test_loss", "test_accuracy", "loss", "accuracy"]]
+    definition = "linearized runs: switch and iteration; test loss (nats) and accuracy, batch loss (nats) and accuracy"
+    storage.write_table(path_to_switches, table, storage.provenance(definition, **facts))
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,23 @@
+"""The base run: checkpoints with the optimizer's state, and its log."""
+
+from pathlib import Path
+
+import _library  # noqa: F401
+from twophase import job, storage, training
+from twophase.layout import step_file
+
+
+def main(path_to_data, path_to_trajectory, model, settings, checkpoints, seed, facts):
+    network, data = training.set_up(path_to_data, model, settings, seed)
+    facts = {**facts, "device": str(data.mean.device), "threads": settings["threads"]}
+    provenance = storage.provenance("base run; loss in nats and accuracy of each iteration's batch", **facts)
+    with storage.resumable(path_to_trajectory, facts["settings"]) as folder:
+
+        def keep(t, model, optimizer, row):
+            training.write_checkpoint(Path(folder) / step_file(t), model, optimizer, {**provenance, "iteration": t})
+
+        training.run(network, data, settings, seed, checkpoints, folder, provenance, keep)
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821

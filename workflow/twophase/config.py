@@ -1,0 +1,229 @@
+"""From a config as written to one with every default filled in, every grid spelled out and every rule checked.
+
+Torch-free: the Snakefile calls `resolve` before it plans a single job.
+"""
+
+import copy
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from twophase import datasets, grids, model_names, noise
+from twophase.errors import UserError
+
+SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+
+
+def load_schema() -> dict:
+    """The JSON schema of the config."""
+    import yaml
+
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+
+def resolve(config: Mapping) -> dict:
+    """Checks a config and returns it complete: defaults set, grids as lists, epochs as iterations.
+
+    Raises:
+        UserError: names the key, what it holds, what was expected, and the remedy.
+    """
+    import jsonschema
+
+    config = _numbers(copy.deepcopy(dict(config)))
+    defaults = config.get("defaults") or {}
+    experiments = config.get("experiments")
+    if isinstance(experiments, Mapping) and isinstance(defaults, Mapping):
+        config["experiments"] = {
+            name: _merge(defaults, experiment) if isinstance(experiment, Mapping) else experiment
+            for name, experiment in experiments.items()
+        }
+    schema = load_schema()
+    _fill(config, schema, schema)
+    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
+    if errors:
+        raise UserError(_explain(errors[0]))
+    for name, dataset in config["datasets"].items():
+        _check_dataset(f"datasets.{name}", dataset)
+    for name, experiment in config["experiments"].items():
+        _resolve_experiment(f"experiments.{name}", name, experiment, config["datasets"])
+    return config
+
+
+def _numbers(value):
+    """YAML reads 1e-7 as text, for want of a dot; here it is the number that it looks like."""
+    if isinstance(value, Mapping):
+        return {key: _numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_numbers(item) for item in value]
+    return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
+
+
+def _merge(under: Mapping, over: Mapping) -> dict:
+    """`over` laid over `under`, mapping by mapping; anything else is replaced whole."""
+    merged = copy.deepcopy(dict(under))
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merge(merged[key], value) if both else copy.deepcopy(value)
+    return merged
+
+
+def _fill(value, schema: Mapping, root: Mapping) -> None:
+    """Sets the schema's defaults in place, at every level."""
+    if "$ref" in schema:
+        _fill(value, _follow(schema["$ref"], root), root)
+    if not isinstance(value, dict):
+        return
+    for key, part in schema.get("properties", {}).items():
+        if "default" in part:
+            value.setdefault(key, copy.deepcopy(part["default"]))
+        if key in value:
+            _fill(value[key], part, root)
+    if isinstance(schema.get("additionalProperties"), Mapping):
+        for key in value.keys() - schema.get("properties", {}).keys():
+            _fill(value[key], schema["additionalProperties"], root)
+
+
+def _follow(reference: str, root: Mapping) -> Mapping:
+    part = root
+    for key in reference.removeprefix("#/").split("/"):
+        part = part[key]
+    return part
+
+
+def _explain(error) -> str:
+    """A schema violation as a sentence about the key."""
+    key = ".".join(str(part) for part in error.absolute_path) or "the config"
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = sorted(set(error.instance) - set(known))[0]
+        close = difflib.get_close_matches(unknown, known, 1)
+        hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}."
+        return f"{key}: unknown key '{unknown}'; {hint}"
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        return f"{key}: the key '{missing[0]}' is missing."
+    if error.validator in ("oneOf", "anyOf"):
+        inner = [e for e in error.context if e.validator not in ("type", "maxItems")] or error.context
+        detail = inner[0].message if inner else error.message
+        return f"{key}: {detail}. Expected a list of iterations, or a mapping of at, every, log, until."
+    description = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
+    return f"{key}: {error.message}. {description}".strip()
+
+
+def _check_dataset(key: str, dataset: dict) -> None:
+    source = dataset["source"]
+    if source not in datasets.SOURCES:
+        raise UserError(f"{key}.source: unknown data set '{source}'; known: {', '.join(datasets.SOURCES)}.")
+    if source == "imagefolder" and not dataset["root"]:
+        raise UserError(f"{key}.root: an image folder needs the path of its folder or zip file.")
+    for part, sizes in (("train_size", datasets.TRAIN_SIZES), ("test_size", datasets.TEST_SIZES)):
+        if dataset[part] and source in sizes and dataset[part] > sizes[source]:
+            raise UserError(f"{key}.{part}: {source} has {sizes[source]} images, not {dataset[part]}.")
+    missing = datasets.source_missing(source, dataset["root"])
+    if missing:
+        raise UserError(f"{key}.root: {missing}")
+
+
+def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -> None:
+    experiment["title"] = experiment["title"] or name
+    if experiment["dataset"] not in known:
+        raise UserError(f"{key}.dataset: unknown data set '{experiment['dataset']}'; known: {', '.join(known)}.")
+    problem = model_names.known_model(experiment["model"]["name"])
+    if problem:
+        raise UserError(f"{key}.model.name: {problem}")
+    _resolve_training(f"{key}.training", experiment["training"], known[experiment["dataset"]])
+    last = experiment["training"]["iterations"]
+
+    steps = sorted({0, last, *_grid(f"{key}.checkpoints", experiment["checkpoints"], last)})
+    experiment["checkpoints"] = steps
+    on_steps = f"{key}.checkpoints"
+
+    chaos = experiment["chaos"]
+    chaos["t0"] = _starts(f"{key}.chaos.t0", chaos["t0"], last)
+    _on_grid(f"{key}.chaos.t0", chaos["t0"], steps, on_steps)
+    chaos["t1"] = sorted(_grid(f"{key}.chaos.t1", chaos["t1"], last) if chaos["t1"] else {*chaos["t0"], last})
+    _on_grid(f"{key}.chaos.t1", chaos["t1"], steps, on_steps)
+    for t0 in chaos["t0"]:
+        if t0 >= chaos["t1"][-1]:
+            raise UserError(f"{key}.chaos.t1: no t1 lies after t0 = {t0}; add one, or drop that t0.")
+    if chaos["control"] is None:
+        chaos["control"] = chaos["t0"][:1]
+    _on_grid(f"{key}.chaos.control", chaos["control"], chaos["t0"], f"{key}.chaos.t0")
+
+    pairs, barrier, kernel = experiment["pairs"], experiment["barrier"], experiment["kernel"]
+    pairs["grid"] = _subgrid(f"{key}.pairs.grid", pairs["grid"], steps, last, on_steps)
+    barrier["grid"] = _subgrid(f"{key}.barrier.grid", barrier["grid"] or pairs["grid"], steps, last, on_steps)
+    barrier["block"] = barrier["block"] or pairs["block"]
+    kernel["grid"] = _subgrid(f"{key}.kernel.grid", kernel["grid"], steps, last, on_steps)
+
+    cone = experiment["cone"]
+    _on_grid(f"{key}.cone.tau", cone["tau"], kernel["grid"], f"{key}.kernel.grid")
+    differences = sorted({b - a for a in kernel["grid"] for b in kernel["grid"] if b > a})
+    _on_grid(f"{key}.cone.dt", cone["dt"], differences, f"the differences of {key}.kernel.grid")
+
+    linearized = experiment["linearized"]
+    linearized["until"] = linearized["until"] or last
+    if linearized["until"] > last:
+        raise UserError(f"{key}.linearized.until: {linearized['until']} lies beyond the end of training, T = {last}.")
+    linearized["switch"] = _starts(f"{key}.linearized.switch", linearized["switch"], linearized["until"])
+    _on_grid(f"{key}.linearized.switch", linearized["switch"], steps, on_steps)
+    evaluate = _grid(f"{key}.linearized.evaluate", linearized["evaluate"] or steps, last)
+    linearized["evaluate"] = sorted(t for t in evaluate if t < linearized["until"]) + [linearized["until"]]
+
+
+def _resolve_training(key: str, training: dict, dataset: Mapping) -> None:
+    """Turns `epochs` and everything counted in epochs into iterations, and drops those keys."""
+    schedule = training["schedule"]
+    if (training["iterations"] is None) == (training["epochs"] is None):
+        raise UserError(f"{key}: give either iterations or epochs, the length of training.")
+    per_epoch = None
+    if training["epochs"] is not None or schedule["unit"] == "epochs":
+        size = dataset["train_size"] or datasets.TRAIN_SIZES.get(dataset["source"])
+        if size is None:
+            what = "epochs" if training["epochs"] is not None else "schedule.unit"
+            raise UserError(
+                f"{key}.{what}: the size of this data set is not known before it is read; count in iterations, "
+                "or give its train_size."
+            )
+        per_epoch = noise.iterations_per_epoch(size, training["batch_size"])
+    epochs, unit = training.pop("epochs"), schedule.pop("unit")
+    if epochs is not None:
+        training["iterations"] = round(epochs * per_epoch)
+    factor = per_epoch if unit == "epochs" else 1
+    schedule["milestones"] = sorted(round(m * factor) for m in schedule["milestones"])
+    schedule["warmup"] = round(schedule["warmup"] * factor)
+    if schedule["warmup"] >= training["iterations"]:
+        raise UserError(f"{key}.schedule.warmup: it must end before training does, T = {training['iterations']}.")
+
+
+def _grid(key: str, spec, last: int) -> list[int]:
+    points = grids.resolve(spec, last)
+    beyond = [point for point in points if point > last]
+    if beyond:
+        raise UserError(f"{key}: {beyond[0]} lies beyond the end of training, T = {last}.")
+    return points
+
+
+def _starts(key: str, spec, end: int) -> list[int]:
+    """A grid of iterations that something starts at: a list must end before `end`, a rule stops there."""
+    if isinstance(spec, Mapping):
+        return [point for point in _grid(key, spec, end) if point < end]
+    for point in spec:
+        if point >= end:
+            raise UserError(f"{key}: {point} is not before the end of training, T = {end}.")
+    return list(spec)
+
+
+def _subgrid(key: str, spec, steps: list[int], last: int, whose: str) -> list[int]:
+    points = sorted(_grid(key, spec, last)) if spec is not None else steps
+    _on_grid(key, points, steps, whose)
+    return points
+
+
+def _on_grid(key: str, points, grid: list[int], whose: str) -> None:
+    for point in points:
+        if point not in grid:
+            near = f"the nearest is {grids.nearest(point, grid)}" if grid else "which is empty"
+            raise UserError(f"{key}: {point} is not on {whose}; {near}.")

@@ -1,0 +1,223 @@
+"""Any source of labelled images -> one canonical uint8 file, and that file as tensors.
+
+Importing this module loads neither torch nor torchvision; the functions that need them do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twophase.errors import UserError
+from twophase.imagefolder import SPLITS, Source, open_folder, to_side
+from twophase.storage import read_metadata, read_tensors, write_tensors
+from twophase.torchvision_sets import open_set
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TRAIN_SIZES = {
+    "digits": 1437,
+    "mnist": 60_000,
+    "fashionmnist": 60_000,
+    "kmnist": 60_000,
+    "cifar10": 50_000,
+    "cifar100": 50_000,
+    "svhn": 73_257,
+}
+TEST_SIZES = {
+    "digits": 360,
+    "mnist": 10_000,
+    "fashionmnist": 10_000,
+    "kmnist": 10_000,
+    "cifar10": 10_000,
+    "cifar100": 10_000,
+    "svhn": 26_032,
+}
+NUM_CLASSES = {name: 100 if name == "cifar100" else 10 for name in TRAIN_SIZES}
+SOURCES = (*TRAIN_SIZES, "imagefolder")
+DEFAULT_ROOT = "data"
+
+
+def prepare(
+    path_to_out: str | Path,
+    source: str,
+    root: str | Path | None = None,
+    resize: int | None = None,
+    train_size: int | None = None,
+    test_size: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    subset_seed: int = 0,
+    metadata: dict | None = None,
+) -> None:
+    """Writes one data set as the canonical safetensors file.
+
+    The file holds `train_images` and `test_images`, uint8 [N, C, H, W]; `train_labels` and `test_labels`, int64 [N];
+    `mean` and `std`, float32 [C], per channel over the training images kept, in units of pixel/255. The metadata
+    adds source, classes (names in the order of the labels), sizes, and sha256, the digest of all these arrays as
+    they are in the file (so after subsetting, decoding and resizing: of what a network sees).
+
+    Args:
+        source: one of `SOURCES`.
+        root: for an imagefolder the directory or .zip with train/<class>/ and test/<class>/; for torchvision's sets the
+            folder that holds their files or receives the download (None: `data`); unused for digits.
+        resize: side in pixels of the square that every image becomes, bilinear and antialiased.
+        train_size, test_size: keep this many images, drawn by `subset_seed`, with the source's shares of the classes.
+        mean, std: [C], instead of those of the training set.
+
+    Raises:
+        UserError: anything about the source or a key that the user can mend; no file is written then.
+    """
+    if source not in SOURCES:
+        raise UserError(f"source: {source!r} is unknown, choose one of {', '.join(SOURCES)}")
+    if message := source_missing(source, root):
+        raise UserError(f"root: {message}")
+    root = Path(root or DEFAULT_ROOT).expanduser()
+    if source == "digits":
+        classes, labels, read = _digits()
+    elif source == "imagefolder":
+        classes, labels, read = open_folder(root, resize)
+    else:
+        classes, labels, read = open_set(source, root)
+
+    chosen = {}
+    for stream, (split, size) in enumerate([("train", train_size), ("test", test_size)]):
+        available = len(labels[split])
+        size = available if size is None else size
+        if not 1 <= size <= available:
+            raise UserError(f"{split}_size: {size} must be from 1 to the {available} {split} images of {source}")
+        chosen[split] = stratified(labels[split], size, (subset_seed, stream))
+    labels = {split: labels[split][chosen[split]].astype(np.int64) for split in SPLITS}
+    images = read(chosen)
+    if resize and source != "imagefolder":
+        images = {split: _resized(images[split], resize) for split in SPLITS}
+    if len(np.unique(labels["train"])) < 2:
+        raise UserError("train_size: the training images kept are all of one class; at least two are needed")
+
+    own_mean, own_std = _channel_statistics(images["train"])
+    arrays = {"mean": _given("mean", mean, own_mean), "std": _given("std", std, own_std)}
+    for split in SPLITS:
+        arrays |= {f"{split}_images": images[split], f"{split}_labels": labels[split]}
+    sizes = {split: len(labels[split]) for split in SPLITS}
+    facts = {"source": source, "classes": classes, "sizes": sizes, "sha256": _digest(arrays)}
+    write_tensors(path_to_out, arrays, (metadata or {}) | facts)
+
+
+def source_missing(source: str, root: str | Path | None) -> str | None:
+    """None when the data may be there or can be downloaded, else one line saying what is missing; opens no file."""
+    if source != "imagefolder":
+        return None
+    if root is None:
+        return "an imagefolder needs the path of a folder or .zip that holds train/<class>/ and test/<class>/"
+    if not Path(root).expanduser().exists():
+        return f"{root} does not exist; give a folder or .zip that holds train/<class>/ and test/<class>/"
+    return None
+
+
+def stratified(labels: np.ndarray, size: int, seed: int | Sequence[int]) -> np.ndarray:
+    """Indices [size], ascending, of a draw without replacement that keeps the shares of the classes.
+
+    Every class gets size*n_class/n, rounded down or up by the method of the largest remainder.
+    """
+    counts = np.bincount(labels)
+    quotas, remainders = np.divmod(counts * size, len(labels))
+    missing = size - quotas.sum()
+    quotas[np.argsort(-remainders, kind="stable")[:missing]] += 1
+    # RandomState rather than Generator: NumPy promises that its streams never change.
+    rng = np.random.RandomState(seed)
+    picks = [rng.permutation(np.flatnonzero(labels == label))[:quota] for label, quota in enumerate(quotas)]
+    return np.sort(np.concatenate(picks))
+
+
+def _digits() -> Source:
+    """scikit-learn's 1,797 images of 8x8, values 0..16 scaled to 0..255, split once and for all into 1,437 and 360."""
+    from sklearn.datasets import load_digits
+
+    raw = load_digits()
+    images = np.round(raw.images * 255 / 16).astype(np.uint8)[:, None]
+    train = stratified(raw.target, TRAIN_SIZES["digits"], 0)
+    index = {"train": train, "test": np.setdiff1d(np.arange(len(images)), train)}
+    labels = {split: raw.target[index[split]] for split in SPLITS}
+    classes = [str(name) for name in raw.target_names]
+    return classes, labels, lambda chosen: {split: images[index[split][chosen[split]]] for split in SPLITS}
+
+
+def _resized(images: np.ndarray, side: int) -> np.ndarray:
+    """[N, C, H, W] -> [N, C, side, side], channel by channel, as Pillow does with a whole image."""
+    from PIL.Image import fromarray
+
+    planes = [np.asarray(to_side(fromarray(plane), side)) for plane in images.reshape(-1, *images.shape[2:])]
+    return np.stack(planes).reshape(*images.shape[:2], side, side)
+
+
+def _channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and (population) standard deviation per channel in units of pixel/255, from exact counts of the values."""
+    mean, std, values = [], [], np.arange(256) / 255
+    for channel in range(images.shape[1]):
+        parts = np.array_split(images[:, channel], 64)
+        counts = sum(np.bincount(part.ravel(), minlength=256) for part in parts)
+        mean.append(np.average(values, weights=counts))
+        std.append(np.sqrt(np.average((values - mean[-1]) ** 2, weights=counts)))
+    return np.array(mean, np.float32), np.array(std, np.float32)
+
+
+def _given(key: str, values: Sequence[float] | None, measured: np.ndarray) -> np.ndarray:
+    if values is None:
+        return measured
+    values = np.atleast_1d(np.asarray(values, np.float32))
+    if values.shape != measured.shape or not np.isfinite(values).all() or (key == "std" and values.min() <= 0):
+        positive = " above 0" if key == "std" else ""
+        raise UserError(
+            f"{key}: needs one number{positive} for each of the {len(measured)} channels, in units of pixel/255"
+        )
+    return values
+
+
+def _digest(arrays: dict[str, np.ndarray]) -> str:
+    sha = hashlib.sha256()
+    for name in sorted(arrays):
+        sha.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        sha.update(np.ascontiguousarray(arrays[name]))
+    return sha.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A data set in memory: images uint8 [N, C, H, W], labels int64 [N], mean and std [1, C, 1, 1] in pixel/255."""
+
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    mean: Tensor
+    std: Tensor
+    num_classes: int
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu", dtype: str = "float32") -> Data:
+        """Reads a file of `prepare`; mean, std and normalised images take `dtype`.
+
+        Raises:
+            UserError: the file is missing, damaged or not a data set.
+        """
+        import torch
+
+        arrays, facts = read_tensors(path), read_metadata(path)
+        if facts.get("sha256") != _digest(arrays):
+            raise UserError(f"{path} is damaged or no data set of this workflow; delete it and run the command again")
+        # A channel that is constant has no scale: divided by 1 it stays at 0.
+        arrays["std"] = np.where(arrays["std"] == 0, 1, arrays["std"])
+        tensors = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+        for name in ("mean", "std"):
+            tensors[name] = tensors[name].to(getattr(torch, dtype)).view(1, -1, 1, 1)
+        return cls(**tensors, num_classes=len(facts["classes"]))
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """uint8 [N, C, H, W] -> (x/255 - mean)/std in the dtype of `mean`."""
+        return (images.to(self.mean.dtype) / 255 - self.mean) / self.std

@@ -1,0 +1,294 @@
+"""Panels of the figures: each function draws one, from one table, onto one axes. Nothing is computed here but means."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.lines import Line2D
+
+from twophase import layout, storage
+
+DECADES = 2.0  # a colour scale is logarithmic from this span on
+ESTIMATORS = {  # how each estimate of the inflection point is marked, in every figure
+    "chaos C": ("#d1495b", "--"),
+    "kernel": ("#00798c", "-."),
+    "parameters": ("#8d6a9f", (0, (1, 1))),
+}
+TIME = "viridis"  # colours of iterations; of tau and dt as well
+INK = "0.25"
+
+
+def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mapping[int, str] | None = None):
+    """A figure with one row of panels for each experiment, its title on the left.
+
+    Args:
+        rows: titles.
+        projections: projection of a column, by its index, where it is not the plain one.
+
+    Returns:
+        the figure and its axes [rows][columns].
+    """
+    sns.set_theme(
+        style="ticks",
+        context="paper",
+        rc={
+            "pdf.fonttype": 42,
+            "axes.titlesize": 9,
+            "axes.labelsize": 9,
+            "xtick.labelsize": 8,
+            "ytick.labelsize": 8,
+            "legend.fontsize": 7.5,
+            "legend.frameon": False,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "figure.constrained_layout.use": True,
+        },
+    )
+    side = style["panel"]
+    figure = plt.figure(figsize=(columns * side * 1.25 + 0.3, len(rows) * side + 0.3))
+    axes = [
+        [
+            figure.add_subplot(len(rows), columns, r * columns + c + 1, projection=(projections or {}).get(c))
+            for c in range(columns)
+        ]
+        for r in range(len(rows))
+    ]
+    for title, row in zip(rows, axes, strict=True):
+        row[0].annotate(
+            title, (0, 0.5), (-48, 0), "axes fraction", "offset points", rotation=90, va="center", ha="right", fontsize=10,
+            fontweight="bold", annotation_clip=False,
+        )  # fmt: skip
+    return figure, axes
+
+
+def letter(axes: Sequence[Sequence], names: Sequence[str]) -> None:
+    """Headings of the columns, above the first row."""
+    for ax, name in zip(axes[0], names, strict=True):
+        ax.set_title(name, loc="left", fontweight="bold")
+
+
+def save(figure, paths: Sequence[str], style: Mapping) -> None:
+    """Writes the figure to each path, without a date so that equal figures are equal files."""
+    plain = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
+    for path in paths:
+        with storage.atomic(path) as temporary:
+            kind = temporary.suffix.lstrip(".")
+            figure.savefig(temporary, dpi=style["dpi"], bbox_inches="tight", metadata=plain[kind])
+    plt.close(figure)
+
+
+# Heat maps ----------------------------------------------------------------------------------------------------------
+
+
+def scale(values: pd.Series):
+    """One colour scale for all panels that show `values`: logarithmic where the positive ones span decades."""
+    positive = values[values > 0]
+    low, high = (positive.min(), positive.max()) if len(positive) else (0.0, 1.0)
+    if high > low and np.log10(high / low) > DECADES:
+        return LogNorm(max(low, high * 1e-16), high)
+    return Normalize(0.0, high)
+
+
+def edges(centres: np.ndarray) -> np.ndarray:
+    """Borders of cells around grid points: halfway between neighbours."""
+    middle = (centres[1:] + centres[:-1]) / 2
+    return np.concatenate([[1.5 * centres[0] - 0.5 * centres[1]], middle, [1.5 * centres[-1] - 0.5 * centres[-2]]])
+
+
+def heat(ax, frame: pd.DataFrame, x: str, y: str, value: str, norm, colormap: str):
+    """Heat map of the mean over seeds and draws, in iterations on both axes; zeros take the scale's lowest colour.
+
+    The mean is geometric on a logarithmic scale. Returns what a colour bar needs.
+    """
+    grid = frame[[x, y]].assign(value=frame[value].to_numpy(dtype=float))
+    if isinstance(norm, LogNorm):
+        grid["value"] = np.log(np.maximum(grid["value"], norm.vmin))
+    table = grid.pivot_table(index=y, columns=x, values="value", aggfunc="mean")
+    values = np.exp(table.to_numpy()) if isinstance(norm, LogNorm) else table.to_numpy()
+    xs, ys = (np.asarray(axis, dtype=float) for axis in (table.columns, table.index))
+    return ax.pcolormesh(edges(xs), edges(ys), values, norm=norm, cmap=sns.color_palette(colormap, as_cmap=True))
+
+
+def pairs_heat(ax, frame: pd.DataFrame, norm, colormap: str, label: str):
+    """Heat map of a grid of pairs i <= j, mirrored to the full square."""
+    mirror = frame[frame["i"] < frame["j"]].rename(columns={"i": "j", "j": "i"})
+    image = heat(ax, pd.concat([frame, mirror]), "i", "j", "value", norm, colormap)
+    ax.set(xlabel="$t_i$ (iterations)", ylabel="$t_j$ (iterations)", aspect="equal")
+    ax.figure.colorbar(image, ax=ax, label=label, shrink=0.85)
+
+
+def chaos_heat(ax, frame: pd.DataFrame, metric: str, norm, colormap: str, label: str):
+    """Heat map of a distance between fork and base run over (t0, t1)."""
+    image = heat(ax, frame, "t0", "t1", metric, norm, colormap)
+    ax.set(xlabel="$t_0$ (iterations)", ylabel="$t_1$ (iterations)")
+    ax.figure.colorbar(image, ax=ax, label=label, shrink=0.85)
+
+
+# Curves -------------------------------------------------------------------------------------------------------------
+
+
+def curves(ax, frame: pd.DataFrame, x: str, y: str, hue: str, name: str):
+    """One curve for each value of `hue`: mean over seeds (and draws) with their full range as a band."""
+    values = sorted(frame[hue].unique())
+    palette = dict(zip(values, sns.color_palette(TIME, len(values) + 1), strict=False))
+    sns.lineplot(
+        frame, x=x, y=y, hue=hue, palette=palette, hue_order=values, errorbar=("pi", 100), ax=ax, marker="o", ms=3, lw=1.2
+    )  # fmt: skip
+    ax.legend(title=name, ncols=2)
+
+
+def inflections(ax, phases: pd.DataFrame, vertical: bool = True, band: bool = True, legend: bool = True) -> None:
+    """Marks inflection points, each estimator in its own colour, with its interval as a band."""
+    handles = []
+    for row in phases[phases["quantity"] == "inflection"].itertuples():
+        if row.estimator in ESTIMATORS and np.isfinite(row.value):
+            colour, line = ESTIMATORS[row.estimator]
+            draw, span = (ax.axvline, ax.axvspan) if vertical else (ax.axhline, ax.axhspan)
+            draw(row.value, color=colour, ls=line, lw=1.2, zorder=3)
+            if band:
+                span(row.low, row.high, color=colour, alpha=0.12, lw=0, zorder=0)
+            handles.append(
+                Line2D([], [], color=colour, ls=line, label=f"inflection ({row.estimator}): {row.value:.0f}")
+            )
+    if legend and handles:
+        old = ax.get_legend()
+        ax.legend(handles=handles, loc="best", handlelength=2.2)
+        if old is not None:
+            ax.add_artist(old)
+
+
+def drops(ax, times: Sequence[int], diagonal: bool = False) -> None:
+    """Thin lines where the learning rate drops; on both axes of a square panel."""
+    for t in times:
+        ax.axvline(t, color=INK, lw=0.6, ls=":", zorder=2)
+        if diagonal:
+            ax.axhline(t, color=INK, lw=0.6, ls=":", zorder=2)
+
+
+def steps(ax, grid: pd.DataFrame, dts: Sequence[int]) -> None:
+    """S(t, t + dt) over t, a curve for each dt."""
+    part = grid.assign(dt=grid["j"] - grid["i"])
+    curves(ax, part[part["dt"].isin(dts)], "i", "value", "dt", r"$\Delta t$")
+    ax.set(xlabel="$t$ (iterations)", ylabel=r"$S(t, t+\Delta t)$", ylim=(0, None))
+
+
+def velocity(ax, grid: pd.DataFrame, dts: Sequence[int]) -> None:
+    """Kernel velocity v(t) = S(t, t + dt) / dt over t, a curve for each dt."""
+    part = grid.assign(dt=grid["j"] - grid["i"])
+    part = part[part["dt"].isin(dts)]
+    curves(ax, part.assign(velocity=part["value"] / part["dt"]), "i", "velocity", "dt", r"$\Delta t$")
+    ax.set(xlabel="$t$ (iterations)", ylabel=r"$v(t) = S(t, t+\Delta t)/\Delta t$ (1/iteration)", yscale="log")
+
+
+def since(ax, grid: pd.DataFrame, taus: Sequence[int]) -> None:
+    """S(t, tau) over t, before and after tau, a curve for each tau."""
+    mirror = grid[grid["i"] < grid["j"]].rename(columns={"i": "j", "j": "i"})
+    full = pd.concat([grid, mirror])
+    curves(ax, full[full["i"].isin(taus)].rename(columns={"i": "tau"}), "j", "value", "tau", r"$\tau$")
+    ax.set(xlabel="$t$ (iterations)", ylabel=r"$S(t, \tau)$", ylim=(0, None))
+
+
+def standard_scores(paths: Sequence[str]) -> pd.DataFrame:
+    """Test loss and accuracy of base runs at their checkpoints, from files of predictions."""
+    frames = []
+    for path in paths:
+        facts, scores = storage.read_metadata(path), storage.read_tensors(path)
+        table = {
+            "iteration": [layout.iteration(state) for state in facts["states"]],
+            "test_loss": scores["loss"],
+            "test_accuracy": 1 - scores["error"],
+            "experiment": facts["experiment"],
+            "seed": int(facts["seed"]),
+        }
+        frames.append(pd.DataFrame(table))
+    return pd.concat(frames, ignore_index=True)
+
+
+def switching(ax, switches: pd.DataFrame, standard: pd.DataFrame, end: int, value: str, label: str) -> None:
+    """A score at the end of linearized training against the switch, beside standard training's at the switch and end."""
+    last = switches[switches["iteration"] == end]
+    colours = sns.color_palette(TIME, 3)
+    at = standard[standard["iteration"].isin(last["switch"].unique())]
+    style = {"errorbar": ("pi", 100), "marker": "o", "ms": 4, "lw": 1.2, "ax": ax}
+    sns.lineplot(last, x="switch", y=value, color=colours[0], label=f"linearized from $t$ to {end}", **style)
+    sns.lineplot(at, x="iteration", y=value, color=colours[1], label="standard, at $t$", **style)
+    final = standard.loc[standard["iteration"] == end, value]
+    if len(final):
+        ax.axhline(final.mean(), color=INK, lw=1, ls="--", label=f"standard, at {end}")
+    ax.set(xlabel="switch $t$ (iterations)", ylabel=label)
+    if value == "test_loss" and np.nanmax(last[value]) > 100 * max(np.nanmin(last[value]), 1e-12):
+        ax.set_yscale("log")
+    ax.legend()
+
+
+def learning_curves(ax, switches: pd.DataFrame, standard: pd.DataFrame) -> None:
+    """Test accuracy over training after each switch, and of standard training in grey."""
+    curves(ax, switches, "iteration", "test_accuracy", "switch", "switch $t$")
+    old = ax.get_legend()
+    sns.lineplot(standard, x="iteration", y="test_accuracy", color=INK, lw=1, ls="--", errorbar=None, ax=ax)
+    ax.add_artist(old)
+    ax.set(xlabel="iteration", ylabel="test accuracy")
+
+
+def first_seed(frame: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    """The rows of an experiment's first seed: pictures of one run."""
+    mine = frame[frame["experiment"] == experiment]
+    return mine[mine["seed"] == mine["seed"].min()]
+
+
+def cone(ax, frame: pd.DataFrame) -> None:
+    """Unit kernels as points on the sphere, in the frame of their principal axes about the first: the cone's picture.
+
+    The apex is the origin of that frame, the kernel at initialisation; rays lead from it to the kernels.
+    """
+    frame = frame.sort_values("iteration")
+    colours = plt.get_cmap(TIME)(frame["iteration"] / frame["iteration"].max())
+    for point, colour in zip(frame[["x", "y", "z"]].to_numpy(), colours, strict=True):
+        ax.plot(*zip((0, 0, 0), point, strict=True), color=colour, lw=0.6, alpha=0.5)
+    ax.plot(frame["x"], frame["y"], frame["z"], color=INK, lw=0.8)
+    dots = ax.scatter(frame["x"], frame["y"], frame["z"], c=frame["iteration"], cmap=TIME, s=14, depthshade=False)
+    ax.set(xticklabels=[], yticklabels=[], zticklabels=[])
+    for set_label, name in ((ax.set_xlabel, "PC 1"), (ax.set_ylabel, "PC 2"), (ax.set_zlabel, "PC 3")):
+        set_label(name, labelpad=-12)
+    ax.figure.colorbar(dots, ax=ax, label="iteration", shrink=0.7, pad=0.05)
+
+
+def plane(ax, frame: pd.DataFrame, inflection: float) -> None:
+    """Base run and forks in the plane of their principal components; forks before the inflection point in red."""
+    base = frame[frame["t0"] < 0].sort_values("iteration")
+    ax.plot(base["x"], base["y"], color=INK, lw=1.6, zorder=3, label="base run")
+    for t0, fork in frame[frame["t0"] >= 0].groupby("t0"):
+        start = base[base["iteration"] == t0]
+        path = pd.concat([start, fork.sort_values("iteration")])
+        chaotic = t0 < inflection
+        colour = sns.color_palette("Reds_r" if chaotic else "Blues_r", 6)[1]
+        ax.plot(path["x"], path["y"], color=colour, lw=0.9, alpha=0.8, zorder=2 if chaotic else 4)
+        ax.plot(path["x"].iloc[-1], path["y"].iloc[-1], marker="o", ms=3.5, color=colour, zorder=5)
+    ax.plot(base["x"].iloc[-1], base["y"].iloc[-1], marker="*", ms=9, color=INK, zorder=4)
+    handles = [
+        Line2D([], [], color=INK, lw=1.6, marker="*", label="base run and its end"),
+        Line2D([], [], color=sns.color_palette("Reds_r", 6)[1], marker="o", ms=3.5, label="forks before the inflection"),
+        Line2D([], [], color=sns.color_palette("Blues_r", 6)[1], marker="o", ms=3.5, label="forks after it"),
+    ]
+    ax.legend(handles=handles)
+    ax.set(xlabel="PC 1 of the parameters", ylabel="PC 2 of the parameters")
+
+
+def divergence(ax, chaos: pd.DataFrame, perturbations: pd.DataFrame) -> None:
+    """The perturbation scheme: distance of each fork from the base run, from its start at (t0, |epsilon|) on."""
+    starts = perturbations[perturbations["draw"] >= 0].rename(columns={"t0": "t1", "realised": "l2"}).assign(t0=lambda f: f["t1"])
+    both = pd.concat([starts[["t0", "t1", "draw", "l2"]], chaos[["t0", "t1", "draw", "l2"]]])
+    t0s = sorted(both["t0"].unique())
+    for t0, colour in zip(t0s, sns.color_palette(TIME, len(t0s) + 1), strict=False):
+        mean = np.exp(np.log(both[both["t0"] == t0].set_index("t1")["l2"]).groupby(level=0).mean())
+        ax.plot(mean.index, mean, color=colour, lw=1.2, marker=".", ms=4, label=f"{t0}")
+        ax.plot(mean.index[0], mean.iloc[0], marker="v", ms=6, color=colour)
+    ax.set(yscale="log", xlabel="$t_1$ (iterations)", ylabel=r"$|\theta'_{t_1}-\theta_{t_1}|_2$")
+    ax.legend(title="perturbed at $t_0$", ncols=2)

@@ -1,0 +1,152 @@
+"""Labelled image files in a directory or a .zip: train/<class>/... and test/<class>/..."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twophase.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SPLITS = ("train", "test")
+
+# Pillow's modes of at most 8 bits a channel: it would clip the others, not scale them.
+GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+# Beyond these a zip or an image is taken for a bomb.
+MAX_ZIP_BYTES, MAX_FILE_BYTES, MAX_PIXELS = 2**38, 2**28, 2**26
+
+# Class names; labels [N] of each split; and what maps chosen indices of each split to uint8 images [n, C, H, W].
+# In these two steps a subset costs no more than its own images.
+Source = tuple[list[str], dict[str, np.ndarray], Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]]
+
+
+def open_folder(root: Path, resize: int | None) -> Source:
+    """Lists `root`, a directory or .zip; classes and files take the order of their names.
+
+    The images become RGB, or grey where every chosen one is; transparency is dropped. Hidden files and files outside
+    the class folders are passed over. A zip is read in memory, never unpacked.
+
+    Raises:
+        UserError: the layout is not as above, or a file is not an image, damaged or unsafe; names file and remedy.
+    """
+    folders = _list(root)
+    classes = sorted(folders["train"])
+    files = {s: [file for name in classes for file in sorted(folders[s][name])] for s in SPLITS}
+    labels = {s: np.repeat(np.arange(len(classes)), [len(folders[s][name]) for name in classes]) for s in SPLITS}
+
+    def read(chosen: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        names = [files[split][index] for split in SPLITS for index in chosen[split]]
+        with zipfile.ZipFile(root) if root.is_file() else contextlib.nullcontext() as archive:
+            images = [_decode(_bytes(root, archive, name), f"{name} in {root}", resize) for name in names]
+        first = images[0].shape[:2]
+        if odd := next((i for i, image in enumerate(images) if image.shape[:2] != first), None):
+            sizes = [f"{names[i]} has {images[i].shape[1]}x{images[i].shape[0]}" for i in (0, odd)]
+            raise UserError(
+                f"resize: the images of {root} differ in size ({', '.join(sizes)} pixels); "
+                "set `resize` to the side that all shall have"
+            )
+        channels = max(image.shape[2] for image in images)
+        stacked = np.empty((len(images), channels, *first), np.uint8)
+        for out, image in zip(stacked, images, strict=True):
+            out[:] = image.transpose(2, 0, 1)  # a grey image is broadcast to all channels
+        return dict(zip(SPLITS, np.split(stacked, [len(chosen["train"])]), strict=True))
+
+    return classes, labels, read
+
+
+def _list(root: Path) -> dict[str, dict[str, list[str]]]:
+    """{split: {class: [names of files]}}, with the same classes in both splits and no empty one."""
+    folders: dict[str, dict[str, list[str]]] = {split: {} for split in SPLITS}
+    for name in _zip_names(root) if root.is_file() else _directory_names(root):
+        split, *inner = name.rstrip("/").split("/")
+        is_file = not name.endswith("/")
+        if split in SPLITS and len(inner) > is_file and not any(part.startswith(".") for part in inner):
+            folders[split].setdefault(inner[0], []).extend([name] if is_file else [])
+
+    if missing := [split for split in SPLITS if not folders[split]]:
+        raise UserError(f"root: {root} has no folders {missing[0]}/<class>/; it must hold them at its top level")
+    for split, other in (SPLITS, SPLITS[::-1]):
+        if lone := folders[split].keys() - folders[other].keys():
+            raise UserError(
+                f"root: {root} has the class {min(lone)!r} in {split}/ but not in {other}/; add or remove it"
+            )
+        if empty := [name for name, files in folders[split].items() if not files]:
+            raise UserError(f"root: {root} has no file in {split}/{min(empty)}/; add images or remove the class")
+    if len(folders["train"]) < 2:
+        raise UserError(f"root: {root} has one class only ({min(folders['train'])!r}); a classifier needs two")
+    return folders
+
+
+def _directory_names(root: Path) -> Iterator[str]:
+    """Relative names of all below train/ and test/ as a zip would list them: with slashes, folders ending in one."""
+    for split in SPLITS:
+        for folder, subfolders, files in os.walk(root / split, followlinks=True):
+            base = Path(folder).relative_to(root)
+            yield from (f"{(base / name).as_posix()}/" for name in subfolders)
+            yield from ((base / name).as_posix() for name in files)
+
+
+def _zip_names(path: Path) -> Iterator[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(f"root: {path} is neither a folder nor an intact .zip ({error}); copy it again") from error
+    if sum(member.file_size for member in members) > MAX_ZIP_BYTES:
+        raise UserError(
+            f"root: {path} unpacks to more than {MAX_ZIP_BYTES / 2**30:g} GiB; use a folder or fewer images"
+        )
+    for name, attributes in ((member.filename, member.external_attr) for member in members):
+        parts = name.replace("\\", "/").split("/")
+        is_link = attributes >> 28 == 0o12
+        if is_link or not parts[0] or ".." in parts or name[1:2] == ":":
+            what = "is a symbolic link" if is_link else "points out of the archive"
+            raise UserError(f"root: member {name!r} of {path} {what}; pack the archive again without it")
+        yield name
+
+
+def _bytes(root: Path, archive: zipfile.ZipFile | None, name: str) -> bytes:
+    try:
+        size = archive.getinfo(name).file_size if archive else (root / name).stat().st_size
+        if size <= MAX_FILE_BYTES:
+            return archive.read(name) if archive else (root / name).read_bytes()
+    except Exception as error:  # zipfile passes on whatever encryption or damage leads to
+        raise UserError(f"root: {name} in {root} cannot be read ({error}); replace or remove it") from error
+    raise UserError(f"root: {name} in {root} has {size} bytes, too many for an image; remove it")
+
+
+def _decode(raw: bytes, where: str, resize: int | None) -> np.ndarray:
+    """uint8 [H, W, 1] of a grey image, [H, W, 3] of any other."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(raw)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UserError(f"root: {where} has {image.width}x{image.height} pixels, too many; shrink or remove it")
+            if image.mode not in GREY + COLOUR:
+                raise UserError(
+                    f"root: {where} has pixels of mode {image.mode}; save it as RGB or grey with 8 bits a channel"
+                )
+            return np.atleast_3d(to_side(image.convert("L" if image.mode in GREY else "RGB"), resize))
+    except UserError:
+        raise
+    except UnidentifiedImageError as error:
+        raise UserError(f"root: {where} is not an image; remove it") from error
+    except Exception as error:  # Pillow's decoders raise whatever the damage leads to
+        raise UserError(f"root: {where} is damaged ({error}); replace or remove it") from error
+
+
+def to_side(image: Image, side: int | None) -> Image:
+    """The image as a square of `side` pixels (None: as it is), bilinear and antialiased."""
+    from PIL.Image import Resampling
+
+    return image.resize((side, side), Resampling.BILINEAR) if side else image

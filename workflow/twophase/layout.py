@@ -1,0 +1,55 @@
+"""Names of files and folders within one run's results, and how they are found again. No torch."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+CONTROL = "control"  # the fork with epsilon = 0
+
+
+def step_file(t: int) -> str:
+    """Name of the checkpoint of iteration `t` in its run's folder."""
+    return f"step-{t}.safetensors"
+
+
+def iteration(name: str | Path) -> int:
+    """The iteration of a checkpoint file."""
+    return int(Path(name).stem.removeprefix("step-"))
+
+
+def members(t0s: Sequence[int], draws: int, control: Sequence[int]) -> list[tuple[int, int | str]]:
+    """The forks (t0, draw) of a block, controls before the draws of their t0."""
+    return [(t0, draw) for t0 in t0s for draw in ([CONTROL] if t0 in control else []) + list(range(draws))]
+
+
+def fork_folder(t0: int, draw: int | str) -> str:
+    """Where a fork's files are within its block: `t0-100/draw-0`, or `t0-100/control`."""
+    return f"t0-{t0}/{draw}" if draw == CONTROL else f"t0-{t0}/draw-{draw}"
+
+
+def switch_folder(switch: int) -> str:
+    """Where a linearized run's files are within its block."""
+    return f"switch-{switch}"
+
+
+def states(folder: str | Path, steps: Iterable[int] | None = None) -> list[str]:
+    """Paths, relative to `folder`, of the checkpoints of a base run or a block of forks, in a fixed order.
+
+    Args:
+        steps: keep these iterations only.
+    """
+    paths = [path.relative_to(folder) for path in Path(folder).rglob("step-*.safetensors")]
+    if steps is not None:
+        wanted = set(steps)
+        paths = [path for path in paths if iteration(path) in wanted]
+    return [path.as_posix() for path in sorted(paths, key=lambda path: (path.parts[:-1], iteration(path)))]
+
+
+def switch(folder: str) -> int:
+    """The switch iteration of a linearized run's folder."""
+    return int(folder.removeprefix("switch-"))
+
+
+def fork(state: str) -> tuple[int, int]:
+    """t0 and draw of a fork's checkpoint, named relative to its block; the control's draw is -1."""
+    t0, draw = Path(state).parts[:2]
+    return int(t0.removeprefix("t0-")), -1 if draw == CONTROL else int(draw.removeprefix("draw-"))

@@ -1,0 +1,269 @@
+"""Training: one loop for base runs, forks and linearized runs; checkpoints, resume, replay.
+
+Everything random at iteration t comes from `noise`, so a run is determined by its start and its settings alone.
+"""
+
+import os
+import time
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from twophase import datasets, models, noise, storage
+from twophase.errors import UserError
+from twophase.progress import bar
+
+OPTIMIZER = "optimizer/"  # prefix of the optimizer's buffers in a checkpoint file
+PAUSE = 200  # iterations between looks at the clock and at the finiteness of the loss
+SAVE_AFTER = 30.0  # seconds of work that an interruption may cost
+
+
+def set_up(path_to_dataset: str | Path, model: dict, settings: dict, seed: int):
+    """The network of an experiment at its initialisation and its data, both on the experiment's device.
+
+    Makes arithmetic repeatable on this machine. The number of threads is a setting of the experiment: it changes the
+    order of the sums and with it, through the chaos effect, everything that follows.
+
+    Args:
+        model, settings: the config's `model` and `training`; the device `auto` is CUDA where there is a GPU.
+    """
+    device = settings["device"]
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("training.device is cuda, but torch sees no CUDA device here. Set it to cpu or auto.")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with a fixed workspace
+    torch.set_num_threads(settings["threads"])
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs a pass over every result
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+
+    data = datasets.Data.load(path_to_dataset, device, settings["dtype"])
+    _, channels, size, _ = data.train_images.shape
+    torch.manual_seed(noise.torch_seed(seed, "init"))
+    network = models.build(**model, num_classes=data.num_classes, in_channels=channels, image_size=size)
+    return network.to(device, getattr(torch, settings["dtype"])), data
+
+
+def learning_rate(t: int, settings: dict) -> float:
+    """Learning rate of iteration `t`: linear warmup, then `step`, `cosine` or `constant`."""
+    schedule, base = settings["schedule"], settings["lr"]
+    warmup = schedule["warmup"]
+    if t < warmup:
+        return base * (t + 1) / warmup
+    if schedule["kind"] == "step":
+        return base * schedule["gamma"] ** sum(t >= milestone for milestone in schedule["milestones"])
+    if schedule["kind"] == "cosine":
+        return base * (1 + np.cos(np.pi * (t - warmup) / (settings["iterations"] - warmup))) / 2
+    return base
+
+
+def make_optimizer(model: nn.Module, settings: dict) -> torch.optim.Optimizer:
+    """SGD or Adam on the trainable parameters, as in the config."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    if settings["optimizer"] == "adam":
+        betas = tuple(settings["betas"])
+        return torch.optim.Adam(parameters, settings["lr"], betas, weight_decay=settings["weight_decay"])
+    return torch.optim.SGD(
+        parameters,
+        settings["lr"],
+        settings["momentum"],
+        weight_decay=settings["weight_decay"],
+        nesterov=settings["nesterov"],
+    )
+
+
+def batch(data, settings: dict, seed: int, t: int):
+    """Inputs [b, C, H, W], augmented and normalised, and labels [b] of iteration `t`."""
+    crop, flip = settings["augment"]["crop"], settings["augment"]["flip"]
+    indices, offsets, flips = noise.batch(seed, t, len(data.train_labels), settings["batch_size"], crop)
+    indices, offsets, flips = (torch.from_numpy(a).to(data.train_labels.device) for a in (indices, offsets, flips))
+    images = noise.augment(data.train_images[indices], offsets, flips, crop, flip)
+    return data.normalise(images), data.train_labels[indices]
+
+
+def train(model, optimizer, data, settings: dict, seed: int, start: int, stops: Collection[int], log) -> Iterator[int]:
+    """Trains `model` in place from iteration `start`; hands over at each iteration of `stops`, before its step.
+
+    Args:
+        log: tensor [T, 2] on the data's device; row t receives the loss of iteration t (nats) and the batch accuracy.
+        stops: the last of them is the end of training; `start` may be among them.
+
+    Raises:
+        UserError: the loss is not finite.
+    """
+    last = max(stops)
+    checked = start
+    model.train()
+    for t in range(start, last + 1):
+        if t in stops or t % PAUSE == 0:
+            _stop_if_not_finite(log, checked, t, settings)
+            checked = t
+            yield t
+            model.train()
+        if t == last:
+            return
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(t, settings)
+        inputs, labels = batch(data, settings, seed, t)
+        torch.manual_seed(noise.torch_seed(seed, "dropout", t))
+        logits = model(inputs)
+        loss = cross_entropy(logits, labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        log[t, 0] = loss.detach()
+        log[t, 1] = (logits.detach().argmax(1) == labels).to(log.dtype).mean()
+
+
+def _stop_if_not_finite(log, start: int, stop: int, settings: dict) -> None:
+    finite = torch.isfinite(log[start:stop, 0])
+    if not bool(finite.all()):
+        t = start + int((~finite).nonzero()[0])
+        raise UserError(
+            f"The loss of iteration {t} is not finite (lr {learning_rate(t, settings):g}). "
+            "Lower training.lr or lengthen training.schedule.warmup."
+        )
+
+
+def state_of(model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> dict[str, np.ndarray]:
+    """Parameters and buffers under their state_dict names, and the optimizer's buffers behind `optimizer/`."""
+    state = {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
+    if optimizer is not None:
+        names = {parameter: name for name, parameter in model.named_parameters()}
+        for parameter, buffers in optimizer.state.items():
+            for key, value in buffers.items():
+                if value is not None:
+                    state[f"{OPTIMIZER}{key}/{names[parameter]}"] = torch.as_tensor(value).cpu().numpy()
+    return state
+
+
+def load_state(model: nn.Module, state: dict[str, np.ndarray], optimizer: torch.optim.Optimizer | None = None) -> None:
+    """The inverse of `state_of`, bit for bit."""
+    device = next(model.parameters()).device
+    model.load_state_dict({k: torch.from_numpy(v) for k, v in state.items() if not k.startswith(OPTIMIZER)})
+    if optimizer is None:
+        return
+    parameters = dict(model.named_parameters())
+    for key, value in state.items():
+        if key.startswith(OPTIMIZER):
+            buffer, name = key.removeprefix(OPTIMIZER).split("/", 1)
+            # torch keeps Adam's step counter on the CPU.
+            place = torch.device("cpu") if buffer == "step" else device
+            optimizer.state[parameters[name]][buffer] = torch.from_numpy(value.copy()).to(place)
+
+
+def trainable(model: nn.Module) -> list[str]:
+    """Names of the parameters that are trained: the coordinates of theta."""
+    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
+def write_checkpoint(path: Path, model: nn.Module, optimizer, metadata: dict) -> None:
+    """One checkpoint: state of the model, with the optimizer's where one is given."""
+    storage.write_tensors(path, state_of(model, optimizer), {**metadata, "trainable": trainable(model)})
+
+
+def run(
+    model: nn.Module,
+    data,
+    settings: dict,
+    seed: int,
+    checkpoints: Collection[int],
+    folder: Path,
+    provenance: dict,
+    at_checkpoint: Callable,
+    start: int = 0,
+    initial: dict[str, np.ndarray] | None = None,
+    columns: Collection[str] = (),
+) -> None:
+    """Trains from `start` to the last checkpoint and leaves `folder/log.parquet`; goes on where an earlier call stopped.
+
+    Args:
+        model: at theta_start, or anything when `initial` holds the state to start from.
+        at_checkpoint: called as f(t, model, optimizer, row) at each checkpoint, with a dict `row` to which it
+            may add a value for each of `columns`.
+        columns: further columns of the log.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path_to_log, path_to_resume = folder / "log.parquet", folder / "resume.safetensors"
+    if path_to_log.exists():
+        return
+    last = max(checkpoints)
+    optimizer = make_optimizer(model, settings)
+    log = torch.full((last, 2), torch.nan, dtype=data.mean.dtype, device=data.mean.device)
+    extra = {name: np.full(last + 1, np.nan) for name in columns}
+    if path_to_resume.exists():
+        saved = storage.read_tensors(path_to_resume)
+        start_at = int(saved.pop("iteration"))
+        log[:start_at] = torch.from_numpy(saved.pop("log")).to(log)
+        extra = {name: saved.pop(f"extra/{name}") for name in columns}
+        load_state(model, saved, optimizer)
+        print(f"resumed at iteration {start_at} of {last}")
+    else:
+        start_at = start
+        if initial is not None:
+            load_state(model, initial, optimizer)
+        print(f"started at iteration {start_at} of {last}")
+
+    saved_at = time.monotonic()
+    with bar(last, start_at, folder.name) as progress:
+        for t in train(model, optimizer, data, settings, seed, start_at, {t for t in checkpoints if t >= start}, log):
+            if t in checkpoints:
+                row = {}
+                at_checkpoint(t, model, optimizer, row)
+                for name, value in row.items():
+                    extra[name][t] = value
+            if t < last and time.monotonic() - saved_at >= SAVE_AFTER:
+                state = state_of(model, optimizer) | {f"extra/{name}": values for name, values in extra.items()}
+                state |= {"iteration": np.array(t), "log": log[:t].cpu().numpy()}
+                storage.write_tensors(path_to_resume, state, {})
+                saved_at = time.monotonic()
+            loss = float(log[t - 1, 0]) if t > start else float("nan")
+            progress(t, f"loss {loss:.3g}")
+
+    times = np.arange(start, last + 1)
+    values = np.vstack([log.cpu().numpy(), np.full((1, 2), np.nan)])[start:]  # theta_T is reached, not trained on
+    per_epoch = noise.iterations_per_epoch(len(data.train_labels), settings["batch_size"])
+    table = {
+        "iteration": times,
+        "epoch": times // per_epoch,
+        "lr": [learning_rate(int(t), settings) for t in times],
+        "loss": values[:, 0],
+        "accuracy": values[:, 1],
+        **{name: array[start:] for name, array in extra.items()},
+    }
+    storage.write_table(path_to_log, table, provenance)
+    path_to_resume.unlink(missing_ok=True)
+
+
+def replay(model, data, settings: dict, seed: int, t0: int, state: dict[str, np.ndarray], losses: np.ndarray) -> None:
+    """Re-runs the iterations from `t0` without perturbation and compares their losses bit by bit with the base run's.
+
+    Args:
+        state: the base run's checkpoint at t0, with the optimizer's buffers.
+        losses: the base run's losses of iterations t0, t0 + 1, ...; as many are replayed.
+
+    Raises:
+        UserError: they differ: this machine, build or thread count does other arithmetic than the base run's did, so
+            that a fork would measure that difference and not the perturbation.
+    """
+    optimizer = make_optimizer(model, settings)
+    load_state(model, state, optimizer)
+    stop = t0 + len(losses)
+    log = torch.full((stop, 2), torch.nan, dtype=data.mean.dtype, device=data.mean.device)
+    for _ in train(model, optimizer, data, settings, seed, t0, {stop}, log):
+        pass
+    replayed = log[t0:, 0].cpu().numpy()
+    if not np.array_equal(replayed, losses.astype(replayed.dtype)):
+        k = int(np.flatnonzero(replayed != losses)[0])
+        raise UserError(
+            f"Replay check failed: iteration {t0 + k} has loss {replayed[k]:.9g} here and {losses[k]:.9g} in the base "
+            "run. This machine, torch build or thread count computes differently from the one that trained the base "
+            "run. Fork on the machine that trained it, or train the base run anew here."
+        )
