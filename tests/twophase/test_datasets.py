@@ -23,7 +23,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from twophase import imagefolder, torchvision_sets
-from twophase.datasets import NUM_CLASSES, SOURCES, TEST_SIZES, TRAIN_SIZES, Data, prepare, source_missing, stratified
+from twophase.data import Data, stratified
+from twophase.datasets import NUM_CLASSES, SOURCES, TEST_SIZES, TRAIN_SIZES, prepare, source_missing
 from twophase.errors import UserError
 from twophase.storage import read_metadata, read_tensors, write_tensors
 from twophase.torchvision_ops import import_torchvision

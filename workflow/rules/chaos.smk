@@ -4,6 +4,17 @@ rule forks:
         trajectory=f"{RUN}/trajectory",
     output:
         forks=directory(f"{RUN}/forks/{{block}}"),
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/forks/{{block}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/forks/{{block}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: torch_threads
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+        gpu=gpus,
     params:
         model=of("model"),
         settings=of("training"),
@@ -16,17 +27,6 @@ rule forks:
         control=lambda w: [t0 for t0 in block_t0s(w) if t0 in of("chaos", "control")(w)],
         replay=of("chaos", "replay"),
         code=code_digest("forks"),
-    log:
-        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/forks/{{block}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/forks/{{block}}.tsv"
-    conda:
-        "../../envs/torch.yaml"
-    threads: torch_threads
-    resources:
-        mem_mb=4000,
-        runtime=1440,
-        gpu=gpus,
     script:
         "../scripts/forks.py"
 
@@ -38,12 +38,6 @@ rule fork_barriers:
         forks=f"{RUN}/forks/{{block}}",
     output:
         barriers=f"{RUN}/fork_barriers/{{block}}.parquet",
-    params:
-        model=of("model"),
-        settings=of("training"),
-        seed=seed,
-        options=without(["barrier"], "grid", "block"),
-        code=code_digest("fork_barriers"),
     log:
         f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/fork_barriers/{{block}}.log",
     benchmark:
@@ -55,6 +49,12 @@ rule fork_barriers:
         mem_mb=4000,
         runtime=720,
         gpu=gpus,
+    params:
+        model=of("model"),
+        settings=of("training"),
+        seed=seed,
+        options=without(["barrier"], "grid", "block"),
+        code=code_digest("fork_barriers"),
     script:
         "../scripts/fork_barriers.py"
 
@@ -72,8 +72,6 @@ rule chaos:
         chaos=f"{RUN}/chaos.parquet",
         control=f"{RUN}/control.parquet",
         perturbations=f"{RUN}/perturbations.parquet",
-    params:
-        code=code_digest("chaos"),
     log:
         f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/chaos.log",
     benchmark:
@@ -84,5 +82,7 @@ rule chaos:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        code=code_digest("chaos"),
     script:
         "../scripts/chaos.py"

@@ -4,15 +4,6 @@ rule kernels:
         run=f"{RUN}/{{run}}",
     output:
         kernels=directory(f"{RUN}/kernels/{{run}}"),
-    params:
-        model=of("model"),
-        settings=of("training"),
-        seed=seed,
-        steps=kernel_steps,
-        n=of("kernel", "n"),
-        reduce=of("kernel", "reduce"),
-        chunk=of("kernel", "chunk"),
-        code=code_digest("kernels"),
     log:
         f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/kernels/{{run}}.log",
     benchmark:
@@ -24,6 +15,15 @@ rule kernels:
         mem_mb=8000,
         runtime=720,
         gpu=gpus,
+    params:
+        model=of("model"),
+        settings=of("training"),
+        seed=seed,
+        steps=kernel_steps,
+        n=of("kernel", "n"),
+        reduce=of("kernel", "reduce"),
+        chunk=of("kernel", "chunk"),
+        code=code_digest("kernels"),
     script:
         "../scripts/kernels.py"
 
@@ -34,15 +34,6 @@ rule linearized:
         trajectory=f"{RUN}/trajectory",
     output:
         linearized=directory(f"{RUN}/linearized/{{block}}"),
-    params:
-        model=of("model"),
-        settings=of("training"),
-        seed=seed,
-        switches=block_switches,
-        evaluate=of("linearized", "evaluate"),
-        momentum=of("linearized", "momentum"),
-        lr=of("linearized", "lr"),
-        code=code_digest("linearized"),
     log:
         f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/linearized/{{block}}.log",
     benchmark:
@@ -54,6 +45,15 @@ rule linearized:
         mem_mb=8000,
         runtime=1440,
         gpu=gpus,
+    params:
+        model=of("model"),
+        settings=of("training"),
+        seed=seed,
+        switches=block_switches,
+        evaluate=of("linearized", "evaluate"),
+        momentum=of("linearized", "momentum"),
+        lr=of("linearized", "lr"),
+        code=code_digest("linearized"),
     script:
         "../scripts/linearized.py"
 
@@ -63,8 +63,6 @@ rule switches:
         blocks=over_blocks(f"{RUN}/linearized/{{block}}", switch_blocks),
     output:
         switches=f"{RUN}/linearized.parquet",
-    params:
-        code=code_digest("switches"),
     log:
         f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/switches.log",
     benchmark:
@@ -75,6 +73,8 @@ rule switches:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        code=code_digest("switches"),
     script:
         "../scripts/switches.py"
 
@@ -84,9 +84,6 @@ rule cone:
         kernels=f"{RUN}/kernels/trajectory",
     output:
         cone=f"{RUN}/cone.parquet",
-    params:
-        steps=of("kernel", "grid"),
-        code=code_digest("cone"),
     log:
         f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/cone.log",
     benchmark:
@@ -97,5 +94,8 @@ rule cone:
     resources:
         mem_mb=4000,
         runtime=20,
+    params:
+        steps=of("kernel", "grid"),
+        code=code_digest("cone"),
     script:
         "../scripts/cone.py"

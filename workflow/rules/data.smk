@@ -3,16 +3,6 @@ rule dataset:
         source=image_folder,
     output:
         data=f"{RESULTS}/data/{{dataset}}.safetensors",
-    params:
-        source=lambda w: config["datasets"][w.dataset]["source"],
-        root=lambda w: config["datasets"][w.dataset]["root"],
-        resize=lambda w: config["datasets"][w.dataset]["resize"],
-        train_size=lambda w: config["datasets"][w.dataset]["train_size"],
-        test_size=lambda w: config["datasets"][w.dataset]["test_size"],
-        subset_seed=lambda w: config["datasets"][w.dataset]["subset_seed"],
-        mean=lambda w: config["datasets"][w.dataset]["mean"],
-        std=lambda w: config["datasets"][w.dataset]["std"],
-        code=code_digest("dataset"),
     log:
         f"{RESULTS}/logs/dataset/{{dataset}}.log",
     benchmark:
@@ -23,5 +13,15 @@ rule dataset:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        source=lambda w: config["datasets"][w.dataset]["source"],
+        root=lambda w: config["datasets"][w.dataset]["root"],
+        resize=lambda w: config["datasets"][w.dataset]["resize"],
+        train_size=lambda w: config["datasets"][w.dataset]["train_size"],
+        test_size=lambda w: config["datasets"][w.dataset]["test_size"],
+        subset_seed=lambda w: config["datasets"][w.dataset]["subset_seed"],
+        mean=lambda w: config["datasets"][w.dataset]["mean"],
+        std=lambda w: config["datasets"][w.dataset]["std"],
+        code=code_digest("dataset"),
     script:
         "../scripts/dataset.py"

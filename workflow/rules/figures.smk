@@ -11,10 +11,6 @@ rule fig1:
             category="Figures",
             labels={"figure": "fig1", "format": "png"},
         ),
-    params:
-        titles=titles("fig1"),
-        style=config["figures"],
-        code=code_digest("fig1"),
     log:
         f"{RESULTS}/logs/figures/fig1.log",
     benchmark:
@@ -25,6 +21,10 @@ rule fig1:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        titles=titles("fig1"),
+        style=config["figures"],
+        code=code_digest("fig1"),
     script:
         "../scripts/fig1.py"
 
@@ -41,11 +41,6 @@ rule fig2:
             category="Figures",
             labels={"figure": "fig2", "format": "png"},
         ),
-    params:
-        titles=titles("fig2"),
-        drops=drops("fig2"),
-        style=config["figures"],
-        code=code_digest("fig2"),
     log:
         f"{RESULTS}/logs/figures/fig2.log",
     benchmark:
@@ -56,6 +51,11 @@ rule fig2:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        titles=titles("fig2"),
+        drops=drops("fig2"),
+        style=config["figures"],
+        code=code_digest("fig2"),
     script:
         "../scripts/fig2.py"
 
@@ -75,10 +75,6 @@ rule fig3:
             category="Figures",
             labels={"figure": "fig3", "format": "png"},
         ),
-    params:
-        titles=titles("fig3"),
-        style=config["figures"],
-        code=code_digest("fig3"),
     log:
         f"{RESULTS}/logs/figures/fig3.log",
     benchmark:
@@ -89,6 +85,10 @@ rule fig3:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        titles=titles("fig3"),
+        style=config["figures"],
+        code=code_digest("fig3"),
     script:
         "../scripts/fig3.py"
 
@@ -105,11 +105,6 @@ rule fig4:
             category="Figures",
             labels={"figure": "fig4", "format": "png"},
         ),
-    params:
-        titles=titles("fig4"),
-        drops=drops("fig4"),
-        style=config["figures"],
-        code=code_digest("fig4"),
     log:
         f"{RESULTS}/logs/figures/fig4.log",
     benchmark:
@@ -120,6 +115,11 @@ rule fig4:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        titles=titles("fig4"),
+        drops=drops("fig4"),
+        style=config["figures"],
+        code=code_digest("fig4"),
     script:
         "../scripts/fig4.py"
 
@@ -137,13 +137,6 @@ rule fig5:
             category="Figures",
             labels={"figure": "fig5", "format": "png"},
         ),
-    params:
-        titles=titles("fig5"),
-        taus=each("fig5", "cone", "tau"),
-        dts=each("fig5", "cone", "dt"),
-        drops=drops("fig5"),
-        style=config["figures"],
-        code=code_digest("fig5"),
     log:
         f"{RESULTS}/logs/figures/fig5.log",
     benchmark:
@@ -154,6 +147,13 @@ rule fig5:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        titles=titles("fig5"),
+        taus=each("fig5", "cone", "tau"),
+        dts=each("fig5", "cone", "dt"),
+        drops=drops("fig5"),
+        style=config["figures"],
+        code=code_digest("fig5"),
     script:
         "../scripts/fig5.py"
 
@@ -171,11 +171,6 @@ rule fig6:
             category="Figures",
             labels={"figure": "fig6", "format": "png"},
         ),
-    params:
-        titles=titles("fig6"),
-        ends=each("fig6", "linearized", "until"),
-        style=config["figures"],
-        code=code_digest("fig6"),
     log:
         f"{RESULTS}/logs/figures/fig6.log",
     benchmark:
@@ -186,6 +181,11 @@ rule fig6:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        titles=titles("fig6"),
+        ends=each("fig6", "linearized", "until"),
+        style=config["figures"],
+        code=code_digest("fig6"),
     script:
         "../scripts/fig6.py"
 
@@ -202,12 +202,6 @@ rule wfig1:
             category="Figures",
             labels={"figure": "wfig1", "format": "png"},
         ),
-    params:
-        titles=titles("wfig1"),
-        dts=each("wfig1", "cone", "dt"),
-        drops=drops("wfig1"),
-        style=config["figures"],
-        code=code_digest("wfig1"),
     log:
         f"{RESULTS}/logs/figures/wfig1.log",
     benchmark:
@@ -218,6 +212,12 @@ rule wfig1:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        titles=titles("wfig1"),
+        dts=each("wfig1", "cone", "dt"),
+        drops=drops("wfig1"),
+        style=config["figures"],
+        code=code_digest("wfig1"),
     script:
         "../scripts/wfig1.py"
 
@@ -235,12 +235,6 @@ rule wfig2:
             category="Figures",
             labels={"figure": "wfig2", "format": "png"},
         ),
-    params:
-        titles=titles("wfig2"),
-        taus=each("wfig2", "cone", "tau"),
-        drops=drops("wfig2"),
-        style=config["figures"],
-        code=code_digest("wfig2"),
     log:
         f"{RESULTS}/logs/figures/wfig2.log",
     benchmark:
@@ -251,6 +245,12 @@ rule wfig2:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        titles=titles("wfig2"),
+        taus=each("wfig2", "cone", "tau"),
+        drops=drops("wfig2"),
+        style=config["figures"],
+        code=code_digest("wfig2"),
     script:
         "../scripts/wfig2.py"
 
@@ -266,13 +266,6 @@ rule wfig3:
             category="Figures",
             labels={"figure": "wfig3", "format": "png"},
         ),
-    params:
-        titles=titles("wfig3"),
-        taus=each("wfig3", "cone", "tau"),
-        dts=each("wfig3", "cone", "dt"),
-        drops=drops("wfig3"),
-        style=config["figures"],
-        code=code_digest("wfig3"),
     log:
         f"{RESULTS}/logs/figures/wfig3.log",
     benchmark:
@@ -283,5 +276,12 @@ rule wfig3:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        titles=titles("wfig3"),
+        taus=each("wfig3", "cone", "tau"),
+        dts=each("wfig3", "cone", "dt"),
+        drops=drops("wfig3"),
+        style=config["figures"],
+        code=code_digest("wfig3"),
     script:
         "../scripts/wfig3.py"

@@ -3,10 +3,6 @@ rule block_C:
         trajectory=f"{RUN}/trajectory",
     output:
         block=f"{RUN}/blocks/C/{{bi}}-{{bj}}.parquet",
-    params:
-        rows=side("C", "bi"),
-        columns=side("C", "bj"),
-        code=code_digest("block_C"),
     log:
         f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/blocks/C/{{bi}}-{{bj}}.log",
     benchmark:
@@ -17,6 +13,10 @@ rule block_C:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        rows=side("C", "bi"),
+        columns=side("C", "bj"),
+        code=code_digest("block_C"),
     script:
         "../scripts/block_C.py"
 
@@ -26,10 +26,6 @@ rule block_S:
         kernels=f"{RUN}/kernels/trajectory",
     output:
         block=f"{RUN}/blocks/S/{{bi}}-{{bj}}.parquet",
-    params:
-        rows=side("S", "bi"),
-        columns=side("S", "bj"),
-        code=code_digest("block_S"),
     log:
         f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/blocks/S/{{bi}}-{{bj}}.log",
     benchmark:
@@ -40,6 +36,10 @@ rule block_S:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        rows=side("S", "bi"),
+        columns=side("S", "bj"),
+        code=code_digest("block_S"),
     script:
         "../scripts/block_S.py"
 
@@ -49,10 +49,6 @@ rule block_D:
         predictions=f"{RUN}/predictions/trajectory.safetensors",
     output:
         block=f"{RUN}/blocks/D/{{bi}}-{{bj}}.parquet",
-    params:
-        rows=side("D", "bi"),
-        columns=side("D", "bj"),
-        code=code_digest("block_D"),
     log:
         f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/blocks/D/{{bi}}-{{bj}}.log",
     benchmark:
@@ -63,6 +59,10 @@ rule block_D:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        rows=side("D", "bi"),
+        columns=side("D", "bj"),
+        code=code_digest("block_D"),
     script:
         "../scripts/block_D.py"
 
@@ -73,14 +73,6 @@ rule block_B:
         trajectory=f"{RUN}/trajectory",
     output:
         block=f"{RUN}/blocks/B/{{bi}}-{{bj}}.parquet",
-    params:
-        model=of("model"),
-        settings=of("training"),
-        seed=seed,
-        rows=side("B", "bi"),
-        columns=side("B", "bj"),
-        options=without(["barrier"], "grid", "block"),
-        code=code_digest("block_B"),
     log:
         f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/blocks/B/{{bi}}-{{bj}}.log",
     benchmark:
@@ -92,6 +84,14 @@ rule block_B:
         mem_mb=4000,
         runtime=720,
         gpu=gpus,
+    params:
+        model=of("model"),
+        settings=of("training"),
+        seed=seed,
+        rows=side("B", "bi"),
+        columns=side("B", "bj"),
+        options=without(["barrier"], "grid", "block"),
+        code=code_digest("block_B"),
     script:
         "../scripts/block_B.py"
 
@@ -101,8 +101,6 @@ rule grid:
         blocks=grid_blocks,
     output:
         grid=f"{RUN}/{{metric}}.parquet",
-    params:
-        code=code_digest("grid"),
     log:
         f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/grid/{{metric}}.log",
     benchmark:
@@ -113,5 +111,7 @@ rule grid:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        code=code_digest("grid"),
     script:
         "../scripts/grid.py"

@@ -3,13 +3,6 @@ rule inflection:
         tables=estimator_tables,
     output:
         estimates=f"{RESULTS}/{{experiment}}/phases/{{estimator}}.parquet",
-    params:
-        estimator=lambda w: w.estimator,
-        taus=of("cone", "tau"),
-        dts=of("cone", "dt"),
-        bootstrap=of("phases", "bootstrap"),
-        level=of("phases", "level"),
-        code=code_digest("inflection"),
     log:
         f"{RESULTS}/logs/{{experiment}}/phases/{{estimator}}.log",
     benchmark:
@@ -20,6 +13,13 @@ rule inflection:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        estimator=lambda w: w.estimator,
+        taus=of("cone", "tau"),
+        dts=of("cone", "dt"),
+        bootstrap=of("phases", "bootstrap"),
+        level=of("phases", "level"),
+        code=code_digest("inflection"),
     script:
         "../scripts/inflection.py"
 
@@ -33,8 +33,6 @@ rule phases:
             caption="../report/phases.rst",
             category="Tables",
         ),
-    params:
-        code=code_digest("phases"),
     log:
         f"{RESULTS}/logs/phases.log",
     benchmark:
@@ -45,6 +43,8 @@ rule phases:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        code=code_digest("phases"),
     script:
         "../scripts/phases.py"
 
@@ -55,8 +55,6 @@ rule plane:
         forks=over_blocks(f"{RUN}/forks/{{block}}", fork_blocks),
     output:
         plane=f"{RUN}/plane.parquet",
-    params:
-        code=code_digest("plane"),
     log:
         f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/plane.log",
     benchmark:
@@ -67,5 +65,7 @@ rule plane:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        code=code_digest("plane"),
     script:
         "../scripts/plane.py"

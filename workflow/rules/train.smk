@@ -3,12 +3,6 @@ rule trajectory:
         data=data_file,
     output:
         trajectory=directory(f"{RUN}/trajectory"),
-    params:
-        model=of("model"),
-        settings=of("training"),
-        seed=seed,
-        checkpoints=of("checkpoints"),
-        code=code_digest("trajectory"),
     log:
         f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/trajectory.log",
     benchmark:
@@ -20,6 +14,12 @@ rule trajectory:
         mem_mb=4000,
         runtime=720,
         gpu=gpus,
+    params:
+        model=of("model"),
+        settings=of("training"),
+        seed=seed,
+        checkpoints=of("checkpoints"),
+        code=code_digest("trajectory"),
     script:
         "../scripts/trajectory.py"
 
@@ -30,11 +30,6 @@ rule predictions:
         run=f"{RUN}/{{run}}",
     output:
         predictions=f"{RUN}/predictions/{{run}}.safetensors",
-    params:
-        model=of("model"),
-        settings=of("training"),
-        seed=seed,
-        code=code_digest("predictions"),
     log:
         f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/predictions/{{run}}.log",
     benchmark:
@@ -46,5 +41,10 @@ rule predictions:
         mem_mb=4000,
         runtime=240,
         gpu=gpus,
+    params:
+        model=of("model"),
+        settings=of("training"),
+        seed=seed,
+        code=code_digest("predictions"),
     script:
         "../scripts/predictions.py"

@@ -18,7 +18,9 @@ def main(path_to_data, path_to_trajectory, path_to_block, model, settings, seed,
     with bar(len(pairs), label="barriers") as progress:
         found = barrier.of_files(measure, files, len(rows) + 2, progress)
     table = pd.DataFrame(pairs, columns=["i", "j"]).join(pd.DataFrame(found)).sort_values(["i", "j"])
-    definition = f"B, barrier of the test {options['metric']} between checkpoints i and j (iterations), bn: {options['bn']}"
+    definition = (
+        f"B, barrier of the test {options['metric']} between checkpoints i and j (iterations), bn: {options['bn']}"
+    )
     storage.write_table(path_to_block, table, storage.provenance(definition, options=options, **facts))
 
 

@@ -15,7 +15,9 @@ def main(path_to_kernels, path_to_cone, steps, facts):
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     coordinates, explained = metrics.principal_coordinates(lambda: iter([unit]), 0, 3)
     table = {"iteration": steps, **dict(zip("xyz", coordinates.T, strict=True))}
-    definition = "unit vectors of the empirical NTK along their principal axes about the first; explained: share of each"
+    definition = (
+        "unit vectors of the empirical NTK along their principal axes about the first; explained: share of each"
+    )
     storage.write_table(path_to_cone, table, storage.provenance(definition, explained=explained.tolist(), **facts))
 
 

@@ -6,7 +6,9 @@ from twophase import figures, job, tables
 METRICS = {"C": "parameter dissimilarity $C$", "B": "barrier $B$", "D": "disagreement $D$"}
 
 
-def main(path_to_chaos, path_to_C, path_to_B, path_to_D, path_to_phases, path_to_pdf, path_to_png, titles, style, facts):
+def main(
+    path_to_chaos, path_to_C, path_to_B, path_to_D, path_to_phases, path_to_pdf, path_to_png, titles, style, facts
+):
     chaos, phases = tables.of_runs(path_to_chaos), tables.of_experiments(path_to_phases)
     pairs = {m: tables.of_runs(paths) for m, paths in (("C", path_to_C), ("B", path_to_B), ("D", path_to_D))}
     figure, axes = figures.canvas([t for title in titles.values() for t in (title, "")], 3, style)

@@ -18,7 +18,9 @@ def main(path_to_data, path_to_trajectory, path_to_forks, path_to_barriers, mode
     with bar(len(states), label="barriers") as progress:
         found = barrier.of_files(measure, files, 2, progress)
     table = pd.DataFrame({"state": states}).join(pd.DataFrame(found))
-    definition = f"B, barrier of the test {options['metric']} between base run and fork at one iteration, bn: {options['bn']}"
+    definition = (
+        f"B, barrier of the test {options['metric']} between base run and fork at one iteration, bn: {options['bn']}"
+    )
     storage.write_table(path_to_barriers, table, storage.provenance(definition, options=options, **facts))
 
 

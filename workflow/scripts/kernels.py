@@ -3,26 +3,25 @@
 from pathlib import Path
 
 import _library  # noqa: F401
-from twophase import job, layout, noise, ntk, storage, training
+from twophase import job, layout, ntk, storage, training
 from twophase.progress import bar
 
 
 def main(path_to_data, path_to_run, path_to_kernels, model, settings, seed, steps, n, reduce, chunk, facts):
     network, data = training.set_up(path_to_data, model, settings, seed)
-    size = len(data.train_labels)
-    # The same inputs for every seed, so that kernels of two seeds can be compared.
-    indices = noise.generator(0, "subset").permutation(size)[:n]
-    inputs = data.normalise(data.train_images[indices])
+    inputs, _ = data.sample("train", n)  # the same for every seed, so that kernels of two seeds can be compared
     cost = ntk.cost(network, inputs, reduce, chunk)
     states = layout.states(path_to_run, steps)
-    print(f"{len(states)} kernels of {cost['flops'] / 1e9:.3g} GFLOP, {cost['peak_bytes'] / 2**20:.3g} MiB of memory each")
-    definition = f"empirical NTK of {len(indices)} training inputs, reduce: {reduce}"
+    print(
+        f"{len(states)} kernels of {cost['flops'] / 1e9:.3g} GFLOP, {cost['peak_bytes'] / 2**20:.3g} MiB of memory each"
+    )
+    definition = f"empirical NTK of {len(inputs)} training inputs, reduce: {reduce}"
     with storage.resumable(path_to_kernels, facts["settings"]) as folder, bar(len(states), label="kernels") as progress:
         for k, state in enumerate(states):
             if not (folder / state).exists():
                 training.load_state(network, storage.read_tensors(Path(path_to_run) / state))
                 kernel = ntk.empirical_ntk(network, inputs, reduce, chunk).cpu().numpy()
-                metadata = storage.provenance(definition, inputs=indices.tolist(), **facts)
+                metadata = storage.provenance(definition, **facts)
                 storage.write_tensors(folder / state, {"kernel": kernel}, metadata)
             progress(k + 1)
 

@@ -22,7 +22,7 @@ def main(
     facts,
 ):
     network, data = training.set_up(path_to_data, model, settings, seed)
-    inputs, labels = data.normalise(data.test_images), data.test_labels
+    inputs, labels = data.sample("test", None)
     if lr is not None:
         settings = {**settings, "lr": lr, "schedule": {**settings["schedule"], "kind": "constant", "warmup": 0}}
     definition = "linearized run from a switch; batch and test loss in nats, accuracies as shares"

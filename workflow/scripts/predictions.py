@@ -12,7 +12,7 @@ from twophase.progress import bar
 def main(path_to_data, path_to_run, path_to_predictions, model, settings, seed, facts):
     network, data = training.set_up(path_to_data, model, settings, seed)
     network.eval()
-    inputs, labels = data.normalise(data.test_images), data.test_labels
+    inputs, labels = data.sample("test", None)
     states = layout.states(path_to_run)
     predictions, losses, errors = [], [], []
     with bar(len(states), label="predictions") as progress:

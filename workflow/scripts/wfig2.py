@@ -4,9 +4,7 @@ import _library  # noqa: F401
 from twophase import figures, job, tables
 
 
-def main(
-    path_to_S, path_to_switches, path_to_standard, path_to_pdf, path_to_png, titles, taus, drops, style, facts
-):
+def main(path_to_S, path_to_switches, path_to_standard, path_to_pdf, path_to_png, titles, taus, drops, style, facts):
     grids, switches = tables.of_runs(path_to_S), tables.of_runs(path_to_switches)
     standard = figures.standard_scores(path_to_standard)
     figure, axes = figures.canvas(titles.values(), 2, style)

@@ -60,7 +60,11 @@ class Barrier:
         Returns:
             value (B_ij), loss_i, loss_j, loss_max (the level at the top of the path) and alpha_max (where it is).
         """
-        inner = [] if state_i is state_j else [self.level(lerp(state_i, state_j, float(alpha))) for alpha in self.alphas[1:-1]]
+        inner = (
+            []
+            if state_i is state_j
+            else [self.level(lerp(state_i, state_j, float(alpha))) for alpha in self.alphas[1:-1]]
+        )
         levels = np.array([level_j, *inner, level_i])
         alphas = self.alphas if inner else self.alphas[[0, -1]]
         top = int(levels.argmax())
@@ -91,17 +95,10 @@ def lerp(state_i: Tensors, state_j: Tensors, alpha: float) -> dict[str, torch.Te
 
 
 def on_test_set(model, data, alphas, bn, metric, test_size, calibration_size) -> Barrier:
-    """The barrier as the config's `barrier` describes it, on (the first `test_size` of) the test set."""
-    part = slice(test_size)
-    return Barrier(
-        model,
-        data.normalise(data.test_images[part]),
-        data.test_labels[part],
-        alphas,
-        bn,
-        metric,
-        data.normalise(data.train_images[:calibration_size]) if bn == "recalibrate" else None,
-    )
+    """The barrier as the config's `barrier` describes it, on the test set or a sample of it."""
+    inputs, labels = data.sample("test", test_size)
+    calibration = data.sample("train", calibration_size)[0] if bn == "recalibrate" else None
+    return Barrier(model, inputs, labels, alphas, bn, metric, calibration)
 
 
 def of_files(barrier: Barrier, pairs: Iterable[tuple[Path, Path]], keep: int, progress: Callable) -> list[dict]:

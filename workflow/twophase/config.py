@@ -130,9 +130,9 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     experiment["title"] = experiment["title"] or name
     if experiment["dataset"] not in known:
         raise UserError(f"{key}.dataset: unknown data set '{experiment['dataset']}'; known: {', '.join(known)}.")
-    problem = model_names.known_model(experiment["model"]["name"])
+    problem = model_names.known_model(**experiment["model"])
     if problem:
-        raise UserError(f"{key}.model.name: {problem}")
+        raise UserError(f"{key}.model: {problem}.")
     _resolve_training(f"{key}.training", experiment["training"], known[experiment["dataset"]])
     last = experiment["training"]["iterations"]
 

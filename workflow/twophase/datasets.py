@@ -1,25 +1,18 @@
-"""Any source of labelled images -> one canonical uint8 file, and that file as tensors.
+"""Any source of labelled images -> one canonical uint8 file, which `data` reads.
 
 Importing this module loads neither torch nor torchvision; the functions that need them do.
 """
 
-from __future__ import annotations
-
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from twophase.data import content_digest, stratified
 from twophase.errors import UserError
 from twophase.imagefolder import SPLITS, Source, open_folder, to_side
-from twophase.storage import read_metadata, read_tensors, write_tensors
+from twophase.storage import write_tensors
 from twophase.torchvision_sets import open_set
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 TRAIN_SIZES = {
     "digits": 1437,
@@ -105,7 +98,7 @@ def prepare(
     for split in SPLITS:
         arrays |= {f"{split}_images": images[split], f"{split}_labels": labels[split]}
     sizes = {split: len(labels[split]) for split in SPLITS}
-    facts = {"source": source, "classes": classes, "sizes": sizes, "sha256": _digest(arrays)}
+    facts = {"source": source, "classes": classes, "sizes": sizes, "sha256": content_digest(arrays)}
     write_tensors(path_to_out, arrays, (metadata or {}) | facts)
 
 
@@ -118,21 +111,6 @@ def source_missing(source: str, root: str | Path | None) -> str | None:
     if not Path(root).expanduser().exists():
         return f"{root} does not exist; give a folder or .zip that holds train/<class>/ and test/<class>/"
     return None
-
-
-def stratified(labels: np.ndarray, size: int, seed: int | Sequence[int]) -> np.ndarray:
-    """Indices [size], ascending, of a draw without replacement that keeps the shares of the classes.
-
-    Every class gets size*n_class/n, rounded down or up by the method of the largest remainder.
-    """
-    counts = np.bincount(labels)
-    quotas, remainders = np.divmod(counts * size, len(labels))
-    missing = size - quotas.sum()
-    quotas[np.argsort(-remainders, kind="stable")[:missing]] += 1
-    # RandomState rather than Generator: NumPy promises that its streams never change.
-    rng = np.random.RandomState(seed)
-    picks = [rng.permutation(np.flatnonzero(labels == label))[:quota] for label, quota in enumerate(quotas)]
-    return np.sort(np.concatenate(picks))
 
 
 def _digits() -> Source:
@@ -177,47 +155,3 @@ def _given(key: str, values: Sequence[float] | None, measured: np.ndarray) -> np
             f"{key}: needs one number{positive} for each of the {len(measured)} channels, in units of pixel/255"
         )
     return values
-
-
-def _digest(arrays: dict[str, np.ndarray]) -> str:
-    sha = hashlib.sha256()
-    for name in sorted(arrays):
-        sha.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
-        sha.update(np.ascontiguousarray(arrays[name]))
-    return sha.hexdigest()
-
-
-@dataclass(frozen=True, eq=False)
-class Data:
-    """A data set in memory: images uint8 [N, C, H, W], labels int64 [N], mean and std [1, C, 1, 1] in pixel/255."""
-
-    train_images: Tensor
-    train_labels: Tensor
-    test_images: Tensor
-    test_labels: Tensor
-    mean: Tensor
-    std: Tensor
-    num_classes: int
-
-    @classmethod
-    def load(cls, path: str | Path, device: str = "cpu", dtype: str = "float32") -> Data:
-        """Reads a file of `prepare`; mean, std and normalised images take `dtype`.
-
-        Raises:
-            UserError: the file is missing, damaged or not a data set.
-        """
-        import torch
-
-        arrays, facts = read_tensors(path), read_metadata(path)
-        if facts.get("sha256") != _digest(arrays):
-            raise UserError(f"{path} is damaged or no data set of this workflow; delete it and run the command again")
-        # A channel that is constant has no scale: divided by 1 it stays at 0.
-        arrays["std"] = np.where(arrays["std"] == 0, 1, arrays["std"])
-        tensors = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
-        for name in ("mean", "std"):
-            tensors[name] = tensors[name].to(getattr(torch, dtype)).view(1, -1, 1, 1)
-        return cls(**tensors, num_classes=len(facts["classes"]))
-
-    def normalise(self, images: Tensor) -> Tensor:
-        """uint8 [N, C, H, W] -> (x/255 - mean)/std in the dtype of `mean`."""
-        return (images.to(self.mean.dtype) / 255 - self.mean) / self.std

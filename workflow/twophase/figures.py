@@ -274,7 +274,9 @@ def plane(ax, frame: pd.DataFrame, inflection: float) -> None:
     ax.plot(base["x"].iloc[-1], base["y"].iloc[-1], marker="*", ms=9, color=INK, zorder=4)
     handles = [
         Line2D([], [], color=INK, lw=1.6, marker="*", label="base run and its end"),
-        Line2D([], [], color=sns.color_palette("Reds_r", 6)[1], marker="o", ms=3.5, label="forks before the inflection"),
+        Line2D(
+            [], [], color=sns.color_palette("Reds_r", 6)[1], marker="o", ms=3.5, label="forks before the inflection"
+        ),
         Line2D([], [], color=sns.color_palette("Blues_r", 6)[1], marker="o", ms=3.5, label="forks after it"),
     ]
     ax.legend(handles=handles)
@@ -283,7 +285,11 @@ def plane(ax, frame: pd.DataFrame, inflection: float) -> None:
 
 def divergence(ax, chaos: pd.DataFrame, perturbations: pd.DataFrame) -> None:
     """The perturbation scheme: distance of each fork from the base run, from its start at (t0, |epsilon|) on."""
-    starts = perturbations[perturbations["draw"] >= 0].rename(columns={"t0": "t1", "realised": "l2"}).assign(t0=lambda f: f["t1"])
+    starts = (
+        perturbations[perturbations["draw"] >= 0]
+        .rename(columns={"t0": "t1", "realised": "l2"})
+        .assign(t0=lambda f: f["t1"])
+    )
     both = pd.concat([starts[["t0", "t1", "draw", "l2"]], chaos[["t0", "t1", "draw", "l2"]]])
     t0s = sorted(both["t0"].unique())
     for t0, colour in zip(t0s, sns.color_palette(TIME, len(t0s) + 1), strict=False):

@@ -32,4 +32,3 @@ def fork(model, data, settings, seed, base: dict[str, np.ndarray], t0, draw, t1s
 
     later = [t1 for t1 in t1s if t1 > t0]
     training.run(model, data, settings, seed, later, folder, provenance, keep, start=t0, initial=base | theta)
-

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-STREAMS = {"init": 0, "order": 1, "crop": 2, "flip": 3, "dropout": 4, "perturbation": 5, "subset": 6}
+STREAMS = {"init": 0, "order": 1, "crop": 2, "flip": 3, "dropout": 4, "perturbation": 5}
 
 
 def generator(seed: int, stream: str, *indices: int) -> np.random.Generator:

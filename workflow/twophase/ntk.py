@@ -16,8 +16,8 @@ kept. Biases and the affine parameters of batch norms, which are few, are gather
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from math import prod
+from dataclasses import dataclass, replace
+from math import inf, prod
 
 import torch
 from torch import Tensor, nn
@@ -29,9 +29,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 REDUCTIONS = ("trace", "sum_logits", "per_class", "full")
 KINDS = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d)
-# Numbers that a temporary may hold per input: a slice of a layer's Jacobian, what is kept of a layer between passes.
-SLICE = 2**17
-KEPT = 2**16
+# Numbers per input that a slice of a layer's Jacobian may hold, and what is kept of a layer from pass to pass.
+SLICE = 2**16
 
 
 def empirical_ntk(model: nn.Module, inputs: Tensor, reduce: str = "trace", chunk: int = 64) -> Tensor:
@@ -58,7 +57,7 @@ def empirical_ntk(model: nn.Module, inputs: Tensor, reduce: str = "trace", chunk
     """
     with _evaluating(model), torch.enable_grad():
         plan = _plan(model, inputs, reduce, chunk)
-        n, k = len(inputs), len(plan.passes[0])
+        n, k = len(inputs), plan.k
         kernel = plan.like.new_zeros(plan.slots, n, k, n, k)
         spans = [slice(i, min(i + chunk, n)) for i in range(0, n, chunk)]
         for i, a in enumerate(spans):
@@ -84,39 +83,41 @@ def cost(model: nn.Module, inputs: Tensor, reduce: str = "trace", chunk: int = 6
 
     and the memory, in numbers, is the sum of
 
-        M sum inputs                                          of all layers, held for backward and contraction
-        M (k - 1) sum outputs + 4 M max outputs               of all layers, gradients
-        M (K L + min(k O K, SLICE))                           unfolded input and Jacobian of the largest layer
-        M K L <= KEPT M or m m' L^2 <= KEPT M                 each layer whose unfolded input or Gram is kept
+        M (sum inputs + (k - 1) sum outputs)                  of all layers, held for backward and contraction
+        M (5 max outputs + min(k O K, SLICE))                 gradients and contraction of one layer
+        M K L, if kept (<= M SLICE), or the largest           unfolded inputs of layers contracted by (1)
+        m m' L^2                                              Grams of the inputs of layers contracted by (2)
         2 s (n k)^2                                           the kernel, s = c for per_class, else 1
     """
     with _evaluating(model), torch.enable_grad():
         plan = _plan(model, inputs, reduce, chunk)
-    n, q, k = len(inputs), len(plan.passes), len(plan.passes[0])
+    n, q, k = len(inputs), len(plan.passes), plan.k
+    groups, dense = len(plan.dense_groups()), sum(p.numel() for p in plan.dense.values())
     sizes = [min(chunk, n - i) for i in range(0, n, chunk)]
-    groups = plan.dense_groups()
-    weights = [layer for layer in plan.layers if layer.fan_in]
+    matrices = [layer for layer in plan.layers if layer.matrix]
     flops = 0
-    for i, a in enumerate(sizes):
-        for j, b in enumerate(sizes[i:]):
-            total = a + b if j else a
-            flops += total * (plan.forward + q * k * (plan.backward + 3 * len(groups) * plan.forward))
-            flops += q * 2 * k**2 * a * b * sum(p.numel() for p in plan.dense.values())
-            flops += sum(min(_contraction_costs(layer, q, k, a, b, total)) for layer in weights)
-    a, b, total = sizes[0], sizes[:2][-1], sum(sizes[:2])
+    for i, m in enumerate(sizes):
+        for j, m_b in enumerate(sizes[i:]):
+            total = m + m_b if j else m
+            flops += total * (plan.forward + q * k * (plan.backward + 3 * groups * plan.forward))
+            flops += q * 2 * k**2 * m * m_b * dense
+            flops += sum(min(_contraction_costs(layer, plan, total, m, m_b)) for layer in matrices)
+
+    m, m_b, total = sizes[0], sizes[:2][-1], sum(sizes[:2])
     outputs = [layer.outputs * layer.positions for layer in plan.layers]
-    numbers = total * (sum(layer.inputs for layer in plan.layers) + (k - 1) * sum(outputs) + 4 * max(outputs, default=0))
-    widest = temporary = 0
-    for layer in weights:
-        unfolded = total * layer.fan_in * layer.groups * layer.positions
-        if _prefers_positions(layer, q, k, a, b, total):
-            numbers += a * b * layer.positions**2
-        elif unfolded <= KEPT * total:
-            numbers += unfolded
-            unfolded = 0
-        temporary = max(temporary, unfolded + total * min(k * layer.outputs * layer.fan_in, SLICE))
-        widest = max(widest, layer.fan_in)
-    numbers += temporary + 2 * plan.slots * (n * k) ** 2
+    numbers = total * (
+        sum(layer.inputs for layer in plan.layers) + (k - 1) * sum(outputs) + 5 * max(outputs, default=0)
+    )
+    numbers += total * min(SLICE, max((k * layer.outputs * layer.fan_in for layer in matrices), default=0))
+    largest = 0
+    for layer in matrices:
+        if _prefers_positions(layer, plan, total, m, m_b):
+            numbers += m * m_b * layer.positions**2
+        elif layer.unfolded <= SLICE:
+            numbers += total * layer.unfolded
+        elif not _prefers_convolution(layer, plan):
+            largest = max(largest, total * layer.unfolded)
+    numbers += largest + 2 * plan.slots * (n * k) ** 2
     return {"flops": int(flops), "peak_bytes": int(numbers) * plan.like.element_size()}
 
 
@@ -125,14 +126,22 @@ class _Layer:
     """A layer whose parameters `names` are contracted in closed form; sizes are those of one input."""
 
     module: nn.Module
-    names: frozenset[str]  # of weight, bias
     inputs: int  # numbers in the layer's input
     grid: torch.Size  # positions of a convolution, height and width
     positions: int  # L
     outputs: int  # O
-    fan_in: int  # K, within a group of channels; 0 where the weight is no matrix or not trained
+    fan_in: int  # K, within a group of channels; 0 for a batch norm
     groups: int  # of channels
     chained: bool  # whether backward goes on to other parameters
+    names: frozenset[str] = frozenset()  # of weight, bias
+
+    @property
+    def matrix(self) -> bool:
+        return "weight" in self.names and self.fan_in > 0
+
+    @property
+    def unfolded(self) -> int:
+        return self.groups * self.fan_in * self.positions
 
 
 @dataclass(frozen=True)
@@ -145,24 +154,20 @@ class _Plan:
     forward: int  # operations per input
     backward: int
 
+    @property
+    def k(self) -> int:
+        return len(self.passes[0])
+
     def dense_groups(self) -> list[dict[str, nn.Parameter]]:
         """Parameters to differentiate together: as many as make a slice."""
         groups, room = [], 0
         for name, p in self.dense.items():
-            size = p.numel() * len(self.passes[0])
-            if size > room:
+            if p.numel() * self.k > room:
                 groups.append({})
                 room = SLICE
             groups[-1][name] = p
-            room -= size
+            room -= p.numel() * self.k
         return groups
-
-
-@dataclass(frozen=True)
-class _Call:
-    x: Tensor
-    shape: torch.Size  # of the output
-    chained: bool
 
 
 @contextmanager
@@ -198,43 +203,67 @@ def _plan(model: nn.Module, inputs: Tensor, reduce: str, chunk: int) -> _Plan:
         raise ValueError("the model has no trainable parameter (requires_grad), so its tangent kernel is empty")
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm) and module.running_mean is None:
-            raise ValueError(f"batch norm {name!r} has no running statistics: in eval mode too its samples are dependent")
+            raise ValueError(
+                f"batch norm {name!r} has no running statistics: in eval mode too its samples are dependent"
+            )
     like = next(iter(trainable.values())).detach()
 
+    # Only a first axis that follows the number of inputs, in both trials, is that of the samples.
     modules = [module for module in model.modules() if type(module) in KINDS]
-    alone = set(modules)
+    closed = {module for module in modules if _has_closed_form(module)}
     for size in (2, 3):
-        calls: dict[nn.Module, list[_Call]] = {module: [] for module in modules}
+        calls: dict[nn.Module, list[_Layer | None]] = {module: [] for module in modules}
+        flops = Counter()
 
-        def record(module, args, output, calls=calls):
-            if args:
-                calls[module].append(_Call(args[0].detach(), output.shape, args[0].requires_grad))
+        def record(module, args, output, size=size, calls=calls, flops=flops):
+            aligned = len(args) == 1 and len(args[0]) == len(output) == size
+            calls[module].append(_layer(module, args[0], output) if aligned else None)
+            if not isinstance(module, _BatchNorm):
+                operations = 2 * output.numel() // size * module.weight[0].numel()
+                flops["forward"] += operations
+                flops["backward"] += operations * any(x.requires_grad for x in args)
 
         with _hooked(modules, record):
             logits = model(inputs[:1].detach().to(like).expand(size, *inputs.shape[1:]))
         if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != size:
             shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise ValueError(f"the model maps {size} inputs to {shape}, expected logits [{size}, c]")
-        # Only a first axis that follows the number of inputs, in both trials, is that of the samples.
-        alone &= {m for m in modules if len(calls[m]) == 1 and len(calls[m][0].x) == calls[m][0].shape[0] == size}
+        closed &= {module for module in modules if len(calls[module]) == 1 and calls[module][0]}
 
     uses = _uses(logits)
-    forward = backward = 0
+    if not any(uses[p] for p in trainable.values()):
+        raise ValueError("the logits depend on none of the model's trainable parameters")
     layers, done = [], set()
     for module in modules:
         own = {name: p for name, p in module.named_parameters(recurse=False) if p.requires_grad and uses[p] == 1}
-        for call in calls[module]:
-            flops = 0 if isinstance(module, _BatchNorm) else 2 * call.shape[1:].numel() * module.weight[0].numel()
-            forward, backward = forward + flops, backward + flops * call.chained
-            if own and module in alone and _has_closed_form(module):
-                layers.append(_layer(module, call, frozenset(own)))
-                done |= set(own.values())
+        if own and module in closed:
+            layers.append(replace(calls[module][0], names=frozenset(own)))
+            done |= set(own.values())
     dense = {name: p for name, p in trainable.items() if p not in done and uses[p]}
 
     c = logits.shape[1]
     eye = torch.eye(c, dtype=like.dtype, device=like.device)
     passes = {"sum_logits": (eye.sum(0, keepdim=True),), "full": (eye,)}.get(reduce, eye.split(1))
-    return _Plan(like, passes, c if reduce == "per_class" else 1, layers, dense, forward, backward)
+    slots = c if reduce == "per_class" else 1
+    return _Plan(like, passes, slots, layers, dense, flops["forward"], flops["backward"])
+
+
+def _has_closed_form(module: nn.Module) -> bool:
+    return not isinstance(module, nn.Conv2d) or (module.padding_mode == "zeros" and not isinstance(module.padding, str))
+
+
+def _layer(module: nn.Module, x: Tensor, output: Tensor) -> _Layer:
+    outputs = output.shape[-1 if isinstance(module, nn.Linear) else 1]
+    return _Layer(
+        module=module,
+        inputs=x[0].numel(),
+        grid=output.shape[2:],
+        positions=output[0].numel() // outputs,
+        outputs=outputs,
+        fan_in=0 if isinstance(module, _BatchNorm) else module.weight[0].numel(),
+        groups=getattr(module, "groups", 1),
+        chained=x.requires_grad,
+    )
 
 
 def _uses(logits: Tensor) -> Counter[Tensor]:
@@ -252,42 +281,22 @@ def _uses(logits: Tensor) -> Counter[Tensor]:
     return uses
 
 
-def _has_closed_form(module: nn.Module) -> bool:
-    return not isinstance(module, nn.Conv2d) or (module.padding_mode == "zeros" and not isinstance(module.padding, str))
-
-
-def _layer(module: nn.Module, call: _Call, names: frozenset[str]) -> _Layer:
-    outputs = call.shape[-1 if isinstance(module, nn.Linear) else 1]
-    matrix = "weight" in names and not isinstance(module, _BatchNorm)
-    return _Layer(
-        module=module,
-        names=names,
-        inputs=call.x[0].numel(),
-        grid=call.shape[2:],
-        positions=call.shape[1:].numel() // outputs,
-        outputs=outputs,
-        fan_in=module.weight[0].numel() if matrix else 0,
-        groups=getattr(module, "groups", 1),
-        chained=call.chained,
-    )
-
-
 def _blocks(model: nn.Module, plan: _Plan, x: Tensor, m: int, m_b: int) -> Iterator[Tensor]:
     """Of each pass, the kernel of the first m of the inputs x and the last m_b: [m k, m_b k]."""
     x = x.detach().to(plan.like)
     layers = {layer.module: layer for layer in plan.layers}
     contraction = _Contraction(plan, len(x), m, m_b)
-    sources = list(plan.dense.values())  # backward to these passes by all layers
+    sources = list(plan.dense.values())  # backward to these passes by every layer
 
     def attach(module, args, output):
-        layer, (x, *_) = layers[module], args
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        layer, x = layers[module], args[0]
+        if isinstance(module, _BatchNorm):
             x, output = _normalized(module, x, output)
         x = x.detach()
         output.register_hook(lambda g: contraction.receive(layer, x, g))
         if not layer.chained:
             sources.append(get_gradient_edge(output))
-        return output.clone()  # for in-place operations, which may follow
+        return output.clone()  # what follows may work in place
 
     with _hooked(layers, attach):
         logits = model(x)
@@ -295,13 +304,12 @@ def _blocks(model: nn.Module, plan: _Plan, x: Tensor, m: int, m_b: int) -> Itera
         contraction.start()
         for direction in directions:
             torch.autograd.grad(logits, sources, direction.expand_as(logits), retain_graph=True)
-            contraction.logit += 1
         for parameters in plan.dense_groups():
             contraction.add(_dense_jacobian(model, parameters, x, directions))
         yield contraction.finish()
 
 
-def _normalized(norm: nn.Module, x: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+def _normalized(norm: _BatchNorm, x: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
     """xhat, and the output as a function of x alone, which is cheaper to differentiate."""
     mean, deviation, weight, bias = (
         t.detach().view(-1, *[1] * (x.ndim - 2))
@@ -312,28 +320,17 @@ def _normalized(norm: nn.Module, x: Tensor, output: Tensor) -> tuple[Tensor, Ten
     return (x.detach() - mean).div_(deviation), output
 
 
-@dataclass
 class _Contraction:
-    """Adds up one block of the kernel as the gradients of a pass arrive, for M inputs: rows the first m, columns the last m_b."""
+    """Adds up a block of the kernel as gradients arrive: of M = `total` inputs, rows the first m, columns the last m_b."""
 
-    plan: _Plan
-    total: int  # M
-    m: int
-    m_b: int
-    logit: int = 0
-    block: Tensor | None = None
-    vectors: list[Tensor] = field(default_factory=list)
-    gradients: dict[nn.Module, Tensor] = field(default_factory=dict)
-    kept: dict[nn.Module, Tensor] = field(default_factory=dict)  # of the layers' inputs, the same in all passes
-    buffers: dict[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def k(self) -> int:
-        return len(self.plan.passes[0])
+    def __init__(self, plan: _Plan, total: int, m: int, m_b: int):
+        self.plan, self.k, self.total, self.m, self.m_b = plan, plan.k, total, m, m_b
+        self.kept: dict[nn.Module, Tensor] = {}  # of the layers' inputs, the same in all passes
+        self.buffers: dict[str, Tensor] = {}
 
     def start(self):
-        self.logit, self.vectors, self.gradients, self.done = 0, [], {}, 0
         self.block = self.plan.like.new_zeros(self.m * self.k, self.m_b * self.k)
+        self.vectors, self.gradients, self.done = [], {}, 0
 
     def finish(self) -> Tensor:
         if self.done != len(self.plan.layers):
@@ -347,84 +344,89 @@ class _Contraction:
         self.block.addmm_(rows[: self.m * self.k], rows[-self.m_b * self.k :].T)
 
     def receive(self, layer: _Layer, x: Tensor, g: Tensor):
-        """One logit's gradient by a layer's output; contracts them when all k are there."""
-        g = g.unsqueeze(1)
-        if self.k > 1:
-            if self.logit == 0:
-                self.gradients[layer.module] = g.new_empty(len(g), self.k, *g.shape[2:])
-            self.gradients[layer.module][:, self.logit] = g.squeeze(1)
-            if self.logit < self.k - 1:
-                return
-            g = self.gradients.pop(layer.module)
+        """Takes one logit's gradient by a layer's output, and contracts those of all k when they are there."""
+        gradients = self.gradients.setdefault(layer.module, [])
+        gradients.append(g)
+        if len(gradients) < self.k:
+            return
+        g = g.unsqueeze(1) if self.k == 1 else torch.stack(gradients, 1)
+        self.gradients[layer.module] = None
         self.done += 1
-        g = _outputs(layer, g)
+        if isinstance(layer.module, nn.Linear):
+            g = g.reshape(self.total, self.k, layer.positions, layer.outputs).mT
+        g = g.reshape(self.total, self.k, layer.outputs, layer.positions)
         if "bias" in layer.names:
             self.vectors.append(g.sum(-1))
-        if isinstance(layer.module, _BatchNorm) and "weight" in layer.names:
-            xhat = x.reshape(len(x), 1, layer.outputs, -1)
-            self.vectors.append(torch.linalg.vecdot(g, xhat))
-        if layer.fan_in and _prefers_positions(layer, len(self.plan.passes), self.k, self.m, self.m_b, self.total):
-            self._contract_positions(layer, x, g)
-        elif layer.fan_in and _prefers_convolution(layer, g):
-            self._contract_by_convolution(layer, x, g)
-        elif layer.fan_in:
-            self._contract_jacobian(layer, x, g)
+        if "weight" in layer.names and not layer.matrix:
+            self.vectors.append(torch.linalg.vecdot(g, x.reshape(self.total, 1, layer.outputs, -1)))
+        if layer.matrix:
+            if _prefers_positions(layer, self.plan, self.total, self.m, self.m_b):
+                self._contract_positions(layer, x, g)
+            elif _prefers_convolution(layer, self.plan):
+                self._contract_by_convolution(layer, x, g)
+            else:
+                self._contract_jacobian(layer, x, g)
 
     def _contract_positions(self, layer: _Layer, x: Tensor, g: Tensor):
         """(2): sum_{l,l'} of the inputs' Gram [m L, m_b L] times that of the gradients [m k L, m_b k L]."""
-        positions, k = layer.positions, self.k
+        k, positions = self.k, layer.positions
         if layer.module not in self.kept:
-            columns = self._columns(layer, x).mT.flatten(0, 1)
-            self.kept[layer.module] = columns[: self.m * positions] @ columns[-self.m_b * positions :].T
+            rows = self._columns(layer, x).mT.flatten(0, 1)
+            self.kept[layer.module] = rows[: self.m * positions] @ rows[-self.m_b * positions :].T
         gram = self.kept[layer.module].view(self.m, 1, positions, self.m_b, 1, positions)
         rows = g.mT.flatten(0, 2)
-        left, right = rows[: self.m * k * positions], rows[-self.m_b * k * positions :]
-        step = max(1, SLICE // (k * positions) ** 2)
-        for i in range(0, self.m, step):
-            products = left[i * k * positions : (i + step) * k * positions] @ right.T
-            products = products.view(-1, k, positions, self.m_b, k, positions).mul_(gram[i : i + step])
-            self.block[i * k : (i + step) * k] += products.sum((2, 5)).view(-1, self.m_b * k)
+        left, right = (
+            rows[: self.m * k * positions].split(max(1, SLICE // (k * positions) ** 2) * k * positions),
+            rows[-self.m_b * k * positions :],
+        )
+        start = 0
+        for part in left:
+            products = (part @ right.T).view(-1, k, positions, self.m_b, k, positions)
+            stop = start + len(products)
+            products *= gram[start:stop]
+            self.block[start * k : stop * k] += products.sum((2, 5)).view(-1, self.m_b * k)
+            start = stop
 
     def _contract_jacobian(self, layer: _Layer, x: Tensor, g: Tensor):
         """(1), in slices of s output channels of each group: J [M k, groups s K]."""
-        total, k, groups = self.total, self.k, layer.groups
-        columns = self._columns(layer, x).reshape(total * groups, layer.fan_in, -1).mT
-        g = g.reshape(total, k, groups, -1, layer.positions).transpose(1, 2)
+        k, groups = self.k, layer.groups
+        columns = self._columns(layer, x).reshape(self.total * groups, layer.fan_in, -1).mT
+        g = g.reshape(self.total, k, groups, -1, layer.positions).transpose(1, 2)
         for part in g.split(max(1, SLICE // (k * groups * layer.fan_in)), dim=3):
-            part = part.reshape(total * groups, -1, layer.positions)
+            part = part.reshape(self.total * groups, -1, layer.positions)
             rows = torch.bmm(part, columns, out=self._buffer("rows", (*part.shape[:2], layer.fan_in)))
-            self.add(rows.view(total, groups, k, -1).transpose(1, 2).reshape(total * k, -1))
+            self.add(rows.view(self.total, groups, k, -1).transpose(1, 2).reshape(self.total * k, -1))
 
     def _contract_by_convolution(self, layer: _Layer, x: Tensor, g: Tensor):
-        """(1), where the weight gradient of each input is that of one group of a convolution."""
-        module, groups = layer.module, layer.groups
+        """(1) for k = 1, where the weight gradients of the inputs are those of one convolution with M times the groups."""
+        module, groups = layer.module, self.total * layer.groups
         x = x.reshape(1, -1, *x.shape[2:])
-        for part in g.view(self.total, groups, -1, layer.positions).split(max(1, SLICE // (groups * layer.fan_in)), dim=2):
+        g = g.reshape(groups, -1, *layer.grid)
+        for part in g.split(max(1, SLICE // (layer.groups * layer.fan_in)), dim=1):
+            shape = (part.shape[0] * part.shape[1], *module.weight.shape[1:])
             part = part.reshape(1, -1, *layer.grid)
-            shape = (part.shape[1], *module.weight.shape[1:])
-            weight = conv2d_weight(
-                x, shape, part, module.stride, module.padding, module.dilation, self.total * groups
-            )
-            self.add(weight.view(self.total, -1))
+            rows = conv2d_weight(x, shape, part, module.stride, module.padding, module.dilation, groups)
+            self.add(rows.view(self.total, -1))
 
     def _columns(self, layer: _Layer, x: Tensor) -> Tensor:
         """The input as one column per position: [M, groups K, L]."""
         module = layer.module
         if isinstance(module, nn.Linear):
-            return x.reshape(len(x), -1, layer.fan_in).mT
+            return x.reshape(self.total, -1, layer.fan_in).mT
         if module.kernel_size == module.stride == (1, 1) and module.padding == (0, 0):
             return x.flatten(2)
         if module in self.kept:
             return self.kept[module]
         height, width = module.padding
         x = F.pad(x, (width, width, height, height))
-        n, channel, *steps = x.stride()
-        dilated, strided = ([a * b for a, b in zip(factors, steps, strict=True)] for factors in (module.dilation, module.stride))
-        windows = x.as_strided((*x.shape[:2], *module.kernel_size, *layer.grid), (n, channel, *dilated, *strided))
-        if layer.groups * layer.fan_in * layer.positions <= KEPT and len(self.plan.passes) > 1:
-            self.kept[module] = windows.reshape(len(x), -1, layer.positions)
-            return self.kept[module]
-        return self._buffer("columns", windows.shape).copy_(windows).view(len(x), -1, layer.positions)
+        *outer, down, right = x.stride()
+        (dilation_h, dilation_w), (stride_h, stride_w) = module.dilation, module.stride
+        steps = (*outer, dilation_h * down, dilation_w * right, stride_h * down, stride_w * right)
+        windows = x.as_strided((*x.shape[:2], *module.kernel_size, *layer.grid), steps)
+        if layer.unfolded <= SLICE and len(self.plan.passes) > 1:
+            columns = self.kept[module] = windows.reshape(self.total, -1, layer.positions)
+            return columns
+        return self._buffer("columns", windows.shape).copy_(windows).view(self.total, -1, layer.positions)
 
     def _buffer(self, name: str, shape: Sequence[int]) -> Tensor:
         """Memory used over and over: fresh pages cost as much as the arithmetic that fills them."""
@@ -433,31 +435,25 @@ class _Contraction:
         return self.buffers[name][: prod(shape)].view(shape)
 
 
-def _outputs(layer: _Layer, g: Tensor) -> Tensor:
-    """Gradients as [M, k, O, L]."""
-    if isinstance(layer.module, nn.Linear):
-        return g.reshape(*g.shape[:2], -1, layer.outputs).mT
-    return g.reshape(*g.shape[:3], -1)
-
-
-def _contraction_costs(layer: _Layer, q: int, k: int, m: int, m_b: int, total: int) -> tuple[float, float]:
-    """Operations of q passes over a pair of chunks by (1) and by (2), the latter infinite where it takes much memory."""
-    positions, parameters = layer.positions, layer.outputs * layer.fan_in
+def _contraction_costs(layer: _Layer, plan: _Plan, total: int, m: int, m_b: int) -> tuple[float, float]:
+    """Operations of all passes over a pair of chunks by (1) and by (2), the latter infinite where it takes much memory."""
+    q, k, positions, parameters = len(plan.passes), plan.k, layer.positions, layer.outputs * layer.fan_in
     jacobian = 2 * q * k * parameters * (total * positions + k * m * m_b)
     spatial = 2 * m * m_b * positions**2 * (layer.fan_in + q * k**2 * (layer.outputs + 1))
-    return jacobian, spatial if layer.groups == 1 and positions**2 * max(m, m_b) <= KEPT else float("inf")
+    return jacobian, spatial if layer.groups == 1 and positions**2 * max(m, m_b) <= SLICE else inf
 
 
-def _prefers_positions(layer: _Layer, q: int, k: int, m: int, m_b: int, total: int) -> bool:
-    jacobian, spatial = _contraction_costs(layer, q, k, m, m_b, total)
+def _prefers_positions(layer: _Layer, plan: _Plan, total: int, m: int, m_b: int) -> bool:
+    jacobian, spatial = _contraction_costs(layer, plan, total, m, m_b)
     return spatial < jacobian
 
 
-def _prefers_convolution(layer: _Layer, g: Tensor) -> bool:
+def _prefers_convolution(layer: _Layer, plan: _Plan) -> bool:
     """Whether the CPU's convolution kernels give per-sample weight gradients faster than unfolding (measured)."""
-    if not isinstance(layer.module, nn.Conv2d) or g.shape[1] > 1 or g.device.type != "cpu" or g.dtype != torch.float32:
+    if plan.k > 1 or plan.like.device.type != "cpu" or plan.like.dtype != torch.float32:
         return False
-    return 4 * layer.positions >= layer.fan_in and layer.module.weight.shape[1] >= 8
+    wide = isinstance(layer.module, nn.Conv2d) and layer.module.weight.shape[1] >= 8
+    return wide and 4 * layer.positions >= layer.fan_in
 
 
 def _dense_jacobian(model: nn.Module, parameters: dict[str, nn.Parameter], x: Tensor, directions: Tensor) -> Tensor:

@@ -17,9 +17,7 @@ def bar(total: int, start: int = 0, label: str = "") -> Iterator[Callable[[int, 
 
     descriptor = int(os.environ.get(TERMINAL, sys.__stderr__.fileno()))
     with os.fdopen(os.dup(descriptor), "w") as terminal:
-        shown = tqdm(
-            total=total, initial=start, desc=label, file=terminal, disable=not terminal.isatty(), leave=False
-        )
+        shown = tqdm(total=total, initial=start, desc=label, file=terminal, disable=not terminal.isatty(), leave=False)
         last = time.monotonic()
 
         def update(done: int, note: str = "") -> None:

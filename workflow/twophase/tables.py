@@ -49,7 +49,9 @@ def of_runs(paths: Sequence[str | Path]) -> pd.DataFrame:
 
 
 def of_experiments(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Tables of several experiments as one, with a column `experiment` from their metadata."""
+    """Tables of several experiments as one, with a column `experiment` from their metadata; of none, no rows."""
+    if not paths:
+        return pd.DataFrame(columns=["experiment", "quantity", "estimator"])
     return pd.concat([_labelled(storage.read_table(path)) for path in paths], ignore_index=True)
 
 

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from twophase import datasets, models, noise, storage
+from twophase import models, noise, storage
+from twophase.data import Data
 from twophase.errors import UserError
 from twophase.progress import bar
 
@@ -44,10 +45,10 @@ def set_up(path_to_dataset: str | Path, model: dict, settings: dict, seed: int):
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
 
-    data = datasets.Data.load(path_to_dataset, device, settings["dtype"])
-    _, channels, size, _ = data.train_images.shape
+    data = Data.load(path_to_dataset, device, settings["dtype"])
+    _, channels, *size = data.train_images.shape
     torch.manual_seed(noise.torch_seed(seed, "init"))
-    network = models.build(**model, num_classes=data.num_classes, in_channels=channels, image_size=size)
+    network = models.build(**model, num_classes=data.num_classes, in_channels=channels, image_size=tuple(size))
     return network.to(device, getattr(torch, settings["dtype"])), data
 
 
