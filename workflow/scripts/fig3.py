@@ -20,7 +20,7 @@ def main(
             mine = chaos[chaos["experiment"] == name]
             figures.chaos_heat(axes[2 * r][k], mine, metric, norm, style["colormap"], label)
             estimate = phases[(phases["experiment"] == name) & (phases["estimator"] == "chaos C")]
-            figures.inflections(axes[2 * r][k], estimate, band=False, legend=k == 0)
+            figures.inflections(axes[2 * r][k], estimate, heading=True)
             grid = pairs[metric][pairs[metric]["experiment"] == name]
             figures.pairs_heat(axes[2 * r + 1][k], grid, pair_norm, style["colormap"], label)
     figures.save(figure, [path_to_pdf, path_to_png], style)

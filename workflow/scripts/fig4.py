@@ -11,7 +11,7 @@ def main(path_to_S, path_to_phases, path_to_pdf, path_to_png, titles, drops, sty
     for name, (ax,) in zip(titles, axes, strict=True):
         grid = grids[grids["experiment"] == name]
         figures.pairs_heat(ax, grid, norm, style["colormap"], "kernel distance $S(t_i, t_j)$")
-        figures.inflections(ax, phases[phases["experiment"] == name], band=False)
+        figures.inflections(ax, phases[phases["experiment"] == name], heading=True)
         figures.drops(ax, drops[name], diagonal=True)
     figures.save(figure, [path_to_pdf, path_to_png], style)
 

@@ -14,7 +14,7 @@ def main(path_to_S, path_to_cones, path_to_phases, path_to_pdf, path_to_png, tit
         figures.steps(left, grid, dts[name])
         figures.since(middle, grid, taus[name])
         for ax in (left, middle):
-            figures.inflections(ax, mine, legend=ax is left)
+            figures.inflections(ax, mine)
             figures.drops(ax, drops[name])
         figures.cone(right, figures.first_seed(cones, name))
     figures.save(figure, [path_to_pdf, path_to_png], style)

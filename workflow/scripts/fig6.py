@@ -14,8 +14,8 @@ def main(path_to_switches, path_to_standard, path_to_phases, path_to_pdf, path_t
         estimates = phases[phases["experiment"] == name]
         figures.switching(row[0], mine, own, ends[name], "test_accuracy", "test accuracy")
         figures.switching(row[1], mine, own, ends[name], "test_loss", "test loss (nats)")
-        for k, ax in enumerate(row):
-            figures.inflections(ax, estimates, legend=k == 1)
+        for ax in row:
+            figures.inflections(ax, estimates)
     figures.save(figure, [path_to_pdf, path_to_png], style)
 
 

@@ -15,12 +15,12 @@ def main(path_to_trajectory, path_to_forks, path_to_plane, facts):
     for block in path_to_forks:
         for state in layout.states(block):
             t0, draw = layout.fork(state)
-            if draw == 0:
+            if draw >= 0:
                 rows.append({"t0": t0, "draw": draw, "iteration": layout.iteration(state)})
                 paths.append(Path(block) / state)
     coordinates, explained = metrics.principal_coordinates(vectors.parameters(paths), None, 2)
     table = pd.DataFrame(rows).join(pd.DataFrame(coordinates, columns=["x", "y"]))
-    definition = "parameters of base run (t0 = -1) and of the first fork of each t0 along their two principal axes"
+    definition = "parameters of base run (t0 = -1) and of its forks along their two principal axes"
     storage.write_table(path_to_plane, table, storage.provenance(definition, explained=explained.tolist(), **facts))
 
 

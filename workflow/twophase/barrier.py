@@ -1,7 +1,7 @@
 """Loss barrier B between two networks (2505.13900; Frankle et al., 2020)."""
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +116,7 @@ def of_files(barrier: Barrier, pairs: Iterable[tuple[Path, Path]], keep: int, pr
         tensors = {name: torch.from_numpy(a) for name, a in arrays.items() if not name.startswith(OPTIMIZER)}
         return {name: tensor.to(barrier.labels.device) for name, tensor in tensors.items()}
 
-    @lru_cache(maxsize=None)
+    @cache
     def level(path: Path) -> float:
         return barrier.level(state(path))
 

@@ -170,7 +170,7 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     linearized["switch"] = _starts(f"{key}.linearized.switch", linearized["switch"], linearized["until"])
     _on_grid(f"{key}.linearized.switch", linearized["switch"], steps, on_steps)
     evaluate = _grid(f"{key}.linearized.evaluate", linearized["evaluate"] or steps, last)
-    linearized["evaluate"] = sorted(t for t in evaluate if t < linearized["until"]) + [linearized["until"]]
+    linearized["evaluate"] = [*sorted(t for t in evaluate if t < linearized["until"]), linearized["until"]]
 
 
 def _resolve_training(key: str, training: dict, dataset: Mapping) -> None:

@@ -62,9 +62,18 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
     ]
     for title, row in zip(rows, axes, strict=True):
         row[0].annotate(
-            title, (0, 0.5), (-48, 0), "axes fraction", "offset points", rotation=90, va="center", ha="right", fontsize=10,
-            fontweight="bold", annotation_clip=False,
-        )  # fmt: skip
+            title,
+            xy=(0, 0.5),
+            xycoords="axes fraction",
+            xytext=(-48, 0),
+            textcoords="offset points",
+            rotation=90,
+            ha="right",
+            va="center",
+            fontsize=10,
+            fontweight="bold",
+            annotation_clip=False,
+        )
     return figure, axes
 
 
@@ -138,30 +147,35 @@ def curves(ax, frame: pd.DataFrame, x: str, y: str, hue: str, name: str):
     """One curve for each value of `hue`: mean over seeds (and draws) with their full range as a band."""
     values = sorted(frame[hue].unique())
     palette = dict(zip(values, sns.color_palette(TIME, len(values) + 1), strict=False))
-    sns.lineplot(
-        frame, x=x, y=y, hue=hue, palette=palette, hue_order=values, errorbar=("pi", 100), ax=ax, marker="o", ms=3, lw=1.2
-    )  # fmt: skip
-    ax.legend(title=name, ncols=2)
+    style = {"errorbar": ("pi", 100), "marker": "o", "ms": 3, "lw": 1.2}
+    sns.lineplot(frame, x=x, y=y, hue=hue, palette=palette, hue_order=values, ax=ax, **style)
+    ax.legend(title=name)
 
 
-def inflections(ax, phases: pd.DataFrame, vertical: bool = True, band: bool = True, legend: bool = True) -> None:
-    """Marks inflection points, each estimator in its own colour, with its interval as a band."""
+def inflections(ax, phases: pd.DataFrame, heading: bool = False) -> None:
+    """Marks inflection points: a line each, its interval as a band, its place in the legend or a `heading`."""
+    limits = ax.get_xlim()
     handles = []
     for row in phases[phases["quantity"] == "inflection"].itertuples():
         if row.estimator in ESTIMATORS and np.isfinite(row.value):
             colour, line = ESTIMATORS[row.estimator]
-            draw, span = (ax.axvline, ax.axvspan) if vertical else (ax.axhline, ax.axhspan)
-            draw(row.value, color=colour, ls=line, lw=1.2, zorder=3)
-            if band:
-                span(row.low, row.high, color=colour, alpha=0.12, lw=0, zorder=0)
-            handles.append(
-                Line2D([], [], color=colour, ls=line, label=f"inflection ({row.estimator}): {row.value:.0f}")
-            )
-    if legend and handles:
-        old = ax.get_legend()
-        ax.legend(handles=handles, loc="best", handlelength=2.2)
-        if old is not None:
-            ax.add_artist(old)
+            label = f"inflection ({row.estimator}): {row.value:.0f}"
+            ax.axvline(row.value, color=colour, ls=line, lw=1.2, zorder=3)
+            if heading:
+                ax.set_title(label, loc="right", color=colour, fontsize=7.5)
+            else:
+                ax.axvspan(row.low, row.high, color=colour, alpha=0.12, lw=0, zorder=0)
+                handles.append(Line2D([], [], color=colour, ls=line, label=label))
+    ax.set_xlim(limits)
+    legend = ax.get_legend()
+    if handles and legend is not None:
+        handles = [*legend.legend_handles, *handles]
+        old = [text.get_text() for text in legend.get_texts()]
+        ax.legend(
+            handles,
+            [*old, *(handle.get_label() for handle in handles[len(old) :])],
+            title=legend.get_title().get_text(),
+        )
 
 
 def drops(ax, times: Sequence[int], diagonal: bool = False) -> None:
@@ -231,9 +245,9 @@ def switching(ax, switches: pd.DataFrame, standard: pd.DataFrame, end: int, valu
 def learning_curves(ax, switches: pd.DataFrame, standard: pd.DataFrame) -> None:
     """Test accuracy over training after each switch, and of standard training in grey."""
     curves(ax, switches, "iteration", "test_accuracy", "switch", "switch $t$")
-    old = ax.get_legend()
-    sns.lineplot(standard, x="iteration", y="test_accuracy", color=INK, lw=1, ls="--", errorbar=None, ax=ax)
-    ax.add_artist(old)
+    mean = standard.groupby("iteration")["test_accuracy"].mean()
+    ax.plot(mean.index, mean, color=INK, lw=1, ls="--")
+    ax.legend(title="switch $t$", ncols=2)
     ax.set(xlabel="iteration", ylabel="test accuracy")
 
 
@@ -264,7 +278,7 @@ def plane(ax, frame: pd.DataFrame, inflection: float) -> None:
     """Base run and forks in the plane of their principal components; forks before the inflection point in red."""
     base = frame[frame["t0"] < 0].sort_values("iteration")
     ax.plot(base["x"], base["y"], color=INK, lw=1.6, zorder=3, label="base run")
-    for t0, fork in frame[frame["t0"] >= 0].groupby("t0"):
+    for (t0, _), fork in frame[frame["t0"] >= 0].groupby(["t0", "draw"]):
         start = base[base["iteration"] == t0]
         path = pd.concat([start, fork.sort_values("iteration")])
         chaotic = t0 < inflection
@@ -297,4 +311,4 @@ def divergence(ax, chaos: pd.DataFrame, perturbations: pd.DataFrame) -> None:
         ax.plot(mean.index, mean, color=colour, lw=1.2, marker=".", ms=4, label=f"{t0}")
         ax.plot(mean.index[0], mean.iloc[0], marker="v", ms=6, color=colour)
     ax.set(yscale="log", xlabel="$t_1$ (iterations)", ylabel=r"$|\theta'_{t_1}-\theta_{t_1}|_2$")
-    ax.legend(title="perturbed at $t_0$", ncols=2)
+    ax.legend(title="perturbed\nat $t_0$", loc="center left", bbox_to_anchor=(1.0, 0.5))

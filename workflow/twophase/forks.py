@@ -10,7 +10,7 @@ def fork(model, data, settings, seed, base: dict[str, np.ndarray], t0, draw, t1s
     """Trains one fork from theta_t0 + epsilon and keeps its state at every t1 > t0.
 
     Momentum and the buffers of batch norms are the base run's; batches, augmentation and dropout follow from
-    (seed, iteration) and are the base run's as well. Writes `perturbation.parquet`, `log.parquet` and `step-{t1}` files.
+    (seed, iteration) and are the base run's as well. Writes `perturbation.parquet`, `log.parquet`, `step-{t1}` files.
 
     Args:
         base: the base run's checkpoint at t0, with the optimizer's buffers.

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 def resolve(spec: Mapping | Sequence[int], last: int) -> list[int]:
     """The iterations that a grid of the config names, each once.
 
-    A list names them itself, in its order. A mapping unites, sorted, `at` (a list), `every` (a step, from 0 and with the end)
-    and `log` (that many points, evenly spaced in the logarithm, from 1 to the end); `until` ends it before `last`.
+    A list names them itself, in its order. A mapping unites, sorted, `at` (a list), `every` (a step, from 0 and with
+    the end) and `log` (that many points, evenly spaced in the logarithm, from 1 to the end); `until` ends the latter
+    two before `last`.
 
     Args:
         spec: the grid as in the config.

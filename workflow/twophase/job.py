@@ -43,7 +43,8 @@ def run(main: Callable, snakemake) -> None:
     """
     paths = {f"path_to_{name}": value for part in (snakemake.input, snakemake.output) for name, value in part.items()}
     params = dict(snakemake.params.items())
-    facts = {name: snakemake.wildcards[name] for name in ("experiment", "seed") if name in snakemake.wildcards.keys()}
+    wildcards = dict(snakemake.wildcards.items())
+    facts = {name: wildcards[name] for name in ("experiment", "seed") if name in wildcards}
     facts["settings"] = storage.digest(params)
     params.pop("code", None)
     with logged(snakemake.log[0]):

@@ -296,13 +296,14 @@ def _blocks(model: nn.Module, plan: _Plan, x: Tensor, m: int, m_b: int) -> Itera
         output.register_hook(lambda g: contraction.receive(layer, x, g))
         if not layer.chained:
             sources.append(get_gradient_edge(output))
-        return output.clone()  # what follows may work in place
+        # Hook and edge stay those of the layer's own output when what follows works in place, unless it is a view.
+        return output.clone() if output._is_view() else output
 
     with _hooked(layers, attach):
         logits = model(x)
     for directions in plan.passes:
         contraction.start()
-        for direction in directions:
+        for contraction.logit, direction in enumerate(directions):
             torch.autograd.grad(logits, sources, direction.expand_as(logits), retain_graph=True)
         for parameters in plan.dense_groups():
             contraction.add(_dense_jacobian(model, parameters, x, directions))
@@ -330,7 +331,7 @@ class _Contraction:
 
     def start(self):
         self.block = self.plan.like.new_zeros(self.m * self.k, self.m_b * self.k)
-        self.vectors, self.gradients, self.done = [], {}, 0
+        self.vectors, self.gradients, self.logit, self.done = [], {}, 0, 0
 
     def finish(self) -> Tensor:
         if self.done != len(self.plan.layers):
@@ -345,16 +346,18 @@ class _Contraction:
 
     def receive(self, layer: _Layer, x: Tensor, g: Tensor):
         """Takes one logit's gradient by a layer's output, and contracts those of all k when they are there."""
-        gradients = self.gradients.setdefault(layer.module, [])
-        gradients.append(g)
-        if len(gradients) < self.k:
-            return
-        g = g.unsqueeze(1) if self.k == 1 else torch.stack(gradients, 1)
-        self.gradients[layer.module] = None
+        if self.k > 1:
+            if self.logit == 0:
+                self.gradients[layer.module] = g.new_empty(self.total, self.k, *g.shape[1:])
+            self.gradients[layer.module][:, self.logit] = g
+            if self.logit < self.k - 1:
+                return
+            g = self.gradients.pop(layer.module)
         self.done += 1
         if isinstance(layer.module, nn.Linear):
             g = g.reshape(self.total, self.k, layer.positions, layer.outputs).mT
-        g = g.reshape(self.total, self.k, layer.outputs, layer.positions)
+        else:
+            g = g.reshape(self.total, self.k, layer.outputs, layer.positions)
         if "bias" in layer.names:
             self.vectors.append(g.sum(-1))
         if "weight" in layer.names and not layer.matrix:
@@ -374,18 +377,13 @@ class _Contraction:
             rows = self._columns(layer, x).mT.flatten(0, 1)
             self.kept[layer.module] = rows[: self.m * positions] @ rows[-self.m_b * positions :].T
         gram = self.kept[layer.module].view(self.m, 1, positions, self.m_b, 1, positions)
-        rows = g.mT.flatten(0, 2)
-        left, right = (
-            rows[: self.m * k * positions].split(max(1, SLICE // (k * positions) ** 2) * k * positions),
-            rows[-self.m_b * k * positions :],
-        )
-        start = 0
-        for part in left:
-            products = (part @ right.T).view(-1, k, positions, self.m_b, k, positions)
-            stop = start + len(products)
-            products *= gram[start:stop]
-            self.block[start * k : stop * k] += products.sum((2, 5)).view(-1, self.m_b * k)
-            start = stop
+        g = g.mT.reshape(self.total, k * positions, layer.outputs)
+        left, right = g[: self.m], g[-self.m_b :].flatten(0, 1)
+        step = max(1, SLICE // (k * positions) ** 2)
+        parts = zip(self.block.view(self.m, k, -1).split(step), left.split(step), gram.split(step), strict=True)
+        for block, rows, weights in parts:
+            products = (rows.flatten(0, 1) @ right.T).view(-1, k, positions, self.m_b, k, positions).mul_(weights)
+            block += products.sum((2, 5)).flatten(2)
 
     def _contract_jacobian(self, layer: _Layer, x: Tensor, g: Tensor):
         """(1), in slices of s output channels of each group: J [M k, groups s K]."""

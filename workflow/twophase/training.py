@@ -183,7 +183,7 @@ def run(
     initial: dict[str, np.ndarray] | None = None,
     columns: Collection[str] = (),
 ) -> None:
-    """Trains from `start` to the last checkpoint and leaves `folder/log.parquet`; goes on where an earlier call stopped.
+    """Trains from `start` to the last checkpoint and leaves `folder/log.parquet`; goes on where a call was stopped.
 
     Args:
         model: at theta_start, or anything when `initial` holds the state to start from.
