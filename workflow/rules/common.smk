@@ -1,6 +1,6 @@
 """The checked config, and what rules ask of it. No rules here."""
 
-import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 from twophase import grids
 from twophase.code import code_digest
-from twophase.config import resolve
+from twophase.config import resolve, uses_gpu
 from twophase.errors import UserError
 
 if not config:
@@ -79,8 +79,7 @@ def image_folder(wildcards):
 
 def gpus(wildcards):
     """One GPU for a job that will use one."""
-    device = of("training", "device")(wildcards)
-    return int(device == "cuda" or (device == "auto" and os.path.exists("/dev/nvidia0")))
+    return int(uses_gpu(of("training", "device")(wildcards)))
 
 
 def torch_threads(wildcards):
@@ -170,6 +169,12 @@ def shown(figure):
 
 def titles(figure):
     return {name: EXPERIMENTS[name]["title"] for name in shown(figure)}
+
+
+def style(figure):
+    """A param: how `figure` looks, its own settings over those of all."""
+    common = {key: value for key, value in config["figures"].items() if key not in FIGURES}
+    return common | config["figures"].get(figure, {})
 
 
 def tables(figure, name):

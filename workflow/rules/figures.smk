@@ -23,7 +23,7 @@ rule fig1:
         runtime=20,
     params:
         titles=titles("fig1"),
-        style=config["figures"],
+        style=style("fig1"),
         code=code_digest("fig1"),
     script:
         "../scripts/fig1.py"
@@ -54,7 +54,7 @@ rule fig2:
     params:
         titles=titles("fig2"),
         drops=drops("fig2"),
-        style=config["figures"],
+        style=style("fig2"),
         code=code_digest("fig2"),
     script:
         "../scripts/fig2.py"
@@ -87,7 +87,7 @@ rule fig3:
         runtime=20,
     params:
         titles=titles("fig3"),
-        style=config["figures"],
+        style=style("fig3"),
         code=code_digest("fig3"),
     script:
         "../scripts/fig3.py"
@@ -118,7 +118,7 @@ rule fig4:
     params:
         titles=titles("fig4"),
         drops=drops("fig4"),
-        style=config["figures"],
+        style=style("fig4"),
         code=code_digest("fig4"),
     script:
         "../scripts/fig4.py"
@@ -152,7 +152,7 @@ rule fig5:
         taus=each("fig5", "cone", "tau"),
         dts=each("fig5", "cone", "dt"),
         drops=drops("fig5"),
-        style=config["figures"],
+        style=style("fig5"),
         code=code_digest("fig5"),
     script:
         "../scripts/fig5.py"
@@ -184,7 +184,7 @@ rule fig6:
     params:
         titles=titles("fig6"),
         ends=each("fig6", "linearized", "until"),
-        style=config["figures"],
+        style=style("fig6"),
         code=code_digest("fig6"),
     script:
         "../scripts/fig6.py"
@@ -216,7 +216,7 @@ rule wfig1:
         titles=titles("wfig1"),
         dts=each("wfig1", "cone", "dt"),
         drops=drops("wfig1"),
-        style=config["figures"],
+        style=style("wfig1"),
         code=code_digest("wfig1"),
     script:
         "../scripts/wfig1.py"
@@ -249,7 +249,7 @@ rule wfig2:
         titles=titles("wfig2"),
         taus=each("wfig2", "cone", "tau"),
         drops=drops("wfig2"),
-        style=config["figures"],
+        style=style("wfig2"),
         code=code_digest("wfig2"),
     script:
         "../scripts/wfig2.py"
@@ -281,7 +281,7 @@ rule wfig3:
         taus=each("wfig3", "cone", "tau"),
         dts=each("wfig3", "cone", "dt"),
         drops=drops("wfig3"),
-        style=config["figures"],
+        style=style("wfig3"),
         code=code_digest("wfig3"),
     script:
         "../scripts/wfig3.py"

@@ -15,7 +15,6 @@ rule inflection:
         runtime=20,
     params:
         estimator=lambda w: w.estimator,
-        taus=of("cone", "tau"),
         dts=of("cone", "dt"),
         bootstrap=of("phases", "bootstrap"),
         level=of("phases", "level"),

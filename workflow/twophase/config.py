@@ -13,7 +13,9 @@ from twophase import datasets, grids, model_names, noise
 from twophase.errors import UserError
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+WORDS = {"true": True, "false": False, "null": None}
+TEXT = ("title", "dataset", "root", "results")  # may look like a number and stay text
 
 
 def load_schema() -> dict:
@@ -31,7 +33,7 @@ def resolve(config: Mapping) -> dict:
     """
     import jsonschema
 
-    config = _numbers(copy.deepcopy(dict(config)))
+    config = _typed(copy.deepcopy(dict(config)))
     defaults = config.get("defaults") or {}
     experiments = config.get("experiments")
     if isinstance(experiments, Mapping) and isinstance(defaults, Mapping):
@@ -51,13 +53,25 @@ def resolve(config: Mapping) -> dict:
     return config
 
 
-def _numbers(value):
-    """YAML reads 1e-7 as text, for want of a dot; here it is the number that it looks like."""
+def uses_gpu(device: str) -> bool:
+    """Whether a job with this `training.device` will run on a GPU of this machine, found out without torch."""
+    return device == "cuda" or (device == "auto" and Path("/dev/nvidia0").exists())
+
+
+def _typed(value):
+    """Text as the number or word that it looks like: YAML reads 1e-7 as text, and `--config` all that is in braces.
+
+    A whole number becomes an int, so that 1e4 can be a number of iterations.
+    """
     if isinstance(value, Mapping):
-        return {key: _numbers(item) for key, item in value.items()}
+        return {k: item if k in TEXT and isinstance(item, str) else _typed(item) for k, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_numbers(item) for item in value]
-    return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
+        return [_typed(item) for item in value]
+    if isinstance(value, str) and NUMBER.fullmatch(value):
+        value = int(value) if value.lstrip("+-").isdigit() else float(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return WORDS.get(value.lower(), value) if isinstance(value, str) else value
 
 
 def _merge(under: Mapping, over: Mapping) -> dict:
@@ -97,17 +111,17 @@ def _explain(error) -> str:
     key = ".".join(str(part) for part in error.absolute_path) or "the config"
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - set(known))[0]
-        close = difflib.get_close_matches(unknown, known, 1)
+        unknown = min(set(error.instance) - set(known), key=str)
+        close = difflib.get_close_matches(str(unknown), known, 1)
         hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}."
         return f"{key}: unknown key '{unknown}'; {hint}"
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in error.instance]
         return f"{key}: the key '{missing[0]}' is missing."
     if error.validator in ("oneOf", "anyOf"):
-        inner = [e for e in error.context if e.validator not in ("type", "maxItems")] or error.context
-        detail = inner[0].message if inner else error.message
-        return f"{key}: {detail}. Expected a list of iterations, or a mapping of at, every, log, until."
+        inner = [e for e in error.context if e.path or e.validator not in ("type", "maxItems")]
+        expected = "a list of iterations or, for a grid, a mapping of at, every, log, until"
+        return _explain(inner[0]) if inner else f"{key}: expected {expected}, not {error.instance!r}."
     description = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
     return f"{key}: {error.message}. {description}".strip()
 
@@ -190,7 +204,7 @@ def _resolve_training(key: str, training: dict, dataset: Mapping) -> None:
         per_epoch = noise.iterations_per_epoch(size, training["batch_size"])
     epochs, unit = training.pop("epochs"), schedule.pop("unit")
     if epochs is not None:
-        training["iterations"] = round(epochs * per_epoch)
+        training["iterations"] = max(1, round(epochs * per_epoch))
     factor = per_epoch if unit == "epochs" else 1
     schedule["milestones"] = sorted(round(m * factor) for m in schedule["milestones"])
     schedule["warmup"] = round(schedule["warmup"] * factor)
@@ -218,6 +232,8 @@ def _starts(key: str, spec, end: int) -> list[int]:
 
 def _subgrid(key: str, spec, steps: list[int], last: int, whose: str) -> list[int]:
     points = sorted(_grid(key, spec, last)) if spec is not None else steps
+    if not points:
+        raise UserError(f"{key}: the grid is empty; name iterations, or leave it out.")
     _on_grid(key, points, steps, whose)
     return points
 

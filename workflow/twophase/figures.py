@@ -99,10 +99,10 @@ def save(figure, paths: Sequence[str], style: Mapping) -> None:
 def scale(values: pd.Series):
     """One colour scale for all panels that show `values`: logarithmic where the positive ones span decades."""
     positive = values[values > 0]
-    low, high = (positive.min(), positive.max()) if len(positive) else (0.0, 1.0)
-    if high > low and np.log10(high / low) > DECADES:
-        return LogNorm(max(low, high * 1e-16), high)
-    return Normalize(0.0, high)
+    if positive.empty:
+        return Normalize(0.0, 1.0)
+    low, high = positive.min(), positive.max()
+    return LogNorm(low, high) if np.log10(high / low) > DECADES else Normalize(0.0, high)
 
 
 def edges(centres: np.ndarray) -> np.ndarray:
@@ -162,7 +162,7 @@ def inflections(ax, phases: pd.DataFrame, heading: bool = False) -> None:
             label = f"inflection ({row.estimator}): {row.value:.0f}"
             ax.axvline(row.value, color=colour, ls=line, lw=1.2, zorder=3)
             if heading:
-                ax.set_title(label, loc="right", color=colour, fontsize=7.5)
+                ax.set_title(f"inflection {row.value:.0f}", loc="right", color=colour, fontsize=7.5)
             else:
                 ax.axvspan(row.low, row.high, color=colour, alpha=0.12, lw=0, zorder=0)
                 handles.append(Line2D([], [], color=colour, ls=line, label=label))

@@ -34,7 +34,7 @@ def dissimilarity(left: Parts, right: Parts | None = None) -> np.ndarray:
     norm_l, norm_r = _norms(left), _norms(right)
     gram, square_l, square_r = 0.0, 0.0, 0.0
     for u, v in _unit_parts(left, right, norm_l, norm_r):
-        centre = u.mean(axis=0)
+        centre = np.nan_to_num(u).mean(axis=0)  # a vector without direction spoils its own entries alone
         u, v = u - centre, v - centre
         gram = gram + u @ v.T
         square_l = square_l + np.einsum("mp,mp->m", u, u)
@@ -108,8 +108,8 @@ def principal_coordinates(vectors: Parts, origin: int | None, count: int) -> tup
         part = part.astype(np.float64)
         part = part - (part.mean(axis=0) if origin is None else part[origin])
         gram = gram + part @ part.T
-    values, axes = np.linalg.eigh(gram)
-    values, axes = np.maximum(values[::-1], 0), axes[:, ::-1]
+    values, axes = np.linalg.eigh(np.pad(gram, (0, count)))  # of fewer vectors than axes, the last axes are empty
+    values, axes = np.maximum(values[::-1], 0), axes[: len(gram), ::-1]
     coordinates = axes[:, :count] * np.sqrt(values[:count])
     signs = np.where(coordinates[-1] < 0, -1.0, 1.0)
     return coordinates * signs, values[:count] / max(values.sum(), np.finfo(float).tiny)

@@ -24,13 +24,16 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.grad import conv2d_weight
 from torch.nn.modules.batchnorm import _BatchNorm
 
 REDUCTIONS = ("trace", "sum_logits", "per_class", "full")
 KINDS = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d)
-# Numbers per input that a slice of a layer's Jacobian may hold, and what is kept of a layer from pass to pass.
+# Numbers per input that a slice of a layer's Jacobian may hold, and the Gram of a layer's inputs.
 SLICE = 2**16
+# The same for parameters done sample by sample, where every slice costs a forward and a backward pass.
+DENSE_SLICE = 2**20
 
 
 def empirical_ntk(model: nn.Module, inputs: Tensor, reduce: str = "trace", chunk: int = 64) -> Tensor:
@@ -85,39 +88,38 @@ def cost(model: nn.Module, inputs: Tensor, reduce: str = "trace", chunk: int = 6
 
         M (sum inputs + (k - 1) sum outputs)                  of all layers, held for backward and contraction
         M (5 max outputs + min(k O K, SLICE))                 gradients and contraction of one layer
-        M K L, if kept (<= M SLICE), or the largest           unfolded inputs of layers contracted by (1)
+        2 M k max P_r                                         per-sample gradients of the largest group
+        M K L                                                 the largest unfolded input of a layer contracted by (1)
         m m' L^2                                              Grams of the inputs of layers contracted by (2)
         2 s (n k)^2                                           the kernel, s = c for per_class, else 1
     """
     with _evaluating(model), torch.enable_grad():
         plan = _plan(model, inputs, reduce, chunk)
     n, q, k = len(inputs), len(plan.passes), plan.k
-    groups, dense = len(plan.dense_groups()), sum(p.numel() for p in plan.dense.values())
+    groups = [sum(p.numel() for p in group.values()) for group in plan.dense_groups()]
     sizes = [min(chunk, n - i) for i in range(0, n, chunk)]
     matrices = [layer for layer in plan.layers if layer.matrix]
     flops = 0
     for i, m in enumerate(sizes):
         for j, m_b in enumerate(sizes[i:]):
             total = m + m_b if j else m
-            flops += total * (plan.forward + q * k * (plan.backward + 3 * groups * plan.forward))
-            flops += q * 2 * k**2 * m * m_b * dense
+            flops += total * (plan.forward + q * k * (plan.backward + 3 * len(groups) * plan.forward))
+            flops += q * 2 * k**2 * m * m_b * sum(groups)
             flops += sum(min(_contraction_costs(layer, plan, total, m, m_b)) for layer in matrices)
 
     m, m_b, total = sizes[0], sizes[:2][-1], sum(sizes[:2])
     outputs = [layer.outputs * layer.positions for layer in plan.layers]
-    numbers = total * (
-        sum(layer.inputs for layer in plan.layers) + (k - 1) * sum(outputs) + 5 * max(outputs, default=0)
-    )
-    numbers += total * min(SLICE, max((k * layer.outputs * layer.fan_in for layer in matrices), default=0))
-    largest = 0
-    for layer in matrices:
-        if _prefers_positions(layer, plan, total, m, m_b):
-            numbers += m * m_b * layer.positions**2
-        elif layer.unfolded <= SLICE:
-            numbers += total * layer.unfolded
-        elif not _prefers_convolution(layer, plan):
-            largest = max(largest, total * layer.unfolded)
-    numbers += largest + 2 * plan.slots * (n * k) ** 2
+    held = sum(layer.inputs for layer in plan.layers) + (k - 1) * sum(outputs) + 5 * max(outputs, default=0)
+    held += min(SLICE, max((k * layer.outputs * layer.fan_in for layer in matrices), default=0))
+    held += 2 * k * max(groups, default=0)
+    by_positions = [layer for layer in matrices if _prefers_positions(layer, plan, total, m, m_b)]
+    unfolded = [
+        layer.groups * layer.fan_in * layer.positions
+        for layer in matrices
+        if layer not in by_positions and not _prefers_convolution(layer, plan)
+    ]
+    numbers = total * (held + max(unfolded, default=0)) + 2 * plan.slots * (n * k) ** 2
+    numbers += m * m_b * sum(layer.positions**2 for layer in by_positions)
     return {"flops": int(flops), "peak_bytes": int(numbers) * plan.like.element_size()}
 
 
@@ -139,10 +141,6 @@ class _Layer:
     def matrix(self) -> bool:
         return "weight" in self.names and self.fan_in > 0
 
-    @property
-    def unfolded(self) -> int:
-        return self.groups * self.fan_in * self.positions
-
 
 @dataclass(frozen=True)
 class _Plan:
@@ -159,12 +157,12 @@ class _Plan:
         return len(self.passes[0])
 
     def dense_groups(self) -> list[dict[str, nn.Parameter]]:
-        """Parameters to differentiate together: as many as make a slice."""
+        """Parameters to differentiate together: as many as make a slice, or a single larger one."""
         groups, room = [], 0
         for name, p in self.dense.items():
             if p.numel() * self.k > room:
                 groups.append({})
-                room = SLICE
+                room = DENSE_SLICE
             groups[-1][name] = p
             room -= p.numel() * self.k
         return groups
@@ -217,7 +215,7 @@ def _plan(model: nn.Module, inputs: Tensor, reduce: str, chunk: int) -> _Plan:
 
         def record(module, args, output, size=size, calls=calls, flops=flops):
             aligned = len(args) == 1 and len(args[0]) == len(output) == size
-            calls[module].append(_layer(module, args[0], output) if aligned else None)
+            calls[module].append(_layer(module, args[0], output) if aligned and output.requires_grad else None)
             if not isinstance(module, _BatchNorm):
                 operations = 2 * output.numel() // size * module.weight[0].numel()
                 flops["forward"] += operations
@@ -304,7 +302,7 @@ def _blocks(model: nn.Module, plan: _Plan, x: Tensor, m: int, m_b: int) -> Itera
     for directions in plan.passes:
         contraction.start()
         for contraction.logit, direction in enumerate(directions):
-            torch.autograd.grad(logits, sources, direction.expand_as(logits), retain_graph=True)
+            torch.autograd.grad(logits, sources, direction.expand_as(logits), retain_graph=True, allow_unused=True)
         for parameters in plan.dense_groups():
             contraction.add(_dense_jacobian(model, parameters, x, directions))
         yield contraction.finish()
@@ -322,11 +320,11 @@ def _normalized(norm: _BatchNorm, x: Tensor, output: Tensor) -> tuple[Tensor, Te
 
 
 class _Contraction:
-    """Adds up a block of the kernel as gradients arrive: of M = `total` inputs, rows the first m, columns the last m_b."""
+    """Adds up a block of the kernel as gradients arrive, between the first m and the last m_b of M = `total` inputs."""
 
     def __init__(self, plan: _Plan, total: int, m: int, m_b: int):
         self.plan, self.k, self.total, self.m, self.m_b = plan, plan.k, total, m, m_b
-        self.kept: dict[nn.Module, Tensor] = {}  # of the layers' inputs, the same in all passes
+        self.grams: dict[nn.Module, Tensor] = {}  # of the layers' inputs, the same in all passes
         self.buffers: dict[str, Tensor] = {}
 
     def start(self):
@@ -373,10 +371,10 @@ class _Contraction:
     def _contract_positions(self, layer: _Layer, x: Tensor, g: Tensor):
         """(2): sum_{l,l'} of the inputs' Gram [m L, m_b L] times that of the gradients [m k L, m_b k L]."""
         k, positions = self.k, layer.positions
-        if layer.module not in self.kept:
+        if layer.module not in self.grams:
             rows = self._columns(layer, x).mT.flatten(0, 1)
-            self.kept[layer.module] = rows[: self.m * positions] @ rows[-self.m_b * positions :].T
-        gram = self.kept[layer.module].view(self.m, 1, positions, self.m_b, 1, positions)
+            self.grams[layer.module] = rows[: self.m * positions] @ rows[-self.m_b * positions :].T
+        gram = self.grams[layer.module].view(self.m, 1, positions, self.m_b, 1, positions)
         g = g.mT.reshape(self.total, k * positions, layer.outputs)
         left, right = g[: self.m], g[-self.m_b :].flatten(0, 1)
         step = max(1, SLICE // (k * positions) ** 2)
@@ -396,7 +394,7 @@ class _Contraction:
             self.add(rows.view(self.total, groups, k, -1).transpose(1, 2).reshape(self.total * k, -1))
 
     def _contract_by_convolution(self, layer: _Layer, x: Tensor, g: Tensor):
-        """(1) for k = 1, where the weight gradients of the inputs are those of one convolution with M times the groups."""
+        """(1) for k = 1: the weight gradients of all inputs are that of one convolution with M times the groups."""
         module, groups = layer.module, self.total * layer.groups
         x = x.reshape(1, -1, *x.shape[2:])
         g = g.reshape(groups, -1, *layer.grid)
@@ -413,17 +411,12 @@ class _Contraction:
             return x.reshape(self.total, -1, layer.fan_in).mT
         if module.kernel_size == module.stride == (1, 1) and module.padding == (0, 0):
             return x.flatten(2)
-        if module in self.kept:
-            return self.kept[module]
         height, width = module.padding
         x = F.pad(x, (width, width, height, height))
         *outer, down, right = x.stride()
         (dilation_h, dilation_w), (stride_h, stride_w) = module.dilation, module.stride
         steps = (*outer, dilation_h * down, dilation_w * right, stride_h * down, stride_w * right)
         windows = x.as_strided((*x.shape[:2], *module.kernel_size, *layer.grid), steps)
-        if layer.unfolded <= SLICE and len(self.plan.passes) > 1:
-            columns = self.kept[module] = windows.reshape(self.total, -1, layer.positions)
-            return columns
         return self._buffer("columns", windows.shape).copy_(windows).view(self.total, -1, layer.positions)
 
     def _buffer(self, name: str, shape: Sequence[int]) -> Tensor:
@@ -434,7 +427,7 @@ class _Contraction:
 
 
 def _contraction_costs(layer: _Layer, plan: _Plan, total: int, m: int, m_b: int) -> tuple[float, float]:
-    """Operations of all passes over a pair of chunks by (1) and by (2), the latter infinite where it takes much memory."""
+    """Operations of all passes over a pair of chunks by (1) and by (2); infinite for (2) where it takes much memory."""
     q, k, positions, parameters = len(plan.passes), plan.k, layer.positions, layer.outputs * layer.fan_in
     jacobian = 2 * q * k * parameters * (total * positions + k * m * m_b)
     spatial = 2 * m * m_b * positions**2 * (layer.fan_in + q * k**2 * (layer.outputs + 1))
@@ -460,7 +453,8 @@ def _dense_jacobian(model: nn.Module, parameters: dict[str, nn.Parameter], x: Te
     def logit(parameters, one, direction):
         return functional_call(model, parameters, (one[None],))[0] @ direction
 
-    with torch.no_grad():  # of the outer graph only: `grad` differentiates inside
+    # No gradient of the outer graph only: `grad` differentiates inside. Fused attention does not batch over samples.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         parameters = {name: p.detach() for name, p in parameters.items()}
         rows = [vmap(grad(logit), (None, 0, None))(parameters, x, direction).values() for direction in directions]
         return torch.stack([torch.cat([g.flatten(1) for g in gs], 1) for gs in rows], 1).flatten(0, 1)

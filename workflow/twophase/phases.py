@@ -109,10 +109,10 @@ def from_steps(grids: Sequence[pd.DataFrame], metric: str, dt: int, count: int, 
     return [_row("inflection", name, found, "iterations", values, f"elbow of {metric}(t, t + {dt})")]
 
 
-def cone_width(grids: Sequence[pd.DataFrame], taus: Sequence[int], count: int, level: float) -> list[dict]:
+def cone_width(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[dict]:
     """Width of the cone after each tau, max over t >= tau of arccos(1 - S(t, tau)), from the S grids of all seeds."""
     rows = []
-    for tau in taus:
+    for tau in sorted(grids[0]["i"].unique())[:-1]:
         after = [grid[grid["i"] == tau].sort_values("j") for grid in grids]
         values = [part["value"].to_numpy()[None] for part in after]
         found = interval(width, after[0]["j"].to_numpy(), values, count, level)

@@ -100,9 +100,7 @@ def read_table(path: str | Path):
 def read_metadata(path: str | Path) -> dict:
     """The provenance of a safetensors or Parquet file."""
     if Path(path).suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        return json.loads((pq.read_schema(path).metadata or {}).get(KEY.encode(), b"{}"))
+        return read_table(path).attrs
     with open_tensors(path) as file:
         return json.loads((file.metadata() or {}).get(KEY, "{}"))
 
@@ -122,13 +120,13 @@ def _versions() -> dict[str, str]:
         except package_metadata.PackageNotFoundError:
             return "unknown"
 
-    root = Path(__file__).parents[2]
-    git = subprocess.run(["git", "-C", root, "describe", "--always", "--dirty"], capture_output=True, text=True)
+    git = ["git", "-C", Path(__file__).parents[2], "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
     return {
         "twophase": version("twophase"),
         "torch": version("torch"),
         "numpy": np.__version__,
-        "commit": git.stdout.strip() or "unknown",
+        "commit": commit or "unknown",
     }
 
 

@@ -229,7 +229,9 @@ def run(
             progress(t, f"loss {loss:.3g}")
 
     times = np.arange(start, last + 1)
-    values = np.vstack([log.cpu().numpy(), np.full((1, 2), np.nan)])[start:]  # theta_T is reached, not trained on
+    values = np.vstack([log.cpu().numpy(), np.full((1, 2), np.nan, np.float32)])[
+        start:
+    ]  # theta_T is reached, not trained on
     per_epoch = noise.iterations_per_epoch(len(data.train_labels), settings["batch_size"])
     table = {
         "iteration": times,

@@ -1,0 +1,105 @@
+"""What several test modules build: settings, data and networks on which a run takes milliseconds."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from twophase import storage, training
+from twophase.data import Data
+from twophase.layout import step_file
+
+
+def settings(**changes) -> dict:
+    """The config's `training` as rules pass it on; `schedule` and `augment` are merged key by key."""
+    plain = {
+        "iterations": 14,
+        "batch_size": 5,
+        "optimizer": "sgd",
+        "lr": 0.05,
+        "momentum": 0.9,
+        "nesterov": False,
+        "betas": [0.9, 0.999],
+        "weight_decay": 1e-3,
+        "schedule": {"kind": "step", "milestones": [], "gamma": 0.1, "warmup": 0},
+        "augment": {"crop": 0, "flip": False},
+        "device": "cpu",
+        "dtype": "float32",
+        "threads": 1,
+    }
+    for key, value in changes.items():
+        assert key in plain, key
+        plain[key] = plain[key] | value if isinstance(value, dict) else value
+    return plain
+
+
+def data(dtype: torch.dtype = torch.float32, train: int = 17, test: int = 23, side: int = 6, seed: int = 0) -> Data:
+    """Random grey images of three classes; with 17 of them, an epoch of batches of 5 ends in one of 2."""
+    rng = np.random.default_rng(seed)
+
+    def split(size):
+        labels = np.arange(size) % 3
+        pixels = rng.integers(0, 200, (size, 1, side, side)) + 25 * labels[:, None, None, None]
+        return torch.from_numpy(pixels.astype(np.uint8)), torch.from_numpy(labels)
+
+    (train_images, train_labels), (test_images, test_labels) = split(train), split(test)
+    mean, std = (torch.full((1, 1, 1, 1), value, dtype=dtype) for value in (0.45, 0.25))
+    return Data(train_images, train_labels, test_images, test_labels, mean, std, 3)
+
+
+class Net(nn.Module):
+    """Two convolutions with batch norms, dropout and a linear layer, [n, 1, H, W] -> [n, 3]."""
+
+    def __init__(self, activation: nn.Module | None = None, dropout: float = 0.3, side: int = 6):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3)
+        self.conv2, self.bn2 = nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.BatchNorm2d(4)
+        self.activation, self.dropout = activation or nn.ReLU(), nn.Dropout(dropout)
+        self.fc = nn.Linear(4 * (-(-side // 2)) ** 2, 3)
+
+    def forward(self, x):
+        x = self.activation(self.bn1(self.conv1(x)))
+        x = self.activation(self.bn2(self.conv2(x)))
+        return self.fc(self.dropout(x.flatten(1)))
+
+
+def net(seed: int = 0, dtype: torch.dtype = torch.float32, **options) -> Net:
+    """`Net` with random values everywhere, running statistics and affine parameters of the batch norms included."""
+    torch.manual_seed(seed)
+    model = Net(**options).to(dtype)
+    with torch.no_grad():
+        for name, value in itertools.chain(model.named_parameters(), model.named_buffers()):
+            if name.startswith("bn") and value.is_floating_point():
+                value.copy_(torch.rand(value.shape, dtype=dtype) + 0.5)
+    return model
+
+
+def run(folder: Path, model: nn.Module, content: Data, config: dict, checkpoints, seed: int = 3, **options) -> None:
+    """A base run whose checkpoints hold the optimizer's buffers, as the rule `trajectory` makes it."""
+
+    def keep(t, model, optimizer, row):
+        training.write_checkpoint(folder / step_file(t), model, optimizer, {"iteration": t})
+
+    options = {"at_checkpoint": keep} | options
+    training.run(model, content, config, seed, checkpoints, folder, {"definition": "a run"}, **options)
+
+
+def same_bits(left: dict, right: dict) -> bool:
+    """Whether two mappings of arrays have the same names, types, shapes and bytes."""
+    return left.keys() == right.keys() and all(
+        (a := np.asarray(left[name])).dtype == (b := np.asarray(right[name])).dtype
+        and a.shape == b.shape
+        and a.tobytes() == b.tobytes()
+        for name in left
+    )
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder with its content."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def checkpoint(folder: Path, t: int) -> dict[str, np.ndarray]:
+    return storage.read_tensors(folder / step_file(t))

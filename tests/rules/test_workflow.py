@@ -1,0 +1,155 @@
+"""The whole chain on small data: what runs, what reruns, and that the result is the same however it is run."""
+
+import copy
+
+import numpy as np
+import pytest
+import yaml
+from workflow_runner import REPOSITORY, TINY, Workflow, shared_data
+
+from twophase import load
+
+pytestmark = pytest.mark.workflow
+
+TORCH = {"trajectory", "forks", "predictions", "kernels", "linearized", "fork_barriers", "block_B"}
+TRAINING = {"trajectory", "forks", "linearized"}
+FIGURES = {"fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "wfig1", "wfig2"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Workflow:
+    """The tiny workflow after `snakemake --cores 2`; tests leave its results and files as they found them."""
+    workflow = Workflow(tmp_path_factory.mktemp("finished"), TINY)
+    workflow.snakemake("--cores", "2")
+    return workflow
+
+
+@pytest.fixture
+def changed(finished):
+    """Gives a changed config or source to the finished workflow, and takes it back."""
+    saved = {}
+
+    def change(keys: str = "", value=None, source: str = "", edit=None):
+        if keys:
+            config = copy.deepcopy(TINY)
+            part = config["experiments"]["tiny"] if not keys.startswith("figures") else config
+            *path, last = keys.split(".")
+            for key in path:
+                part = part.setdefault(key, {})
+            part[last] = value
+            finished.write(config)
+        if source:
+            path = finished.folder / "workflow" / source
+            saved[path] = path.read_text()
+            path.write_text(edit(saved[path]))
+        return finished
+
+    yield change
+    finished.write(TINY)
+    for path, text in saved.items():
+        path.write_text(text)
+
+
+def test_every_figure_and_table_is_there(finished):
+    results = finished.folder / "results"
+    for figure in FIGURES:
+        assert (results / f"figures/{figure}.pdf").read_bytes()[:4] == b"%PDF"
+        assert (results / f"figures/{figure}.png").read_bytes()[1:4] == b"PNG"
+    for name in ("C", "S", "B", "D", "chaos", "control", "perturbations", "linearized"):
+        assert len(load("tiny", name, results=results)), name
+    assert (results / "phases.parquet").exists()
+
+
+def test_a_second_run_does_nothing(finished):
+    assert not finished.planned()
+
+
+def test_tables_do_not_depend_on_the_number_of_cores(finished, tmp_path):
+    alone = Workflow(tmp_path, TINY)
+    names = ["phases.parquet", *(f"tiny/seed0/{n}.parquet" for n in (*"CSBD", "control", "linearized", "cone", "plane"))]
+    alone.snakemake("--cores", "1", *(f"results/{name}" for name in names))
+    one, two = alone.tables(), finished.tables()
+    assert set(names) <= one.keys() <= two.keys()
+    assert [name for name in one if one[name] != two[name]] == []
+
+
+def test_control_ends_on_the_base_run(finished):
+    control = load("tiny", "control", results=finished.folder / "results")
+    assert len(control) == 3  # t0 = 0 against t1 = 8, 16 and the end
+    assert (control[["C", "D", "B", "l2", "S"]] == 0).all(axis=None)
+
+
+def test_chaos_grid_is_complete(finished):
+    chaos = load("tiny", "chaos", results=finished.folder / "results")
+    expected = {(t0, t1, draw) for t0 in (0, 8, 16) for t1 in (8, 16, 24) if t1 > t0 for draw in (0, 1)}
+    assert set(chaos[["t0", "t1", "draw"]].itertuples(index=False, name=None)) == expected
+    assert (chaos["C"] > 0).all()
+    assert np.isfinite(chaos.to_numpy()).all()
+
+
+def test_pair_grids_are_square_and_labelled(finished):
+    for name, step in (("C", 4), ("S", 4), ("D", 4), ("B", 8)):
+        matrix = load("tiny", name, square=True, results=finished.folder / "results")
+        assert list(matrix.index) == list(matrix.columns) == list(range(0, 25, step))
+        assert np.array_equal(matrix, matrix.T)
+        assert (np.diag(matrix) == 0).all()
+
+
+def test_one_figure_needs_only_its_own(tmp_path):
+    plan = Workflow(tmp_path, TINY).planned("fig4")
+    assert set(plan) == {"dataset", "trajectory", "kernels", "block_S", "grid", "inflection", "fig4"}
+    assert plan["kernels"] == plan["grid"] == plan["inflection"] == 1
+
+
+def test_style_redraws_one_figure(changed):
+    assert changed("figures.fig3.colormap", "mako_r").planned() == {"fig3": 1}
+
+
+def test_alphas_redo_barriers_and_no_training(changed):
+    plan = changed("barrier.alphas", 5).planned()
+    assert {"block_B", "fork_barriers", "grid", "chaos", "fig3"} <= set(plan)
+    assert not set(plan) & (TORCH - {"block_B", "fork_barriers"})
+    assert plan["grid"] == 1
+
+
+def test_another_tau_redraws_only(changed):
+    assert set(changed("cone.tau", [8, 16]).planned()) == {"fig5", "wfig2"}
+
+
+def test_another_t0_trains_its_own_block_alone(changed):
+    plan = changed("chaos.t0", [0, 8, 16, 12]).planned()
+    assert plan["forks"] == 1
+    assert "trajectory" not in plan
+
+
+def test_editing_training_retrains(changed):
+    plan = changed(source="twophase/training.py", edit=lambda text: text + "\nX = 1\n").planned()
+    assert set(plan) >= TRAINING
+
+
+def test_editing_a_comment_reruns_nothing(changed):
+    assert not changed(source="twophase/training.py", edit=lambda text: text + "\n# a remark\n").planned()
+
+
+def test_editing_a_figure_redraws_it(changed):
+    assert changed(source="scripts/fig2.py", edit=lambda text: text + "\nX = 1\n").planned() == {"fig2": 1}
+
+
+def test_mnist_scaled_down(tmp_path):
+    data = shared_data("MNIST/raw")
+    config = yaml.safe_load((REPOSITORY / "config" / "mnist.yaml").read_text())
+    config["datasets"]["mnist"] |= {"root": str(data.parents[1]), "train_size": 600, "test_size": 200}
+    small = config["experiments"]["lenet5"]
+    small["training"] |= {"iterations": 40}
+    small["checkpoints"] = {"every": 10}
+    small["chaos"] |= {"t0": [0, 20], "t1": [20, 40], "control": [0], "t0_per_job": 2}
+    small["barrier"] = {"grid": {"every": 20}, "alphas": 4, "test_size": 100}
+    small["kernel"] = {"n": 8}
+    small["cone"] = {"tau": [20], "dt": [10]}
+    small["linearized"] = {"switch": [0, 20], "evaluate": {"every": 20}, "switches_per_job": 2}
+    workflow = Workflow(tmp_path, config)
+    workflow.snakemake("--cores", "2", "results/lenet5/seed0/control.parquet", "fig5", "fig6")
+    control = load("lenet5", "control", results=tmp_path / "results")
+    assert (control[["C", "D", "l2"]] == 0).all(axis=None)
+    assert (load("lenet5", "chaos", results=tmp_path / "results")["C"] > 0).all()
+    assert (tmp_path / "results/figures/fig5.png").exists()

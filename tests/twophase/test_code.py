@@ -1,0 +1,228 @@
+"""Digests of code see every edit that can change a result, and no other; and torch is loaded only where it computes."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from twophase import code
+
+ROOT = Path(__file__).parents[2]
+LIBRARY, SCRIPTS, RULES = (ROOT / "workflow" / name for name in ("twophase", "scripts", "rules"))
+ALL = sorted(path.stem for path in SCRIPTS.glob("[!_]*.py"))
+
+
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    """A copy of the sources that a test may edit: `sources(path, f)` replaces a file's text by f(text)."""
+    for folder in (LIBRARY, SCRIPTS):
+        shutil.copytree(folder, tmp_path / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code, "LIBRARY", tmp_path / "twophase")
+    monkeypatch.setattr(code, "SCRIPTS", tmp_path / "scripts")
+
+    def edit(path, change):
+        file = tmp_path / path
+        before = file.read_text()
+        after = change(before)
+        assert after != before
+        file.write_text(after)
+
+    return edit
+
+
+def digests():
+    code._read.cache_clear()  # one process of Snakemake reads each file once
+    return {script: code.code_digest(script) for script in ALL}
+
+
+def changed(before):
+    after = digests()
+    return {script for script in ALL if before[script] != after[script]}
+
+
+def test_digests_are_sixteen_digits_and_differ_between_scripts():
+    found = digests()
+    assert all(re.fullmatch("[0-9a-f]{16}", digest) for digest in found.values())
+    assert len(set(found.values())) == len(found)
+    assert digests() == found
+
+
+def without_docstrings(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body[0].value.value = "Another docstring."
+    return tree
+
+
+def test_comments_docstrings_and_layout_change_nothing(sources):
+    before = digests()
+    for folder in ("twophase", "scripts"):
+        for path in sorted((code.LIBRARY.parent / folder).glob("*.py")):
+            sources(f"{folder}/{path.name}", lambda text: "# A comment.\n\n" + text + "\n\n# Another.\n")
+    assert not changed(before)
+    # ast.unparse drops all comments and lays everything out anew; docstrings get another text.
+    for folder in ("twophase", "scripts"):
+        for path in sorted((code.LIBRARY.parent / folder).glob("*.py")):
+            sources(f"{folder}/{path.name}", lambda text: ast.unparse(without_docstrings(ast.parse(text))))
+    assert not changed(before)
+
+
+FIGURES = {name for name in ALL if re.fullmatch(r"w?fig\d", name)}
+TRAINING = {"trajectory", "predictions", "forks", "kernels", "linearized", "block_B", "fork_barriers"}
+USERS = {  # module: the scripts whose results it can change
+    "metrics": {"block_C", "block_S", "block_D", "chaos", "cone", "plane"},
+    "vectors": {"block_C", "block_S", "chaos", "cone", "plane"},
+    "phases": {"inflection"},
+    "perturbation": {"forks"},
+    "forks": {"forks"},
+    "linearized": {"linearized"},
+    "ntk": {"kernels"},
+    "barrier": {"block_B", "fork_barriers"},
+    "noise": TRAINING,
+    "training": TRAINING,
+    "models": TRAINING,
+    "model_names": TRAINING,
+    "data": {*TRAINING, "dataset"},
+    "evaluation": {"predictions", "linearized", "block_B", "fork_barriers"},
+    "datasets": {"dataset"},
+    "imagefolder": {"dataset"},
+    "torchvision_sets": {"dataset"},
+    "torchvision_ops": {*TRAINING, "dataset"},
+    "figures": FIGURES,
+    "config": set(),
+    "grids": set(),
+}
+
+
+@pytest.mark.parametrize("module", USERS)
+def test_an_edit_concerns_the_scripts_that_use_the_module_directly_or_not(sources, module):
+    before = digests()
+    sources(f"twophase/{module}.py", lambda text: text + "\nEDITED = 1\n")
+    assert changed(before) == USERS[module]
+
+
+def test_an_edit_deep_inside_a_function_counts(sources):
+    before = digests()
+    sources("twophase/metrics.py", lambda text: text.replace("exact / 2", "exact / 3"))
+    assert changed(before) == USERS["metrics"]
+
+
+@pytest.mark.parametrize("module", sorted(code.NEUTRAL))
+def test_edits_of_what_computes_nothing_do_not_count(sources, module):
+    before = digests()
+    sources(f"twophase/{module}.py", lambda text: text + "\nEDITED = 1\n")
+    assert not changed(before)
+
+
+def test_an_edit_of_a_script_concerns_that_script(sources):
+    before = digests()
+    sources("scripts/chaos.py", lambda text: text.replace("mean(", "max("))
+    assert changed(before) == {"chaos"}
+
+
+def test_a_new_import_brings_in_its_module(sources):
+    sources("twophase/vectors.py", lambda text: text.replace("import storage", "import grids, storage"))
+    before = digests()
+    sources("twophase/grids.py", lambda text: text + "\nEDITED = 1\n")
+    assert changed(before) == USERS["vectors"]
+
+
+def test_imports_within_functions_count(sources):
+    sources("twophase/vectors.py", lambda text: text + "\n\ndef late():\n    from twophase.grids import chunks\n")
+    before = digests()
+    sources("twophase/grids.py", lambda text: text + "\nEDITED = 1\n")
+    assert changed(before) == USERS["vectors"]
+
+
+def test_a_function_may_lose_its_docstring_or_be_nothing_else(sources):
+    sources("twophase/vectors.py", lambda text: text + '\n\ndef empty():\n    """Nothing."""\n')
+    before = digests()
+    sources("twophase/vectors.py", lambda text: text.replace('"""Nothing."""', "pass"))
+    assert not changed(before)
+
+
+@pytest.mark.parametrize("path", [*LIBRARY.glob("*.py"), *SCRIPTS.glob("*.py")], ids=lambda path: path.stem)
+def test_the_library_is_imported_in_no_way_that_a_digest_overlooks(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            assert not [alias.name for alias in node.names if alias.name.startswith("twophase")]
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            assert node.module != "twophase" or "*" not in {alias.name for alias in node.names}
+
+
+# --- what importing costs
+
+
+def imports_in_turn(names, forbidden):
+    """Imports modules one after the other in a fresh process; the first that loads something of `forbidden`."""
+    program = (
+        "import importlib, sys\n"
+        f"for name in {list(names)!r}:\n"
+        "    importlib.import_module(name)\n"
+        f"    loaded = sorted({set(forbidden)!r} & sys.modules.keys())\n"
+        "    if loaded: sys.exit(f'{name} imports {loaded}')\n"
+    )
+    path = ":".join(map(str, [LIBRARY.parent, SCRIPTS, *sys.path]))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={"PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr
+
+
+def rules_by_environment():
+    """{conda environment: scripts of the rules that run in it}, read from the rules."""
+    found = {}
+    for file in RULES.glob("*.smk"):
+        for rule in re.split(r"^rule ", file.read_text(), flags=re.MULTILINE)[1:]:
+            environment, script = re.search(r"envs/(\w+)\.yaml", rule), re.search(r"scripts/(\w+)\.py", rule)
+            found.setdefault(environment[1], set()).add(script[1])
+    return found
+
+
+LIGHT = {"block_C", "block_S", "block_D", "grid", "chaos", "switches", "cone", "plane", "inflection", "phases"}
+
+
+def test_rules_without_torch_are_those_of_the_small_environment():
+    assert rules_by_environment()["tables"] == LIGHT | FIGURES
+
+
+@pytest.mark.parametrize(
+    "scripts",
+    [sorted(n for n in LIGHT if n[:5] == "block"), sorted(n for n in LIGHT if n[:5] != "block"), sorted(FIGURES)],
+    ids=["blocks", "tables", "figures"],
+)
+def test_scripts_of_pairs_gathering_and_figures_need_no_torch(scripts):
+    imports_in_turn(scripts, ["torch", "torchvision"])
+
+
+def test_planning_a_workflow_needs_neither_torch_nor_pandas():
+    names = ["errors", "grids", "code", "model_names", "config"]
+    imports_in_turn([f"twophase.{name}" for name in names], ["torch", "torchvision", "pandas", "matplotlib"])
+
+
+def test_modules_that_compute_without_torch_do_not_load_it():
+    torch_free = [
+        *("errors", "storage", "grids", "layout", "noise", "perturbation", "metrics", "vectors", "progress", "job"),
+        *("code", "data", "datasets", "imagefolder", "torchvision_sets", "torchvision_ops", "model_names", "config"),
+        *("tables", "phases", "figures"),
+    ]
+    imports_in_turn([f"twophase.{name}" for name in torch_free], ["torch", "torchvision"])
+
+
+def test_the_package_costs_nothing_until_load_is_asked_for():
+    imports_in_turn(["twophase"], ["torch", "pandas", "numpy", "pyarrow"])
+    program = (
+        "import sys; from twophase import load; assert callable(load); assert 'torch' not in sys.modules;"
+        "import twophase; assert twophase.load is load; assert twophase.__all__ == ['load']"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+
+
+def test_the_package_has_no_other_attributes():
+    import twophase
+
+    with pytest.raises(AttributeError, match="has no attribute 'loda'"):
+        twophase.loda  # noqa: B018

@@ -1,0 +1,51 @@
+"""Names of files and folders lead back to what they were made from."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twophase import layout
+
+TIMES = st.integers(0, 10**7)
+
+
+@given(TIMES, st.integers(0, 99) | st.just(layout.CONTROL), TIMES)
+def test_names_can_be_read_back(t0, draw, t1):
+    assert layout.iteration(layout.step_file(t1)) == t1
+    assert layout.iteration(f"/some/where/{layout.step_file(t1)}") == t1
+    assert layout.switch(layout.switch_folder(t0)) == t0
+    state = f"{layout.fork_folder(t0, draw)}/{layout.step_file(t1)}"
+    assert layout.fork(state) == (t0, -1 if draw == layout.CONTROL else draw)
+    assert layout.iteration(state) == t1
+
+
+def test_members_of_a_block():
+    expected = [(5, "control"), (5, 0), (5, 1), (2, 0), (2, 1)]
+    assert layout.members([5, 2], 2, [5]) == expected
+    folders = [layout.fork_folder(*member) for member in expected]
+    assert len(set(folders)) == len(folders)
+
+
+def test_states_of_a_run_come_in_the_order_of_time(tmp_path):
+    for t in (1000, 5, 90, 0):
+        (tmp_path / layout.step_file(t)).touch()
+    for other in ("log.parquet", "resume.safetensors", ".step-7.abc.safetensors", ".snakemake_timestamp"):
+        (tmp_path / other).touch()
+    assert layout.states(tmp_path) == [layout.step_file(t) for t in (0, 5, 90, 1000)]
+    assert layout.states(tmp_path, [90, 5, 6]) == [layout.step_file(t) for t in (5, 90)]
+
+
+def test_states_of_a_block_of_forks_keep_each_fork_together(tmp_path):
+    members = [(t0, draw) for t0 in (100, 20) for draw in (layout.CONTROL, 0, 10, 2)]
+    for t0, draw in members:
+        for t1 in (1000, 200):
+            path = tmp_path / layout.fork_folder(t0, draw) / layout.step_file(t1)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    states = layout.states(tmp_path)
+    assert sorted(states) == sorted(
+        f"{layout.fork_folder(*member)}/{layout.step_file(t1)}" for member in members for t1 in (200, 1000)
+    )
+    forks = [layout.fork(state) for state in states]
+    assert all(a == b for a, b in zip(forks[::2], forks[1::2], strict=True))
+    assert [layout.iteration(state) for state in states] == [200, 1000] * len(members)
+    assert layout.states(tmp_path, [200]) == states[::2]

@@ -1,0 +1,276 @@
+"""Estimators of where a phase ends: planted values come back, and their intervals hold them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twophase import phases
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def level_change(x, place, before=1.0, after=-1.0):
+    return np.where(x < place, before, after).astype(float)
+
+
+def bend(x, knot, slope=-1.0, later=-0.05):
+    return slope * np.minimum(x - knot, 0) + later * np.maximum(x - knot, 0)
+
+
+# --- change of level
+
+
+@given(points=st.integers(2, 20), split=st.data(), levels=st.tuples(st.floats(-5, 5), st.floats(-5, 5)))
+def test_a_clean_change_is_halfway_between_its_neighbours(points, split, levels):
+    before, after = levels
+    x = np.cumsum(1 + np.arange(points) % 3).astype(float)
+    k = split.draw(st.integers(1, points - 1))
+    y = np.where(np.arange(points) < k, before, after)
+    if abs(before - after) > 1e-3:
+        assert phases.change_point(x, y) == (x[k - 1] + x[k]) / 2
+
+
+@given(SEEDS)
+def test_a_change_is_found_under_noise(seed):
+    rng = np.random.default_rng(seed)
+    x = np.arange(0, 1000, 50.0)
+    place = rng.choice((x[3:-3] + x[2:-4]) / 2)
+    assert phases.change_point(x, level_change(x, place) + 0.15 * rng.standard_normal(len(x))) == place
+
+
+@given(seed=SEEDS, a=st.floats(0.1, 10), b=st.floats(-10, 10))
+def test_the_change_point_is_the_best_of_all_splits(seed, a, b):
+    """Against least squares written out for each split; affine changes of y leave it where it is."""
+    rng = np.random.default_rng(seed)
+    x, y = np.arange(12.0), rng.standard_normal(12)
+
+    def error(k):
+        return sum(np.sum((part - part.mean()) ** 2) for part in (y[:k], y[k:]))
+
+    best = min(range(1, 12), key=error)
+    assert phases.change_point(x, y) == best - 0.5
+    assert phases.change_point(x, a * y + b) == best - 0.5
+
+
+def test_equal_times_are_not_split():
+    """A bootstrap sample repeats points."""
+    x, y = np.array([0, 0, 0, 10, 10, 30.0]), np.array([5, 5, 0, 0, 0, 0.0])
+    assert phases.change_point(x, y) == 5
+    assert np.isnan(phases.change_point(np.array([3.0, 3]), np.array([0.0, 1])))
+    assert np.isnan(phases.change_point(np.array([3.0]), np.array([0.0])))
+
+
+# --- elbow
+
+
+@given(
+    knot=st.integers(1, 18),
+    slopes=st.tuples(st.floats(-3, 3), st.floats(-3, 3)).filter(lambda s: abs(s[0] - s[1]) > 0.1),
+    height=st.floats(-5, 5),
+    scale=st.sampled_from([1, 25, 2000]),
+)
+def test_a_clean_bend_is_found_exactly(knot, slopes, height, scale):
+    x = np.arange(20.0)
+    assert phases.elbow(scale * x, height + bend(x, knot, -slopes[0], slopes[1])) == scale * knot
+
+
+@given(SEEDS)
+def test_a_bend_is_found_under_noise(seed):
+    rng = np.random.default_rng(seed)
+    x = np.arange(0, 40.0)
+    knot = rng.integers(10, 30)
+    assert abs(phases.elbow(x, bend(x, knot) + 0.2 * rng.standard_normal(40)) - knot) <= 3
+
+
+@given(SEEDS)
+def test_the_elbow_is_the_best_of_all_inner_knots(seed):
+    rng = np.random.default_rng(seed)
+    x, y = np.sort(rng.choice(100, 9, replace=False)).astype(float), rng.standard_normal(9)
+
+    def error(knot):
+        # Hat functions at both ends and the knot span the continuous lines of two pieces.
+        basis = np.stack([np.interp(x, [x[0], knot, x[-1]], unit) for unit in np.eye(3)], axis=1)
+        return np.sum((y - basis @ np.linalg.pinv(basis) @ y) ** 2)
+
+    assert phases.elbow(x, y) == min(x[1:-1], key=error)
+
+
+def test_an_elbow_needs_an_inner_point():
+    assert np.isnan(phases.elbow(np.array([0.0, 1]), np.array([1.0, 0])))
+    assert np.isnan(phases.elbow(np.array([2.0, 2, 5]), np.array([1.0, 0, 3])))
+    assert phases.elbow(np.array([0.0, 4, 5]), np.array([1.0, 0, 3])) == 4
+
+
+# --- cone width
+
+
+@given(st.lists(st.floats(0, 180), min_size=1, max_size=8))
+def test_the_width_is_the_largest_angle(angles):
+    s = 1 - np.cos(np.radians(angles))
+    assert phases.width(np.arange(len(angles)), s) == pytest.approx(max(angles), abs=1e-5)
+
+
+def test_rounding_beyond_the_range_of_s_does_no_harm():
+    assert phases.width(np.arange(2), np.array([0.0, -1e-16])) == 0
+    assert phases.width(np.arange(2), np.array([0.0, 2 + 1e-12])) == 180
+
+
+# --- intervals
+
+
+def mean(x, y):
+    return float(y.mean())
+
+
+def test_the_value_is_that_of_the_mean_curve_over_draws_then_seeds():
+    curves = [np.array([[0.0, 2], [2, 4]]), np.array([[10.0, 10]])]
+    # Seeds count alike, however many draws they have: ([1, 3] + [10, 10]) / 2.
+    seen = []
+    phases.interval(lambda x, y: seen.append(y) or 0.0, [1, 2], curves, 1, 0.9)
+    assert any(np.array_equal(y, [5.5, 6.5]) for y in seen)
+    assert phases.interval(mean, [1, 2], curves, 5, 0.9)[0] == 6
+
+
+def test_an_interval_is_the_same_in_every_run():
+    curves = [np.random.default_rng(0).standard_normal((3, 9))]
+    first = phases.interval(mean, range(9), curves, 50, 0.9)
+    np.random.seed(5)
+    np.random.random(3)
+    assert phases.interval(mean, range(9), curves, 50, 0.9) == first
+
+
+def test_the_points_of_a_sample_stay_with_their_values_and_in_order():
+    def check(x, y):
+        assert (np.diff(x) >= 0).all()
+        assert np.array_equal(y, x**2)
+        return 0.0
+
+    x = np.arange(10.0)
+    phases.interval(check, x, [np.stack([x**2, x**2]), (x**2)[None]], 30, 0.9)
+
+
+@pytest.mark.parametrize("what", ["seeds", "draws", "points"])
+def test_seeds_draws_and_points_are_resampled(what):
+    """Curves that vary in one respect alone have an interval of positive length, and of the right one."""
+    n, rng = 40, np.random.default_rng(1)
+    z = rng.standard_normal(n)
+    curves = {"seeds": [np.full((1, 3), v) for v in z], "draws": [np.tile(z[:, None], 3)], "points": [z[None]]}[what]
+    value, low, high = phases.interval(mean, range(curves[0].shape[1]), curves, 1000, 0.95)
+    assert value == pytest.approx(z.mean())
+    # The bootstrap's standard error of a mean is that of the sample over sqrt(n).
+    assert (high - low) / 2 == pytest.approx(1.96 * z.std() / np.sqrt(n), rel=0.15)
+    assert (high + low) / 2 == pytest.approx(z.mean(), abs=0.2 * z.std() / np.sqrt(n))
+    constant = phases.interval(mean, range(3), [np.ones((2, 3))] * 2, 20, 0.95)
+    assert constant == (1, 1, 1)
+
+
+def test_levels_are_nested_quantiles():
+    curves = [np.random.default_rng(2).standard_normal((1, 30))]
+    narrow, wide = (phases.interval(mean, range(30), curves, 400, level) for level in (0.5, 0.95))
+    assert wide[1] < narrow[1] < narrow[2] < wide[2]
+    # A quarter of the samples lies below the lower end of an interval of level 0.5.
+    samples = []
+    phases.interval(lambda x, y: samples.append(y.mean()) or samples[-1], range(30), curves, 400, 0.5)
+    assert np.mean(np.array(samples[:400]) < narrow[1]) == pytest.approx(0.25, abs=0.01)
+
+
+def test_samples_without_a_value_are_left_out():
+    """A few points drawn again and again may have no change point."""
+    value, low, high = phases.interval(phases.change_point, [0, 10], [np.array([[1.0, 0]])], 50, 0.9)
+    assert (value, low, high) == (5, 5, 5)
+
+
+def coverage(statistic, x, truth, noise, runs=40, samples=60):
+    """How many of `runs` intervals of level 0.95 hold the truth, and their median length."""
+    held, lengths = 0, []
+    for k in range(runs):
+        rng = np.random.default_rng(k)
+        curves = [truth[1] + noise * rng.standard_normal((3, len(x))) for _ in range(2)]
+        _, low, high = phases.interval(statistic, x, curves, samples, 0.95)
+        held += low <= truth[0] <= high
+        lengths.append(high - low)
+    return held, np.median(lengths)
+
+
+@pytest.mark.parametrize("name", ["change", "elbow"])
+def test_intervals_hold_the_planted_value(name):
+    x = np.arange(0, 1000, 50.0)
+    if name == "change":
+        held, length = coverage(phases.change_point, x, (425, level_change(x, 425)), 0.8)
+    else:
+        held, length = coverage(phases.elbow, x, (400, bend(x / 50, 8)), 0.8)
+    # 38 of 40 at the nominal level, less six standard deviations.
+    assert held >= 40 * 0.95 - 6 * np.sqrt(40 * 0.95 * 0.05)
+    assert 0 < length < 400
+
+
+# --- from tables
+
+
+def chaos_table(rng, t0s, change, draws=3, noise=0.1):
+    rows = []
+    for t0 in t0s:
+        for draw in range(draws):
+            early = t0 < change
+            for t1, shift in ((600, 0.0), (300, 5.0)):  # an earlier comparison that must not be used
+                if t1 <= t0:
+                    continue
+                levels = {
+                    "C": 10.0 ** ((-3 if early else -12) + noise * rng.standard_normal() - shift),
+                    "B": (2.0 if early else 0.1) + noise * rng.standard_normal(),
+                    "D": (0.3 if early else 0.01) + 0.1 * noise * rng.standard_normal(),
+                }
+                rows.append({"t0": t0, "t1": t1, "draw": draw} | levels)
+    return pd.DataFrame(rows).sample(frac=1, random_state=0)
+
+
+def test_inflection_points_of_planted_chaos_grids():
+    t0s = list(range(0, 550, 50))
+    grids = [chaos_table(np.random.default_rng(k), t0s, 225) for k in range(2)]
+    rows = phases.from_chaos(grids, 200, 0.95)
+    assert [row["estimator"] for row in rows] == ["chaos C", "chaos B", "chaos D"]
+    for row in rows:
+        assert row["value"] == 225
+        assert row["low"] <= 225 <= row["high"]
+        assert (row["quantity"], row["unit"]) == ("inflection", "iterations")
+        assert (row["seeds"], row["draws"], row["points"]) == (2, 3, 11)
+        assert "600" in row["definition"]
+    assert "log10 C" in rows[0]["definition"]
+
+
+def test_c_is_compared_by_its_order_of_magnitude():
+    """In C itself the change from 1 to 1e-2 outweighs that from 1e-2 to 1e-14; in its logarithm it does not."""
+    t0s = [0, 10, 20, 30, 40, 50]
+    values = [1.0, 1e-2, 1e-2, 1e-14, 0.0, 1e-14]
+    table = pd.DataFrame({"t0": t0s, "t1": 60, "draw": 0, "C": values, "B": values, "D": values})
+    rows = {row["estimator"]: row["value"] for row in phases.from_chaos([table], 20, 0.9)}
+    assert rows == {"chaos C": 25, "chaos B": 5, "chaos D": 5}
+
+
+def pair_grid(times, f):
+    return pd.DataFrame([{"i": i, "j": j, "value": f(i, j)} for j in times for i in times if i <= j])
+
+
+@pytest.mark.parametrize(("metric", "name"), [("S", "kernel"), ("C", "parameters")])
+def test_the_elbow_of_a_pair_grid(metric, name):
+    times = list(range(0, 500, 25))
+    speed = dict(zip(times, bend(np.array(times) / 25, 6), strict=True))
+    grids = [pair_grid(times, lambda i, j, s=s: s * (speed[i] if j - i == 50 else 100 * i)) for s in (1.0, 3.0)]
+    (row,) = phases.from_steps(grids, metric, 50, 100, 0.95)
+    assert row["value"] == 150
+    assert row["low"] <= 150 <= row["high"]
+    assert (row["quantity"], row["estimator"], row["unit"]) == ("inflection", name, "iterations")
+    assert row["definition"] == f"elbow of {metric}(t, t + 50)"
+    assert (row["seeds"], row["draws"], row["points"]) == (2, 1, 18)
+
+
+def test_the_cones_width_after_each_tau():
+    times, angle = [0, 100, 200, 300, 400], {0: 0, 100: 60, 200: 80, 300: 85, 400: 82}
+    grid = pair_grid(times, lambda i, j: 1 - np.cos(np.radians(abs(angle[j] - angle[i]))))
+    rows = phases.cone_width([grid.sample(frac=1, random_state=1)] * 2, 50, 0.9)
+    assert [row["value"] for row in rows] == pytest.approx([85, 25, 5, 3])
+    assert [row["estimator"] for row in rows] == ["after 0", "after 100", "after 200", "after 300"]
+    assert {(row["quantity"], row["unit"]) for row in rows} == {("cone width", "degrees")}
+    assert all(row["low"] <= row["value"] <= row["high"] + 1e-9 for row in rows)

@@ -1,0 +1,86 @@
+"""The workflow in a copy of the repository, with a small config of its own."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+
+TINY = {
+    "datasets": {"digits": {"source": "digits", "train_size": 160, "test_size": 60}},
+    "experiments": {
+        "tiny": {
+            "dataset": "digits",
+            "model": {"name": "resnet8", "width": 2},
+            "training": {
+                "batch_size": 32,
+                "iterations": 24,
+                "lr": 0.05,
+                "schedule": {"milestones": [16]},
+                "augment": {"crop": 1, "flip": True},
+                "device": "cpu",
+            },
+            "checkpoints": {"every": 4},
+            "chaos": {"t0": [0, 8, 16], "t1": [8, 16, 24], "draws": 2, "t0_per_job": 2},
+            "pairs": {"block": 4},
+            "barrier": {"grid": {"every": 8}, "alphas": 4, "test_size": 30},
+            "kernel": {"n": 12},
+            "cone": {"tau": [8], "dt": [4, 8]},
+            "linearized": {"switch": [0, 8], "evaluate": {"every": 12}, "switches_per_job": 2},
+            "phases": {"bootstrap": 20},
+        }
+    },
+}
+
+
+class Workflow:
+    """A copy of the repository with a config of its own, and Snakemake in it."""
+
+    def __init__(self, folder: Path, config: dict):
+        self.folder = folder
+        for name in ("Snakefile", "workflow", "profiles", "envs", "config"):
+            source = REPOSITORY / name
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, folder / name)
+        self.write(config)
+
+    def write(self, config: dict) -> None:
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+    def snakemake(self, *arguments: str, check: bool = True) -> str:
+        """Runs Snakemake; returns what it printed."""
+        command = [sys.executable, "-m", "snakemake", "--configfile", "config.yaml", *arguments]
+        # The log of a job names what went wrong in it, on the screen as well.
+        done = subprocess.run(
+            command, cwd=self.folder, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if check and done.returncode:
+            pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-6000:]}")
+        return done.stdout
+
+    def planned(self, *targets: str) -> Counter:
+        """Jobs by rule that a run would start now."""
+        printed = self.snakemake("--dry-run", *targets)
+        table = re.search(r"^Job stats:\n.*?\n-.*?\n(.*?)^total", printed, re.MULTILINE | re.DOTALL)
+        lines = table[1].splitlines() if table else []
+        return Counter({line.split()[0]: int(line.split()[1]) for line in lines if not line.startswith("all ")})
+
+    def tables(self) -> dict[str, bytes]:
+        """Every Parquet table of the results, by its path, as bytes."""
+        results = self.folder / "results"
+        return {str(path.relative_to(results)): path.read_bytes() for path in sorted(results.rglob("*.parquet"))}
+
+
+def shared_data(part: str) -> Path:
+    """A folder of real data beside the repository, or in $TWOPHASE_SHARED_DATA; skips the test where there is none."""
+    folder = Path(os.environ.get("TWOPHASE_SHARED_DATA") or REPOSITORY.parent / "shared" / "data") / part
+    if not folder.exists():
+        pytest.skip(f"needs {part} in $TWOPHASE_SHARED_DATA or ../shared/data")
+    return folder.resolve()
