@@ -5,9 +5,9 @@ import copy
 import numpy as np
 import pytest
 import yaml
-from workflow_runner import REPOSITORY, TINY, Workflow, shared_data
 
 from twophase import load
+from workflow_runner import REPOSITORY, TINY, Workflow, shared_data
 
 pytestmark = pytest.mark.workflow
 
@@ -66,7 +66,10 @@ def test_a_second_run_does_nothing(finished):
 
 def test_tables_do_not_depend_on_the_number_of_cores(finished, tmp_path):
     alone = Workflow(tmp_path, TINY)
-    names = ["phases.parquet", *(f"tiny/seed0/{n}.parquet" for n in (*"CSBD", "control", "linearized", "cone", "plane"))]
+    names = [
+        "phases.parquet",
+        *(f"tiny/seed0/{n}.parquet" for n in (*"CSBD", "control", "linearized", "cone", "plane")),
+    ]
     alone.snakemake("--cores", "1", *(f"results/{name}" for name in names))
     one, two = alone.tables(), finished.tables()
     assert set(names) <= one.keys() <= two.keys()

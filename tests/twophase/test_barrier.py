@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from helpers import net
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 from torch import nn
 
+from helpers import net
 from twophase import barrier, evaluation, storage
 from twophase.barrier import Barrier
 

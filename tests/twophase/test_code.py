@@ -16,22 +16,41 @@ LIBRARY, SCRIPTS, RULES = (ROOT / "workflow" / name for name in ("twophase", "sc
 ALL = sorted(path.stem for path in SCRIPTS.glob("[!_]*.py"))
 
 
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory):
+    """A folder with copies of the sources that tests may edit."""
+    folder = tmp_path_factory.mktemp("workflow")
+    for part in (LIBRARY, SCRIPTS):
+        shutil.copytree(part, folder / part.name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
 @pytest.fixture
-def sources(tmp_path, monkeypatch):
-    """A copy of the sources that a test may edit: `sources(path, f)` replaces a file's text by f(text)."""
-    for folder in (LIBRARY, SCRIPTS):
-        shutil.copytree(folder, tmp_path / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(code, "LIBRARY", tmp_path / "twophase")
-    monkeypatch.setattr(code, "SCRIPTS", tmp_path / "scripts")
+def sources(copies, monkeypatch):
+    """`sources(path, f)` replaces the text of a copied file by f(text), until the test ends."""
+    monkeypatch.setattr(code, "LIBRARY", copies / "twophase")
+    monkeypatch.setattr(code, "SCRIPTS", copies / "scripts")
+    originals = {}
 
     def edit(path, change):
-        file = tmp_path / path
-        before = file.read_text()
+        before = (copies / path).read_text()
         after = change(before)
         assert after != before
-        file.write_text(after)
+        originals.setdefault(path, before)
+        (copies / path).write_text(after)
 
-    return edit
+    yield edit
+    for path, text in originals.items():
+        (copies / path).write_text(text)
+
+
+@pytest.fixture(scope="module")
+def untouched(copies):
+    """The digests before any edit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(code, "LIBRARY", copies / "twophase")
+        patch.setattr(code, "SCRIPTS", copies / "scripts")
+        return digests()
 
 
 def digests():
@@ -58,17 +77,16 @@ def without_docstrings(tree):
     return tree
 
 
-def test_comments_docstrings_and_layout_change_nothing(sources):
-    before = digests()
+def test_comments_docstrings_and_layout_change_nothing(untouched, sources):
     for folder in ("twophase", "scripts"):
         for path in sorted((code.LIBRARY.parent / folder).glob("*.py")):
             sources(f"{folder}/{path.name}", lambda text: "# A comment.\n\n" + text + "\n\n# Another.\n")
-    assert not changed(before)
+    assert not changed(untouched)
     # ast.unparse drops all comments and lays everything out anew; docstrings get another text.
     for folder in ("twophase", "scripts"):
         for path in sorted((code.LIBRARY.parent / folder).glob("*.py")):
             sources(f"{folder}/{path.name}", lambda text: ast.unparse(without_docstrings(ast.parse(text))))
-    assert not changed(before)
+    assert not changed(untouched)
 
 
 FIGURES = {name for name in ALL if re.fullmatch(r"w?fig\d", name)}
@@ -93,35 +111,33 @@ USERS = {  # module: the scripts whose results it can change
     "torchvision_sets": {"dataset"},
     "torchvision_ops": {*TRAINING, "dataset"},
     "figures": FIGURES,
+    "tables": {*FIGURES, "phases"},
+    "layout": {*TRAINING, "block_C", "block_S", "block_D", "chaos", "cone", "plane", "switches"},
     "config": set(),
     "grids": set(),
 }
 
 
 @pytest.mark.parametrize("module", USERS)
-def test_an_edit_concerns_the_scripts_that_use_the_module_directly_or_not(sources, module):
-    before = digests()
+def test_an_edit_concerns_the_scripts_that_use_the_module_directly_or_not(untouched, sources, module):
     sources(f"twophase/{module}.py", lambda text: text + "\nEDITED = 1\n")
-    assert changed(before) == USERS[module]
+    assert changed(untouched) == USERS[module]
 
 
-def test_an_edit_deep_inside_a_function_counts(sources):
-    before = digests()
+def test_an_edit_deep_inside_a_function_counts(untouched, sources):
     sources("twophase/metrics.py", lambda text: text.replace("exact / 2", "exact / 3"))
-    assert changed(before) == USERS["metrics"]
+    assert changed(untouched) == USERS["metrics"]
 
 
 @pytest.mark.parametrize("module", sorted(code.NEUTRAL))
-def test_edits_of_what_computes_nothing_do_not_count(sources, module):
-    before = digests()
+def test_edits_of_what_computes_nothing_do_not_count(untouched, sources, module):
     sources(f"twophase/{module}.py", lambda text: text + "\nEDITED = 1\n")
-    assert not changed(before)
+    assert not changed(untouched)
 
 
-def test_an_edit_of_a_script_concerns_that_script(sources):
-    before = digests()
+def test_an_edit_of_a_script_concerns_that_script(untouched, sources):
     sources("scripts/chaos.py", lambda text: text.replace("mean(", "max("))
-    assert changed(before) == {"chaos"}
+    assert changed(untouched) == {"chaos"}
 
 
 def test_a_new_import_brings_in_its_module(sources):

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from helpers import net
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
+from helpers import net
 from twophase import evaluation
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from helpers import checkpoint, data, files, net, run, same_bits, settings
 
+from helpers import checkpoint, data, files, net, run, same_bits, settings
 from twophase import evaluation, forks, metrics, perturbation, storage, training, vectors
 from twophase.layout import CONTROL, step_file
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from helpers import checkpoint, data, net, run, settings
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from helpers import checkpoint, data, net, run, settings
 from twophase import evaluation, models, noise, storage, training
 from twophase.linearized import PREFIX, Linearized, initial_state
 

@@ -237,9 +237,11 @@ def test_sequence_as_long_as_the_chunk():
     assert relative(kernel, dense(net, x, "trace")) <= 1e-10
 
 
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("path", ["positions", "convolution", "jacobian"])
-@pytest.mark.parametrize("limit", [1, 50, 2**16])
+@pytest.mark.parametrize(
+    ("limit", "memory_format"),
+    [(1, torch.contiguous_format), (50, torch.channels_last), (2**16, torch.contiguous_format)],
+)
 @pytest.mark.parametrize(
     ("name", "reduce"), [("convolutions", "trace"), ("residual", "full"), ("grouped", "per_class")]
 )

@@ -118,7 +118,7 @@ def test_realised_and_changed_are_what_a_direct_count_finds(norm, size, dtype):
 def test_float32_eats_most_of_an_l2_perturbation_of_1e_7():
     theta = parameters(0.1, shapes={"weight": (200, 300)})
     _, facts = perturb(theta, "l2", 1e-7, 0, 0, 0)
-    # A weight changes where epsilon, Gaussian of standard deviation size/sqrt(n), exceeds half a unit in the last place.
+    # A weight changes where epsilon, Gaussian of deviation size/sqrt(n), exceeds half a unit in the last place.
     n = theta["weight"].size
     reach = np.spacing(np.abs(theta["weight"])).astype(np.float64) / 2
     chances = np.vectorize(math.erfc)(reach * math.sqrt(n) / 1e-7 / math.sqrt(2))

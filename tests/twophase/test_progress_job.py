@@ -168,6 +168,10 @@ def test_the_bar_is_drawn_on_the_terminal_though_the_output_goes_to_the_log(tmp_
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_an_error_passes_through_the_bar(error):
-    with pytest.raises(error), progress.bar(3) as update:
-        update(1)
-        raise error
+    def break_off():
+        with progress.bar(3) as update:
+            update(1)
+            raise error
+
+    with pytest.raises(error):
+        break_off()

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from helpers import checkpoint, data, files, net, run, same_bits, settings
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import nn
 
+from helpers import checkpoint, data, files, net, run, same_bits, settings
 from twophase import noise, storage, training
 from twophase.errors import UserError
 from twophase.layout import step_file
@@ -43,10 +43,8 @@ def test_step_schedule():
 @given(t=st.integers(0, 40), warmup=st.integers(0, 20), lr=st.floats(1e-4, 10))
 def test_cosine_schedule_after_a_linear_warmup(t, warmup, lr):
     config = settings(lr=lr, iterations=40, schedule={"kind": "cosine", "warmup": warmup})
-    if t < warmup:
-        expected = lr * (t + 1) / warmup
-    else:
-        expected = lr * math.cos(math.pi / 2 * (t - warmup) / (40 - warmup)) ** 2
+    descent = math.cos(math.pi / 2 * (t - warmup) / (40 - warmup)) ** 2
+    expected = lr * ((t + 1) / warmup if t < warmup else descent)
     assert training.learning_rate(t, config) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 

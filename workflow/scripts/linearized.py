@@ -49,6 +49,7 @@ def main(
                 start=switch,
                 initial=initial_state(state, momentum),
                 columns=("test_loss", "test_accuracy"),
+                may_diverge=True,  # a step that the network takes can be too long for its tangent
             )
 
 

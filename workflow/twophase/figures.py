@@ -226,7 +226,7 @@ def standard_scores(paths: Sequence[str]) -> pd.DataFrame:
 
 
 def switching(ax, switches: pd.DataFrame, standard: pd.DataFrame, end: int, value: str, label: str) -> None:
-    """A score at the end of linearized training against the switch, beside standard training's at the switch and end."""
+    """A score at the end of linearized training against the switch, beside standard training's."""
     last = switches[switches["iteration"] == end]
     colours = sns.color_palette(TIME, 3)
     at = standard[standard["iteration"].isin(last["switch"].unique())]

@@ -23,6 +23,10 @@ PAUSE = 200  # iterations between looks at the clock and at the finiteness of th
 SAVE_AFTER = 30.0  # seconds of work that an interruption may cost
 
 
+class Diverged(UserError):
+    """The loss of an iteration is not finite."""
+
+
 def set_up(path_to_dataset: str | Path, model: dict, settings: dict, seed: int):
     """The network of an experiment at its initialisation and its data, both on the experiment's device.
 
@@ -97,7 +101,7 @@ def train(model, optimizer, data, settings: dict, seed: int, start: int, stops: 
         stops: the last of them is the end of training; `start` may be among them.
 
     Raises:
-        UserError: the loss is not finite.
+        Diverged: the loss is not finite.
     """
     last = max(stops)
     checked = start
@@ -127,7 +131,7 @@ def _stop_if_not_finite(log, start: int, stop: int, settings: dict) -> None:
     finite = torch.isfinite(log[start:stop, 0])
     if not bool(finite.all()):
         t = start + int((~finite).nonzero()[0])
-        raise UserError(
+        raise Diverged(
             f"The loss of iteration {t} is not finite (lr {learning_rate(t, settings):g}). "
             "Lower training.lr or lengthen training.schedule.warmup."
         )
@@ -182,6 +186,7 @@ def run(
     start: int = 0,
     initial: dict[str, np.ndarray] | None = None,
     columns: Collection[str] = (),
+    may_diverge: bool = False,
 ) -> None:
     """Trains from `start` to the last checkpoint and leaves `folder/log.parquet`; goes on where a call was stopped.
 
@@ -190,6 +195,10 @@ def run(
         at_checkpoint: called as f(t, model, optimizer, row) at each checkpoint, with a dict `row` to which it
             may add a value for each of `columns`.
         columns: further columns of the log.
+        may_diverge: whether divergence is a result, after which the log holds no values, or an error.
+
+    Raises:
+        Diverged: the loss is not finite, unless `may_diverge`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path_to_log, path_to_resume = folder / "log.parquet", folder / "resume.safetensors"
@@ -212,26 +221,31 @@ def run(
             load_state(model, initial, optimizer)
         print(f"started at iteration {start_at} of {last}")
 
+    stops = {t for t in checkpoints if t >= start}
     saved_at = time.monotonic()
-    with bar(last, start_at, folder.name) as progress:
-        for t in train(model, optimizer, data, settings, seed, start_at, {t for t in checkpoints if t >= start}, log):
-            if t in checkpoints:
-                row = {}
-                at_checkpoint(t, model, optimizer, row)
-                for name, value in row.items():
-                    extra[name][t] = value
-            if t < last and time.monotonic() - saved_at >= SAVE_AFTER:
-                state = state_of(model, optimizer) | {f"extra/{name}": values for name, values in extra.items()}
-                state |= {"iteration": np.array(t), "log": log[:t].cpu().numpy()}
-                storage.write_tensors(path_to_resume, state, {})
-                saved_at = time.monotonic()
-            loss = float(log[t - 1, 0]) if t > start else float("nan")
-            progress(t, f"loss {loss:.3g}")
+    try:
+        with bar(last, start_at, folder.name.partition(".partial")[0]) as progress:
+            for t in train(model, optimizer, data, settings, seed, start_at, stops, log):
+                if t in checkpoints:
+                    row = {}
+                    at_checkpoint(t, model, optimizer, row)
+                    for name, value in row.items():
+                        extra[name][t] = value
+                if t < last and time.monotonic() - saved_at >= SAVE_AFTER:
+                    state = state_of(model, optimizer) | {f"extra/{name}": values for name, values in extra.items()}
+                    state |= {"iteration": np.array(t), "log": log[:t].cpu().numpy()}
+                    storage.write_tensors(path_to_resume, state, {})
+                    saved_at = time.monotonic()
+                loss = float(log[t - 1, 0]) if t > start else float("nan")
+                progress(t, f"loss {loss:.3g}")
+    except Diverged as error:
+        if not may_diverge:
+            raise
+        print(error)
 
     times = np.arange(start, last + 1)
-    values = np.vstack([log.cpu().numpy(), np.full((1, 2), np.nan, np.float32)])[
-        start:
-    ]  # theta_T is reached, not trained on
+    end = np.full((1, 2), np.nan, np.float32)  # theta_T is reached, not trained on
+    values = np.vstack([log.cpu().numpy(), end])[start:]
     per_epoch = noise.iterations_per_epoch(len(data.train_labels), settings["batch_size"])
     table = {
         "iteration": times,
