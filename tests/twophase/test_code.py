@@ -112,7 +112,7 @@ USERS = {  # module: the scripts whose results it can change
     "torchvision_ops": {*TRAINING, "dataset"},
     "figures": FIGURES,
     "tables": {*FIGURES, "phases"},
-    "layout": {*TRAINING, "block_C", "block_S", "block_D", "chaos", "cone", "plane", "switches"},
+    "layout": {*ALL} - {"dataset", "grid", "inflection", "phases"} - (FIGURES - {"fig6", "wfig2"}),
     "config": set(),
     "grids": set(),
 }

@@ -72,8 +72,11 @@ def test_chunks_in_order_and_appending_leaves_full_ones_alone(items, size, extra
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 def test_blocks_hold_every_pair_of_the_upper_triangle_once(points, size):
     sides = grids.chunks(range(points), size)
-    pairs = [(i, j) for bi, bj in grids.block_pairs(len(sides)) for i in sides[bi] for j in sides[bj] if i <= j]
+    blocks = grids.block_pairs(len(sides))
+    pairs = [(i, j) for bi, bj in blocks for i in sides[bi] for j in sides[bj] if i <= j]
     assert sorted(pairs) == list(itertools.combinations_with_replacement(range(points), 2))
+    # No block lies below the diagonal: it would be a job without a pair.
+    assert all(bi <= bj for bi, bj in blocks)
 
 
 def test_an_added_point_adds_blocks_and_renames_none():

@@ -4,21 +4,23 @@ import re
 import sys
 from pathlib import Path
 
-# Where the library is when it is not installed; jobs find it through scripts/_library.py.
-sys.path.insert(0, str(Path(workflow.current_basedir).parent))
+WORKFLOW = Path(workflow.current_basedir).parent
+# The library, where it is not installed; jobs find it through scripts/_library.py.
+sys.path.insert(0, str(WORKFLOW))
 
+from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
 from twophase import grids
 from twophase.code import code_digest
 from twophase.config import resolve, uses_gpu
 from twophase.errors import UserError
 
-if not config:
-    raise WorkflowError(
-        "No config. Start Snakemake in the folder of this repository, where profiles/default names "
-        "config/demo.yaml, or add --configfile path/to/config.yaml."
-    )
+if not workflow.config_settings.configfiles:
+    # Not a `configfile:` directive, which would mix the example into any config given on the command line.
+    changes, config = config, load_configfile(WORKFLOW.parent / "config" / "demo.yaml")
+    update_config(config, changes)
 try:
     config = resolve(config)
 except UserError as error:

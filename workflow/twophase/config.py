@@ -7,6 +7,7 @@ import copy
 import difflib
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from twophase import datasets, grids, model_names, noise
@@ -18,6 +19,7 @@ WORDS = {"true": True, "false": False, "null": None}
 TEXT = ("title", "dataset", "root", "results")  # may look like a number and stay text
 
 
+@cache
 def load_schema() -> dict:
     """The JSON schema of the config."""
     import yaml
@@ -174,7 +176,7 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
 
     cone = experiment["cone"]
     _on_grid(f"{key}.cone.tau", cone["tau"], kernel["grid"], f"{key}.kernel.grid")
-    differences = sorted({b - a for a in kernel["grid"] for b in kernel["grid"] if b > a})
+    differences = sorted({b - a for a in kernel["grid"] for b in kernel["grid"] if b > a} if cone["dt"] else ())
     _on_grid(f"{key}.cone.dt", cone["dt"], differences, f"the differences of {key}.kernel.grid")
 
     linearized = experiment["linearized"]

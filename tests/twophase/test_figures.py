@@ -1,0 +1,101 @@
+"""Panels show the numbers of their tables: what is drawn is read back from the axes."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm
+
+from twophase import figures
+
+
+@pytest.fixture
+def ax():
+    figure, ax = plt.subplots()
+    yield ax
+    plt.close(figure)
+
+
+def shown(ax, rows: int) -> np.ndarray:
+    """The numbers of a heat map, NaN where nothing is drawn."""
+    mesh = next(item for item in ax.collections if isinstance(item, QuadMesh))
+    return np.ma.filled(np.ma.asarray(mesh.get_array(), dtype=float), np.nan).reshape(rows, -1)
+
+
+def pairs(times, value) -> pd.DataFrame:
+    rows = [(i, j, value(i, j)) for i in times for j in times if i <= j]
+    return pd.DataFrame(rows, columns=["i", "j", "value"]).assign(experiment="e", seed=0)
+
+
+def test_scale_is_logarithmic_from_two_decades_on():
+    assert isinstance(figures.scale(pd.Series([0.0, 1e-6, 1e-2])), LogNorm)
+    assert not isinstance(figures.scale(pd.Series([0.0, 0.2, 0.9])), LogNorm)
+
+
+def test_scale_of_zeros_draws():
+    norm = figures.scale(pd.Series([0.0, 0.0]))
+    assert norm.vmin < norm.vmax
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=2, max_size=12, unique=True).map(sorted))
+def test_every_grid_point_lies_in_its_own_cell(points):
+    borders = figures.edges(np.array(points, dtype=float))
+    assert len(borders) == len(points) + 1
+    assert (borders[:-1] < points).all()
+    assert (points < borders[1:]).all()
+
+
+def test_a_grid_of_pairs_is_mirrored(ax):
+    frame = pairs([0, 10, 40], lambda i, j: 1 + i + j / 100)
+    figures.pairs_heat(ax, frame, figures.scale(frame["value"]), "rocket_r", "S")
+    np.testing.assert_allclose(shown(ax, 3), [[1.0, 1.1, 1.4], [1.1, 11.1, 11.4], [1.4, 11.4, 41.4]])
+
+
+def test_a_logarithmic_heat_map_shows_the_geometric_mean_of_seeds(ax):
+    frame = pd.DataFrame({"t0": [0, 0, 5, 5], "t1": [9, 9, 9, 9], "C": [1e-8, 1e-4, 1e-2, 1e-2]})
+    frame = pd.concat([frame, frame.assign(t1=10)])
+    figures.chaos_heat(ax, frame, "C", figures.scale(frame["C"]), "rocket_r", "C")
+    np.testing.assert_allclose(shown(ax, 2)[0], [1e-6, 1e-2])
+
+
+def test_forks_that_do_not_exist_stay_white(ax):
+    frame = pd.DataFrame({"t0": [0, 0, 5], "t1": [5, 9, 9], "D": [0.1, 0.2, 0.3]})
+    figures.chaos_heat(ax, frame, "D", figures.scale(frame["D"]), "rocket_r", "D")
+    assert np.isnan(shown(ax, 2)).tolist() == [[False, True], [False, False]]
+
+
+def test_steps_draws_one_curve_for_each_dt(ax):
+    frame = pairs(range(0, 50, 10), lambda i, j: (j - i) / 100)
+    figures.steps(ax, frame, [10, 20])
+    heights = sorted({line.get_ydata()[0] for line in ax.lines if len(line.get_ydata())})
+    assert heights == pytest.approx([0.1, 0.2])
+
+
+def test_since_shows_both_sides_of_tau_and_zero_at_it(ax):
+    figures.since(ax, pairs([0, 10, 20, 30], lambda i, j: float(j - i)), [20])
+    curve = next(line for line in ax.lines if len(line.get_xdata()) == 4)
+    assert list(curve.get_ydata()) == [20.0, 10.0, 0.0, 10.0]
+
+
+def test_inflections_keep_the_legend_and_the_limits(ax):
+    figures.steps(ax, pairs(range(0, 50, 10), lambda i, j: 1.0), [10])
+    limits = ax.get_xlim()
+    phases = pd.DataFrame(
+        {"quantity": ["inflection"], "estimator": ["kernel"], "value": [25.0], "low": [-100.0], "high": [900.0]}
+    )
+    figures.inflections(ax, phases)
+    assert ax.get_xlim() == limits
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["10", "inflection (kernel): 25"]
+
+
+def test_equal_figures_are_equal_files(tmp_path):
+    style = {"dpi": 50, "panel": 1.0}
+    for name in ("a", "b"):
+        figure, axes = figures.canvas(["title"], 1, style)
+        axes[0][0].plot([0, 1])
+        figures.save(figure, [tmp_path / f"{name}.pdf", tmp_path / f"{name}.png"], style)
+    for kind in ("pdf", "png"):
+        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
