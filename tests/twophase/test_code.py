@@ -112,7 +112,7 @@ USERS = {  # module: the scripts whose results it can change
     "torchvision_ops": {*TRAINING, "dataset"},
     "figures": FIGURES,
     "tables": {*FIGURES, "phases"},
-    "layout": {*ALL} - {"dataset", "grid", "inflection", "phases"} - (FIGURES - {"fig6", "wfig2"}),
+    "layout": {*ALL} - {"dataset", "grid", "inflection", "phases"},
     "config": set(),
     "grids": set(),
 }

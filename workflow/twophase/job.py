@@ -22,6 +22,7 @@ def logged(path_to_log: str) -> Iterator[None]:
     sys.stdout.flush()
     os.dup2(log, 1)
     os.dup2(log, 2)
+    sys.stdout.reconfigure(line_buffering=True)  # the log is read while the job runs
     try:
         yield
     except UserError as error:
