@@ -66,7 +66,7 @@ def test_per_coordinate_is_gaussian_of_that_standard_deviation(size):
     # Standard errors: 1/sqrt(n) of the mean, sqrt(2/n) of the variance, sqrt(24/n) of the kurtosis.
     assert abs(scaled.mean()) < 6 / math.sqrt(COUNT)
     assert abs(scaled.var() - 1) < 6 * math.sqrt(2 / COUNT)
-    assert abs((scaled**4).mean() - 3) < 10 * math.sqrt(24 / COUNT)
+    assert abs((scaled**4).mean() - 3) < 6 * math.sqrt(24 / COUNT)
 
 
 def test_per_coordinate_is_not_rescaled_to_a_norm():
