@@ -1,5 +1,6 @@
 """The checked config, and what rules ask of it. No rules here."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,8 +18,8 @@ from twophase.code import code_digest
 from twophase.config import resolve, uses_gpu
 from twophase.errors import UserError
 
-if not workflow.config_settings.configfiles:
-    # Not a `configfile:` directive, which would mix the example into any config given on the command line.
+# The example is used where no config is given. Not a `configfile:` directive, which would mix it into one that is.
+if not workflow.config_settings.configfiles and config == workflow.config_settings.overwrite_config:
     changes, config = config, load_configfile(WORKFLOW.parent / "config" / "demo.yaml")
     update_config(config, changes)
 try:
@@ -76,7 +77,7 @@ def data_file(wildcards):
 
 def image_folder(wildcards):
     dataset = config["datasets"][wildcards.dataset]
-    return dataset["root"] if dataset["source"] == "imagefolder" else []
+    return os.path.expanduser(dataset["root"]) if dataset["source"] == "imagefolder" else []
 
 
 def gpus(wildcards):

@@ -179,6 +179,11 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     differences = sorted({b - a for a in kernel["grid"] for b in kernel["grid"] if b > a} if cone["dt"] else ())
     _on_grid(f"{key}.cone.dt", cone["dt"], differences, f"the differences of {key}.kernel.grid")
 
+    if cone["dt"] and not any(b - a == min(cone["dt"]) for a in pairs["grid"] for b in pairs["grid"]):
+        raise UserError(
+            f"{key}.pairs.grid: no two of its points are {min(cone['dt'])}, the least cone.dt, apart; add some."
+        )
+
     linearized = experiment["linearized"]
     linearized["until"] = linearized["until"] or last
     if linearized["until"] > last:
@@ -193,7 +198,11 @@ def _resolve_training(key: str, training: dict, dataset: Mapping) -> None:
     """Turns `epochs` and everything counted in epochs into iterations, and drops those keys."""
     schedule = training["schedule"]
     if (training["iterations"] is None) == (training["epochs"] is None):
-        raise UserError(f"{key}: give either iterations or epochs, the length of training.")
+        raise UserError(
+            f"{key}: give either iterations or epochs, the length of training; null undoes an inherited one."
+        )
+    if training["nesterov"] and training["momentum"] == 0:
+        raise UserError(f"{key}.nesterov: needs a momentum above 0.")
     per_epoch = None
     if training["epochs"] is not None or schedule["unit"] == "epochs":
         size = dataset["train_size"] or datasets.TRAIN_SIZES.get(dataset["source"])
