@@ -273,6 +273,7 @@ def test_files_give_the_barriers_of_their_pairs_and_each_level_once(checkpoints,
     pairs = [(checkpoints[i], checkpoints[j]) for i, j in indices]
     assert barrier.of_files(m, pairs, keep, done.append) == expected
     assert done == list(range(1, len(pairs) + 1))
+    assert all(state.keys() == m.values.keys() for state in evaluated)  # no optimizer's buffers on the way
     distinct = sum(i != j for i, j in indices)
     assert len(evaluated) == 4 + 3 * distinct  # 4 ends, and 3 inner points of every path
 

@@ -85,6 +85,16 @@ def test_everything_said_goes_to_the_log_also_from_c_and_children(tmp_path):
     assert elsewhere == ""
 
 
+def test_the_log_can_be_read_while_the_job_runs(tmp_path):
+    code = """
+    def main(facts):
+        print("so far")
+        assert open(sys.argv[1]).read() == "so far\\n"
+    job.run(main, snakemake())
+    """
+    assert python(code, tmp_path)[:2] == (0, "so far\n")
+
+
 def test_a_users_error_is_one_message(tmp_path):
     code = """
     def main(facts):

@@ -202,6 +202,27 @@ def test_a_loss_that_is_not_finite_is_named(tmp_path, monkeypatch, pause):
     assert not (tmp_path / "log.parquet").exists()
 
 
+@pytest.mark.parametrize("pause", [1, 4, 100])
+def test_a_divergence_that_is_a_result_ends_the_log(tmp_path, monkeypatch, pause):
+    monkeypatch.setattr(training, "PAUSE", pause)
+    config = settings(lr=1e18, momentum=0.0)
+    with pytest.raises(training.Diverged) as info:
+        run(tmp_path / "error", net(), data(), config, range(15))
+    t = int(re.search(r"loss of iteration (\d+)", str(info.value))[1])
+
+    def keep(at, model, optimizer, row):
+        row["score"] = at
+
+    where = tmp_path / "result"
+    run(where, net(), data(), config, range(0, 15, 2), at_checkpoint=keep, columns=("score",), may_diverge=True)
+    log = storage.read_table(where / "log.parquet")
+    assert files(where).keys() == {"log.parquet"}
+    assert log["iteration"].tolist() == list(range(15))
+    assert np.isfinite(log["loss"][:t]).all()
+    assert not np.isfinite(log["loss"][t:]).any()
+    assert log["score"].dropna().tolist() == [s for s in range(0, 15, 2) if s <= t]
+
+
 # --- state
 
 
