@@ -5,7 +5,7 @@ import sys
 import pytest
 from hypothesis import settings
 
-settings.register_profile("twophase", deadline=None, derandomize=True)
+settings.register_profile("twophase", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("twophase")
 
 

@@ -220,10 +220,10 @@ def test_planning_a_workflow_needs_neither_torch_nor_pandas():
 
 
 def test_modules_that_compute_without_torch_do_not_load_it():
+    # tables, phases and figures are imported by the scripts above.
     torch_free = [
         *("errors", "storage", "grids", "layout", "noise", "perturbation", "metrics", "vectors", "progress", "job"),
         *("code", "data", "datasets", "imagefolder", "torchvision_sets", "torchvision_ops", "model_names", "config"),
-        *("tables", "phases", "figures"),
     ]
     imports_in_turn([f"twophase.{name}" for name in torch_free], ["torch", "torchvision"])
 

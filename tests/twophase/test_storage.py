@@ -1,6 +1,8 @@
 """Files: what is written comes back, whole or not at all, and the same content gives the same bytes."""
 
+import contextlib
 import json
+import os
 import string
 import subprocess
 import sys
@@ -326,3 +328,22 @@ def test_success_replaces_the_old_folder_and_clears_other_attempts(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["forks", "forks2.partial-k1"]
     assert [p.name for p in final.iterdir()] == ["fresh"]
     assert (neighbour / "stale").exists()
+
+
+def test_resumable_starts_anew_when_an_input_was_made_anew(tmp_path):
+    source = tmp_path / "input"
+    source.write_text("one")
+
+    def found(stop: bool) -> bool:
+        """Whether the working folder holds what an earlier call left."""
+        with contextlib.suppress(KeyboardInterrupt), storage.resumable(tmp_path / "out", "key", source) as work:
+            there = (work / "done").exists()
+            (work / "done").write_text("half")
+            if stop:
+                raise KeyboardInterrupt
+        return there
+
+    assert not found(stop=True)
+    assert found(stop=True)
+    os.utime(source, ns=(0, 12345))
+    assert not found(stop=False)

@@ -408,7 +408,7 @@ def undisturbed(tmp_path_factory):
     return runs
 
 
-@hypothesis_settings(max_examples=30)
+@hypothesis_settings(max_examples=20)
 @given(
     name=st.sampled_from(list(OPTIMIZERS)),
     pause=st.integers(1, 6),

@@ -27,7 +27,7 @@ def main(
     facts = {**facts, "device": str(data.mean.device), "threads": settings["threads"]}
     provenance = storage.provenance("fork; loss in nats and accuracy of each iteration's batch", **facts)
     log = storage.read_table(Path(path_to_trajectory) / "log.parquet").set_index("iteration")
-    with storage.resumable(path_to_forks, facts["settings"]) as folder:
+    with storage.resumable(path_to_forks, facts["settings"], path_to_data, path_to_trajectory) as folder:
         for t0 in t0s:
             base = storage.read_tensors(Path(path_to_trajectory) / step_file(t0))
             losses = log.loc[t0 : log.index[-1] - 1, "loss"].to_numpy()[:replay]

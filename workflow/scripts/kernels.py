@@ -16,7 +16,10 @@ def main(path_to_data, path_to_run, path_to_kernels, model, settings, seed, step
         f"{len(states)} kernels of {cost['flops'] / 1e9:.3g} GFLOP, {cost['peak_bytes'] / 2**20:.3g} MiB of memory each"
     )
     definition = f"empirical NTK of {len(inputs)} training inputs, reduce: {reduce}"
-    with storage.resumable(path_to_kernels, facts["settings"]) as folder, bar(len(states), label="kernels") as progress:
+    with (
+        storage.resumable(path_to_kernels, facts["settings"], path_to_data, path_to_run) as folder,
+        bar(len(states), label="kernels") as progress,
+    ):
         for k, state in enumerate(states):
             if not (folder / state).exists():
                 training.load_state(network, storage.read_tensors(Path(path_to_run) / state))

@@ -32,7 +32,7 @@ def main(
         loss, error = evaluation.score(evaluation.logits(tangent, inputs), labels)
         row |= {"test_loss": loss, "test_accuracy": 1 - error}
 
-    with storage.resumable(path_to_linearized, facts["settings"]) as folder:
+    with storage.resumable(path_to_linearized, facts["settings"], path_to_data, path_to_trajectory) as folder:
         for switch in switches:
             print(f"linearized from iteration {switch}")
             state = storage.read_tensors(Path(path_to_trajectory) / step_file(switch))

@@ -136,13 +136,15 @@ def provenance(definition: str, **facts) -> dict:
 
 
 @contextlib.contextmanager
-def resumable(path_to_folder: str | Path, key: str) -> Iterator[Path]:
+def resumable(path_to_folder: str | Path, key: str, *inputs: str | Path) -> Iterator[Path]:
     """Yields a working folder beside `path_to_folder` which takes its name, whole, when the block ends well.
 
-    The working folder carries `key` (a digest of everything that determines the content) in its name, so that a
-    run that was stopped goes on in it and one with other settings cannot. It survives a failure, which
-    the declared output of a Snakemake job does not.
+    Its name carries `key`, a digest of the settings, and the times at which `inputs` were made, so that a run that was
+    stopped goes on in it, and one with other settings or other inputs cannot. It survives a failure, which the declared
+    output of a Snakemake job does not.
     """
+    if inputs:
+        key = digest([key, [Path(path).stat().st_mtime_ns for path in inputs]])
     final = Path(path_to_folder)
     work = final.with_name(f"{final.name}.partial-{key}")
     work.mkdir(parents=True, exist_ok=True)
