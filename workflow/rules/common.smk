@@ -237,7 +237,9 @@ def every_figure(wildcards):
 
 
 def every_table(wildcards):
-    """Grids of every experiment and seed, the control, and all estimates."""
-    names = {name: [*METRICS, *(["control"] if e["chaos"]["t0"] else [])] for name, e in EXPERIMENTS.items()}
+    """Grids of every experiment and seed, the control, and all estimates; of a counterexample, what its figure needs."""
+    names = {}
+    for name, e in EXPERIMENTS.items():
+        names[name] = ["S"] if e["counterexample"] else [*METRICS, *(["control"] if e["chaos"]["t0"] else [])]
     tables = [f"{RESULTS}/{e}/seed{s}/{n}.parquet" for e in names for s in EXPERIMENTS[e]["seeds"] for n in names[e]]
     return [*tables, *([f"{RESULTS}/phases.parquet"] if all_estimates(wildcards) else [])]
