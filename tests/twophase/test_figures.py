@@ -80,15 +80,16 @@ def test_since_shows_both_sides_of_tau_and_zero_at_it(ax):
     assert list(curve.get_ydata()) == [20.0, 10.0, 0.0, 10.0]
 
 
-def test_inflections_keep_the_legend_and_the_limits(ax):
+@pytest.mark.parametrize("found", [True, False])
+def test_inflections_keep_the_legend_and_the_limits(ax, found):
     figures.steps(ax, pairs(range(0, 50, 10), lambda i, j: 1.0), [10])
-    limits = ax.get_xlim()
-    phases = pd.DataFrame(
-        {"quantity": ["inflection"], "estimator": ["kernel"], "value": [25.0], "low": [-100.0], "high": [900.0]}
-    )
-    figures.inflections(ax, phases)
+    limits, lines = ax.get_xlim(), len(ax.lines)
+    row = {"quantity": "inflection", "estimator": "kernel", "value": 25.0, "low": -100.0, "high": 900.0, "p": 0.2}
+    figures.inflections(ax, pd.DataFrame([row | {"found": found}]))
     assert ax.get_xlim() == limits
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["10", "inflection (kernel): 25"]
+    words = "25" if found else "none (p = 0.2)"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["10", f"inflection (kernel): {words}"]
+    assert len(ax.lines) == lines + found
 
 
 def test_equal_figures_are_equal_files(tmp_path):

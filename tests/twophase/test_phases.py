@@ -103,6 +103,50 @@ def test_an_elbow_needs_an_inner_point():
     assert phases.elbow(np.array([0.0, 4, 5]), np.array([1.0, 0, 3])) == 4
 
 
+# --- a curve without a change
+
+
+@given(level=st.floats(-1e6, 1e6), slope=st.floats(-1e3, 1e3))
+def test_a_constant_has_no_change_and_a_line_no_bend(level, slope):
+    x = np.arange(12.0)
+    assert np.isnan(phases.change_point(x, np.full(12, level)))
+    assert np.isnan(phases.elbow(x, level + slope * x))
+    assert phases.p_value(phases.change_point, x, np.full(12, level)) == 1
+    assert phases.p_value(phases.elbow, x, level + slope * x) == 1
+
+
+@pytest.mark.parametrize("statistic", [phases.change_point, phases.elbow])
+@pytest.mark.parametrize("points", [6, 30])
+def test_p_values_of_noise_are_uniform(statistic, points):
+    """Whatever the noise's scale, and about any simple model: a line for the bend, a level for the change."""
+    rng, x = np.random.default_rng(3), np.arange(points) * 25.0
+    simple = 7 - (0.1 * x if statistic is phases.elbow else 0)
+    p = np.array([phases.p_value(statistic, x, simple + 3 * rng.standard_normal(points), 4999) for _ in range(300)])
+    for level in (0.05, 0.5, 0.9):
+        assert abs((p <= level).mean() - level) < 4 * np.sqrt(level * (1 - level) / 300)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "curve"),
+    [(phases.change_point, level_change), (phases.elbow, lambda x, place: bend(x / 50, place / 50))],
+)
+def test_a_clear_change_is_significant(statistic, curve):
+    x = np.arange(0, 500, 50.0)
+    y = curve(x, 250) + 0.1 * np.random.default_rng(4).standard_normal(10)
+    assert phases.p_value(statistic, x, y) < 0.01
+
+
+def test_significance_of_an_inflection_goes_with_the_level():
+    grid = pd.DataFrame({"t0": range(6), "t1": 9, "draw": 0, "B": 1.0, "D": [9, 9, 9, 0, 0, 0]})
+    grid["C"] = 10.0 ** -np.array([3, 2, 3, 8, 9, 8])
+    c, b, d = phases.from_chaos([grid], 20, 0.95)
+    assert (c["found"], b["found"], d["found"]) == (True, False, True)
+    assert np.isnan([b["value"], b["low"], b["high"]]).all()
+    assert b["p"] == 1
+    assert 0 < c["p"] <= 0.05
+    assert not phases.from_chaos([grid], 20, 1 - c["p"] / 2)[0]["found"]
+
+
 # --- cone width
 
 
@@ -274,4 +318,15 @@ def test_the_cones_width_after_each_tau():
     assert [row["value"] for row in rows] == pytest.approx([85, 25, 5, 3])
     assert [row["estimator"] for row in rows] == ["after 0", "after 100", "after 200", "after 300"]
     assert {(row["quantity"], row["unit"]) for row in rows} == {("cone width", "degrees")}
-    assert all(row["low"] <= row["value"] <= row["high"] + 1e-9 for row in rows)
+    assert all(row["low"] == row["high"] == pytest.approx(row["value"]) for row in rows)  # equal seeds
+
+
+def test_the_interval_of_a_width_is_over_seeds_alone():
+    """A sample of the points can only miss the largest distance; of one run there is nothing to draw again."""
+    grid = pair_grid([0, 100, 200, 300], lambda i, j: (j - i) / 1000)
+    wider = grid.assign(value=1.5 * grid["value"])
+    narrow, wide = (phases.cone_width([g], 9, 0.9) for g in (grid, wider))
+    for row, low, high in zip(phases.cone_width([grid, wider], 50, 0.9), narrow, wide, strict=True):
+        assert np.isnan([low["low"], low["high"]]).all()
+        assert row["low"] == pytest.approx(low["value"])
+        assert row["high"] == pytest.approx(high["value"])

@@ -11,7 +11,7 @@ def main(path_to_planes, path_to_cones, path_to_phases, path_to_pdf, path_to_png
     figures.letter(axes, ["a  forks in parameter space", "b  kernels in their cone"])
     for name, (left, right) in zip(titles, axes, strict=True):
         chaos = phases[(phases["experiment"] == name) & (phases["estimator"] == "chaos C")]
-        figures.plane(left, figures.first_seed(planes, name), float(chaos["value"].iloc[0]))
+        figures.plane(left, figures.first_seed(planes, name), float(chaos["value"].where(chaos["found"]).iloc[0]))
         figures.cone(right, figures.first_seed(cones, name))
     figures.save(figure, [path_to_pdf, path_to_png], style)
 

@@ -90,6 +90,7 @@ def save(figure, paths: Sequence[str], style: Mapping) -> None:
         with storage.atomic(path) as temporary:
             kind = temporary.suffix.lstrip(".")
             figure.savefig(temporary, dpi=style["dpi"], bbox_inches="tight", metadata=plain[kind])
+        figure.set_layout_engine("none")  # the first file's layout is that of all: it takes longer than drawing
     plt.close(figure)
 
 
@@ -153,19 +154,26 @@ def curves(ax, frame: pd.DataFrame, x: str, y: str, hue: str, name: str):
 
 
 def inflections(ax, phases: pd.DataFrame, heading: bool = False) -> None:
-    """Marks inflection points: a line each, its interval as a band, its place in the legend or a `heading`."""
+    """Marks inflection points: a line each, its interval as a band, its place in the legend or a `heading`.
+
+    A curve without a significant change has no line; the words say so.
+    """
     limits = ax.get_xlim()
     handles = []
     for row in phases[phases["quantity"] == "inflection"].itertuples():
-        if row.estimator in ESTIMATORS and np.isfinite(row.value):
-            colour, line = ESTIMATORS[row.estimator]
-            label = f"inflection ({row.estimator}): {row.value:.0f}"
+        if row.estimator not in ESTIMATORS:
+            continue
+        colour, line = ESTIMATORS[row.estimator]
+        text = f"{row.value:.0f}" if row.found else f"none (p = {row.p:.2g})"
+        if row.found:
             ax.axvline(row.value, color=colour, ls=line, lw=1.2, zorder=3)
-            if heading:
-                ax.set_title(f"inflection {row.value:.0f}", loc="right", color=colour, fontsize=7.5)
-            else:
+        if heading:
+            ax.set_title(f"inflection: {text}", loc="right", color=colour, fontsize=7.5)
+        else:
+            if row.found:
                 ax.axvspan(row.low, row.high, color=colour, alpha=0.12, lw=0, zorder=0)
-                handles.append(Line2D([], [], color=colour, ls=line, label=label))
+            label = f"inflection ({row.estimator}): {text}"
+            handles.append(Line2D([], [], color=colour, ls=line if row.found else "none", label=label))
     ax.set_xlim(limits)
     legend = ax.get_legend()
     if handles and legend is not None:
@@ -275,24 +283,26 @@ def cone(ax, frame: pd.DataFrame) -> None:
 
 
 def plane(ax, frame: pd.DataFrame, inflection: float) -> None:
-    """Base run and forks in the plane of their principal components; forks before the inflection point in red."""
+    """Base run and forks in the plane of their principal components; forks before the inflection point in red.
+
+    Args:
+        inflection: iterations; NaN where none was found, and all forks look alike.
+    """
+    early, late = sns.color_palette("Reds_r", 6)[1], sns.color_palette("Blues_r", 6)[1]
+    kinds = {"forks before the inflection": early, "forks after it": late} if np.isfinite(inflection) else {}
+    kinds = kinds or {"forks (no inflection found)": late}
     base = frame[frame["t0"] < 0].sort_values("iteration")
     ax.plot(base["x"], base["y"], color=INK, lw=1.6, zorder=3, label="base run")
     for (t0, _), fork in frame[frame["t0"] >= 0].groupby(["t0", "draw"]):
         start = base[base["iteration"] == t0]
         path = pd.concat([start, fork.sort_values("iteration")])
         chaotic = t0 < inflection
-        colour = sns.color_palette("Reds_r" if chaotic else "Blues_r", 6)[1]
+        colour = early if chaotic else late
         ax.plot(path["x"], path["y"], color=colour, lw=0.9, alpha=0.8, zorder=2 if chaotic else 4)
         ax.plot(path["x"].iloc[-1], path["y"].iloc[-1], marker="o", ms=3.5, color=colour, zorder=5)
     ax.plot(base["x"].iloc[-1], base["y"].iloc[-1], marker="*", ms=9, color=INK, zorder=4)
-    handles = [
-        Line2D([], [], color=INK, lw=1.6, marker="*", label="base run and its end"),
-        Line2D(
-            [], [], color=sns.color_palette("Reds_r", 6)[1], marker="o", ms=3.5, label="forks before the inflection"
-        ),
-        Line2D([], [], color=sns.color_palette("Blues_r", 6)[1], marker="o", ms=3.5, label="forks after it"),
-    ]
+    handles = [Line2D([], [], color=INK, lw=1.6, marker="*", label="base run and its end")]
+    handles += [Line2D([], [], color=colour, marker="o", ms=3.5, label=kind) for kind, colour in kinds.items()]
     ax.legend(handles=handles)
     ax.set(xlabel="PC 1 of the parameters", ylabel="PC 2 of the parameters")
 

@@ -10,6 +10,43 @@ TINY = 1e-16  # a C of exactly 0 counts as this where logarithms are taken
 Curves = Sequence[np.ndarray]  # one array [draws, points] for each seed
 
 
+def _levels(x: np.ndarray):
+    """One level, and the steps that turn it into two: places, simple model [points, 1], its additions [places, points].
+
+    Equal x are not split.
+    """
+    k = np.flatnonzero(np.diff(x) > 0)
+    places = (x[k] + x[k + 1]) / 2
+    return places, np.ones((len(x), 1)), (x > places[:, None]).astype(float)
+
+
+def _bends(x: np.ndarray):
+    """One straight line, and the bends that turn it into two: knots, line [points, 2], additions [knots, points]."""
+    knots = np.unique(x)[1:-1]
+    return knots, np.stack([np.ones_like(x), x], axis=1), np.maximum(x - knots[:, None], 0.0)
+
+
+def _best(pieces: Callable, x: np.ndarray, y: np.ndarray):
+    """The addition to the simple model that lowers the squared error of `y` [..., points] most.
+
+    Returns:
+        its place [...] and the share [...] of the simple model's squared error that it removes; NaN where there is no
+        place to choose or no error to remove.
+    """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    places, simple, additions = pieces(x)
+    if not len(places):
+        return np.full(y.shape[:-1], np.nan), np.full(y.shape[:-1], np.nan)
+    basis = np.linalg.qr(simple)[0]
+    additions = additions - additions @ basis @ basis.T
+    additions /= np.linalg.norm(additions, axis=1, keepdims=True)
+    residual = y - y @ basis @ basis.T
+    removed = (residual @ additions.T) ** 2
+    error = (residual**2).sum(axis=-1)
+    error = np.where(error > 1e-24 * (y**2).sum(axis=-1), error, np.nan)  # less is rounding
+    return np.where(np.isnan(error), np.nan, places[removed.argmax(axis=-1)]), removed.max(axis=-1) / error
+
+
 def change_point(x: np.ndarray, y: np.ndarray) -> float:
     """The place where `y` changes level: the split into two constant pieces of least squared error.
 
@@ -18,26 +55,35 @@ def change_point(x: np.ndarray, y: np.ndarray) -> float:
         y: [points].
 
     Returns:
-        halfway between the two points around the best split; NaN where all x are one.
+        halfway between the two points around the best split; NaN where all x are one, or all y.
     """
-    best, place = np.inf, np.nan
-    for k in range(1, len(x)):
-        if x[k] > x[k - 1]:
-            error = y[:k].var() * k + y[k:].var() * (len(y) - k)
-            if error < best:
-                best, place = error, (x[k - 1] + x[k]) / 2
-    return float(place)
+    return float(_best(_levels, x, y)[0])
 
 
 def elbow(x: np.ndarray, y: np.ndarray) -> float:
-    """The place where a curve bends: the knot, among its inner points, of the best continuous line of two pieces."""
-    best, place = np.inf, np.nan
-    for knot in np.unique(x)[1:-1]:
-        design = np.stack([np.ones_like(x), x, np.maximum(x - knot, 0)], axis=1).astype(float)
-        residual = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
-        if residual @ residual < best:
-            best, place = residual @ residual, knot
-    return float(place)
+    """The place where a curve bends: the knot, among its inner points, of the best continuous line of two pieces.
+
+    NaN where there is no inner point or the curve is one straight line.
+    """
+    return float(_best(_bends, x, y)[0])
+
+
+def p_value(statistic: Callable, x: np.ndarray, y: np.ndarray, count: int = 9999) -> float:
+    """How often noise alone would show so clear a change of level, or bend, somewhere (a simulated sup-F test).
+
+    The best place of any curve removes some of the simple model's error. The p-value is the share of curves of
+    independent Gaussian noise of which it removes at least as large a share as of `y`; 1 where `y` has no place.
+
+    Args:
+        statistic: `change_point` or `elbow`.
+        x, y: [points].
+    """
+    pieces = {change_point: _levels, elbow: _bends}[statistic]
+    share = _best(pieces, x, y)[1]
+    if np.isnan(share):
+        return 1.0
+    noise = np.random.default_rng(0).standard_normal((count, len(x)))
+    return float((1 + (_best(pieces, x, noise)[1] >= share).sum()) / (1 + count))
 
 
 def width(x: np.ndarray, y: np.ndarray) -> float:
@@ -51,6 +97,7 @@ def interval(
     curves: Curves,
     count: int,
     level: float,
+    over_points: bool = True,
 ) -> tuple[float, float, float]:
     """A statistic of the mean curve with its percentile bootstrap interval over seeds, draws and points.
 
@@ -60,25 +107,33 @@ def interval(
         curves: for each seed, [draws, points].
         count: number of bootstrap samples.
         level: of the interval, e.g. 0.95.
+        over_points: whether points are drawn too; not for an extreme, which a sample of the points can only miss.
 
     Returns:
-        value, low, high.
+        value, low, high; an interval of NaN where there is but one sample to draw.
     """
     x = np.asarray(x, dtype=float)
+    value = statistic(x, mean_curve(curves))
+    if not over_points and all(len(part) == 1 for part in (curves, *curves)):
+        return value, np.nan, np.nan
     rng = np.random.default_rng(0)  # the same samples in every run
-
-    def mean(chosen: Curves) -> np.ndarray:
-        return np.mean([seed.mean(axis=0) for seed in chosen], axis=0)
-
     samples = []
     for _ in range(count):
         seeds = [curves[k] for k in rng.integers(len(curves), size=len(curves))]
         seeds = [seed[rng.integers(len(seed), size=len(seed))] for seed in seeds]
-        points = np.sort(rng.integers(len(x), size=len(x)))
-        samples.append(statistic(x[points], mean(seeds)[points]))
+        points = np.sort(rng.integers(len(x), size=len(x))) if over_points else np.arange(len(x))
+        samples.append(statistic(x[points], mean_curve(seeds)[points]))
     tail = (1 - level) / 2
+    samples = np.array(samples)
+    if np.isnan(samples).all():
+        return value, np.nan, np.nan
     low, high = np.nanquantile(samples, [tail, 1 - tail])
-    return statistic(x, mean(curves)), float(low), float(high)
+    return value, float(low), float(high)
+
+
+def mean_curve(curves: Curves) -> np.ndarray:
+    """The mean [points] over seeds of the means over draws: seeds count alike, however many draws they have."""
+    return np.mean([seed.mean(axis=0) for seed in curves], axis=0)
 
 
 def from_chaos(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[dict]:
@@ -95,8 +150,7 @@ def from_chaos(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[
             values = [np.log10(np.maximum(v, TINY)) for v in values]
         x = curves[0].columns.to_numpy()
         definition = f"change of level over t0 of {'log10 C' if metric == 'C' else metric}(t0, {last[0]['t1'].iloc[0]})"
-        found = interval(change_point, x, values, count, level)
-        rows.append(_row("inflection", f"chaos {metric}", found, "iterations", values, definition))
+        rows.append(_inflection(f"chaos {metric}", change_point, x, values, count, level, definition))
     return rows
 
 
@@ -104,9 +158,8 @@ def from_steps(grids: Sequence[pd.DataFrame], metric: str, dt: int, count: int, 
     """The inflection point as the elbow of S(t, t + dt) or C(t, t + dt) over t, from the pair grids of all seeds."""
     steps = [grid[grid["j"] - grid["i"] == dt].sort_values("i") for grid in grids]
     x, values = steps[0]["i"].to_numpy(), [step["value"].to_numpy()[None] for step in steps]
-    found = interval(elbow, x, values, count, level)
     name = {"S": "kernel", "C": "parameters"}[metric]
-    return [_row("inflection", name, found, "iterations", values, f"elbow of {metric}(t, t + {dt})")]
+    return [_inflection(name, elbow, x, values, count, level, f"elbow of {metric}(t, t + {dt})")]
 
 
 def cone_width(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[dict]:
@@ -115,10 +168,16 @@ def cone_width(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[
     for tau in sorted(grids[0]["i"].unique())[:-1]:
         after = [grid[grid["i"] == tau].sort_values("j") for grid in grids]
         values = [part["value"].to_numpy()[None] for part in after]
-        found = interval(width, after[0]["j"].to_numpy(), values, count, level)
+        found = interval(width, after[0]["j"].to_numpy(), values, count, level, over_points=False)
         definition = f"max over t >= {tau} of arccos(1 - S(t, {tau}))"
         rows.append(_row("cone width", f"after {tau}", found, "degrees", values, definition))
     return rows
+
+
+def _inflection(estimator: str, statistic, x, curves: Curves, count: int, level: float, definition: str) -> dict:
+    p = p_value(statistic, x, mean_curve(curves))
+    found = interval(statistic, x, curves, count, level)
+    return _row("inflection", estimator, found, "iterations", curves, definition) | {"p": p, "found": p <= 1 - level}
 
 
 def _row(quantity: str, estimator: str, found, unit: str, curves: Curves, definition: str) -> dict:
@@ -129,6 +188,8 @@ def _row(quantity: str, estimator: str, found, unit: str, curves: Curves, defini
         "value": value,
         "low": low,
         "high": high,
+        "p": np.nan,
+        "found": True,  # whether the change is significant; a width always is there
         "unit": unit,
         "seeds": len(curves),
         "draws": len(curves[0]),
