@@ -437,6 +437,34 @@ BAD = {
         with_experiment(model={"head": "mlp4096"}),
         "model: head 'mlp4096' has no effect on resnet8; leave",
     ),
+    "setting of another optimizer": (
+        with_experiment(training={"betas": [0.5, 0.9]}),
+        "training.betas: has no effect where optimizer is sgd; set that to adam, or drop it.",
+    ),
+    "momentum of adam": (
+        with_experiment(training={"optimizer": "adam", "momentum": 0.5}),
+        "training.momentum: has no effect where optimizer is adam; set that to sgd, or drop it.",
+    ),
+    "milestones of another schedule": (
+        with_experiment(training={"schedule": {"kind": "cosine", "milestones": [50]}}),
+        "training.schedule.milestones: has no effect where schedule.kind is cosine; set that to step, or drop it.",
+    ),
+    "not a number": (
+        with_experiment(training={"lr": float("nan")}),
+        "experiments.one.training.lr: nan is not a finite number",
+    ),
+    "infinite in a list": (
+        with_experiment(training={"betas": [0.9, float("inf")]}),
+        "experiments.one.training.betas.1: inf is not a finite number",
+    ),
+    "unknown colour map": (
+        {**PLAIN, "figures": {"fig4": {"colormap": "virdis"}}},
+        "figures.fig4.colormap: unknown colour map 'virdis'; did you mean viridis?",
+    ),
+    "control without forks": (
+        with_experiment(chaos={"t0": [], "control": [50]}),
+        "chaos.control: 50 is not on experiments.one.chaos.t0, which is empty.",
+    ),
     "unknown source": (
         datasets(pictures={"source": "mnst"}),
         "datasets.pictures.source: unknown data set 'mnst'; known: digits, mnist, fashionmnist, kmnist, cifar10, ",
@@ -482,6 +510,6 @@ BAD = {
 def test_one_message_names_the_key_and_the_remedy(case, tmp_path):
     config, expected = BAD[case]
     said = message(config(tmp_path) if callable(config) else config)
-    at_front = re.match(r"(the config|(datasets|experiments)(\.\w+)*): ", said)
+    at_front = re.match(r"(the config|(datasets|experiments|figures)(\.\w+)*): ", said)
     assert at_front, said
     assert expected in said

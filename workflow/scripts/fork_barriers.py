@@ -11,6 +11,7 @@ from twophase.progress import bar
 
 def main(path_to_data, path_to_trajectory, path_to_forks, path_to_barriers, model, settings, seed, options, facts):
     network, data = training.set_up(path_to_data, model, settings, seed)
+    facts |= training.machine(data, settings)
     measure = barrier.on_test_set(network, data, **options)
     states = layout.states(path_to_forks)
     steps = [layout.step_file(layout.iteration(state)) for state in states]

@@ -24,7 +24,7 @@ def main(
     facts,
 ):
     network, data = training.set_up(path_to_data, model, settings, seed)
-    facts = {**facts, "device": str(data.mean.device), "threads": settings["threads"]}
+    facts |= training.machine(data, settings)
     provenance = storage.provenance("fork; loss in nats and accuracy of each iteration's batch", **facts)
     log = storage.read_table(Path(path_to_trajectory) / "log.parquet").set_index("iteration")
     with storage.resumable(path_to_forks, facts["settings"], path_to_data, path_to_trajectory) as folder:

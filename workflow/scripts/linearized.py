@@ -26,7 +26,7 @@ def main(
     if lr is not None:
         settings = {**settings, "lr": lr, "schedule": {**settings["schedule"], "kind": "constant", "warmup": 0}}
     definition = "linearized run from a switch; batch and test loss in nats, accuracies as shares"
-    provenance = storage.provenance(definition, device=str(data.mean.device), threads=settings["threads"], **facts)
+    provenance = storage.provenance(definition, **training.machine(data, settings), **facts)
 
     def test(t, tangent, optimizer, row):
         loss, error = evaluation.score(evaluation.logits(tangent, inputs), labels)

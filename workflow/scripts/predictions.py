@@ -11,6 +11,7 @@ from twophase.progress import bar
 
 def main(path_to_data, path_to_run, path_to_predictions, model, settings, seed, facts):
     network, data = training.set_up(path_to_data, model, settings, seed)
+    facts |= training.machine(data, settings)
     network.eval()
     inputs, labels = data.sample("test", None)
     states = layout.states(path_to_run)

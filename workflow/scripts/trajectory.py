@@ -9,7 +9,7 @@ from twophase.layout import step_file
 
 def main(path_to_data, path_to_trajectory, model, settings, checkpoints, seed, facts):
     network, data = training.set_up(path_to_data, model, settings, seed)
-    facts = {**facts, "device": str(data.mean.device), "threads": settings["threads"]}
+    facts |= training.machine(data, settings)
     provenance = storage.provenance("base run; loss in nats and accuracy of each iteration's batch", **facts)
     with storage.resumable(path_to_trajectory, facts["settings"], path_to_data) as folder:
 

@@ -5,6 +5,8 @@ Torch-free: the Snakefile calls `resolve` before it plans a single job.
 
 import copy
 import difflib
+import importlib.util
+import math
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -15,6 +17,13 @@ from twophase.errors import UserError
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+NO_EFFECT = {  # settings of training that have none: where they have an effect instead
+    "betas": ("optimizer", "adam"),
+    "momentum": ("optimizer", "sgd"),
+    "nesterov": ("optimizer", "sgd"),
+    "schedule.milestones": ("schedule.kind", "step"),
+    "schedule.gamma": ("schedule.kind", "step"),
+}
 WORDS = {"true": True, "false": False, "null": None}
 TEXT = ("title", "dataset", "root", "results")  # may look like a number and stay text
 
@@ -36,8 +45,9 @@ def resolve(config: Mapping) -> dict:
     import jsonschema
 
     config = _typed(copy.deepcopy(dict(config)))
+    _check_finite("", config)
     defaults = config.get("defaults") or {}
-    experiments = config.get("experiments")
+    experiments = written = config.get("experiments")
     if isinstance(experiments, Mapping) and isinstance(defaults, Mapping):
         config["experiments"] = {
             name: _merge(defaults, experiment) if isinstance(experiment, Mapping) else experiment
@@ -51,7 +61,9 @@ def resolve(config: Mapping) -> dict:
     for name, dataset in config["datasets"].items():
         _check_dataset(f"datasets.{name}", dataset)
     for name, experiment in config["experiments"].items():
+        _check_effect(f"experiments.{name}.training", written[name].get("training", {}), experiment["training"])
         _resolve_experiment(f"experiments.{name}", name, experiment, config["datasets"])
+    _check_colormaps(config["figures"])
     return config
 
 
@@ -126,6 +138,46 @@ def _explain(error) -> str:
         return _explain(inner[0]) if inner else f"{key}: expected {expected}, not {error.instance!r}."
     description = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
     return f"{key}: {error.message}. {description}".strip()
+
+
+def _check_finite(key: str, value) -> None:
+    """YAML's .nan and .inf are numbers to a schema."""
+    if isinstance(value, Mapping | list):
+        for name, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            _check_finite(f"{key}.{name}" if key else str(name), item)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{key}: {value} is not a finite number; give one, or leave the key out.")
+
+
+def _check_effect(key: str, written: Mapping, training: Mapping) -> None:
+    """What an experiment itself sets, other than by inheritance, must do something."""
+
+    def at(part: Mapping, path: str):
+        for name in path.split("."):
+            part = part.get(name) if isinstance(part, Mapping) else None
+        return part
+
+    for path, (choice, needed) in NO_EFFECT.items():
+        if at(written, path) not in (None, [], 0, False) and at(training, choice) != needed:
+            chosen = at(training, choice)
+            raise UserError(
+                f"{key}.{path}: has no effect where {choice} is {chosen}; set that to {needed}, or drop it."
+            )
+
+
+def _check_colormaps(figures: Mapping) -> None:
+    """Looks up names other than the default; only where the plotting library is at hand, as it is for whoever plots."""
+    default = load_schema()["$defs"]["figures"]["properties"]["colormap"]["default"]
+    for key, part in (("figures", figures), *((f"figures.{k}", v) for k, v in figures.items() if isinstance(v, dict))):
+        name = part.get("colormap", default)
+        if name != default and importlib.util.find_spec("seaborn"):
+            import matplotlib
+            import seaborn  # noqa: F401  it registers its own
+
+            if name not in matplotlib.colormaps:
+                close = difflib.get_close_matches(name, matplotlib.colormaps, 1)
+                hint = f"did you mean {close[0]}?" if close else "matplotlib and seaborn list theirs."
+                raise UserError(f"{key}.colormap: unknown colour map '{name}'; {hint}")
 
 
 def _check_dataset(key: str, dataset: dict) -> None:
@@ -252,5 +304,5 @@ def _subgrid(key: str, spec, steps: list[int], last: int, whose: str) -> list[in
 def _on_grid(key: str, points, grid: list[int], whose: str) -> None:
     for point in points:
         if point not in grid:
-            near = f"the nearest is {grids.nearest(point, grid)}" if grid else "which is empty"
-            raise UserError(f"{key}: {point} is not on {whose}; {near}.")
+            near = f"; the nearest is {grids.nearest(point, grid)}" if grid else ", which is empty"
+            raise UserError(f"{key}: {point} is not on {whose}{near}.")

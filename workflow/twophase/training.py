@@ -56,6 +56,11 @@ def set_up(path_to_dataset: str | Path, model: dict, settings: dict, seed: int):
     return network.to(device, getattr(torch, settings["dtype"])), data
 
 
+def machine(data: Data, settings: dict) -> dict:
+    """What a file's metadata says of the arithmetic behind it, beside the versions."""
+    return {"device": str(data.mean.device), "threads": settings["threads"]}
+
+
 def learning_rate(t: int, settings: dict) -> float:
     """Learning rate of iteration `t`: linear warmup, then `step`, `cosine` or `constant`."""
     schedule, base = settings["schedule"], settings["lr"]
