@@ -87,7 +87,7 @@ def test_inflections_keep_the_legend_and_the_limits(ax, found):
     row = {"quantity": "inflection", "estimator": "kernel", "value": 25.0, "low": -100.0, "high": 900.0, "p": 0.2}
     figures.inflections(ax, pd.DataFrame([row | {"found": found}]))
     assert ax.get_xlim() == limits
-    words = "25" if found else "none (p = 0.2)"
+    words = "25" if found else "none"
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["10", f"inflection (kernel): {words}"]
     assert len(ax.lines) == lines + found
 

@@ -147,6 +147,14 @@ def test_significance_of_an_inflection_goes_with_the_level():
     assert not phases.from_chaos([grid], 20, 1 - c["p"] / 2)[0]["found"]
 
 
+@pytest.mark.parametrize(("after", "found"), [(0.09, False), (1e-3, True)])
+def test_a_fall_of_c_by_less_than_a_decade_is_no_inflection(after, found):
+    grid = pd.DataFrame({"t0": range(9), "t1": 9, "draw": 0, "B": 1.0, "D": 1.0, "C": [0.5] * 5 + [after] * 4})
+    row = phases.from_chaos([grid], 20, 0.95)[0]
+    assert row["p"] < 0.01
+    assert row["found"] is found
+
+
 # --- cone width
 
 

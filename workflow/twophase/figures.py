@@ -65,7 +65,7 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
             title,
             xy=(0, 0.5),
             xycoords="axes fraction",
-            xytext=(-48, 0),
+            xytext=(-58, 0),
             textcoords="offset points",
             rotation=90,
             ha="right",
@@ -164,7 +164,7 @@ def inflections(ax, phases: pd.DataFrame, heading: bool = False) -> None:
         if row.estimator not in ESTIMATORS:
             continue
         colour, line = ESTIMATORS[row.estimator]
-        text = f"{row.value:.0f}" if row.found else f"none (p = {row.p:.2g})"
+        text = f"{row.value:.0f}" if row.found else "none"
         if row.found:
             ax.axvline(row.value, color=colour, ls=line, lw=1.2, zorder=3)
         if heading:

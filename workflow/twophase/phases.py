@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 TINY = 1e-16  # a C of exactly 0 counts as this where logarithms are taken
+DECADE = 1.0  # the fall of log10 C that an inflection point takes: forks have less time the later they start, too
 
 Curves = Sequence[np.ndarray]  # one array [draws, points] for each seed
 
@@ -139,7 +140,8 @@ def mean_curve(curves: Curves) -> np.ndarray:
 def from_chaos(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[dict]:
     """Inflection points from the chaos grids of all seeds: where the last distance to the base run changes level.
 
-    One row each for C (in its logarithm), B and D.
+    One row each for C (in its logarithm), B and D. That of C is found only where its geometric mean falls by a decade
+    or more: where forks from every t0 run away, C still declines a little, as later ones have less time to do so.
     """
     rows = []
     for metric in ("C", "B", "D"):
@@ -150,7 +152,11 @@ def from_chaos(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[
             values = [np.log10(np.maximum(v, TINY)) for v in values]
         x = curves[0].columns.to_numpy()
         definition = f"change of level over t0 of {'log10 C' if metric == 'C' else metric}(t0, {last[0]['t1'].iloc[0]})"
-        rows.append(_inflection(f"chaos {metric}", change_point, x, values, count, level, definition))
+        row = _inflection(f"chaos {metric}", change_point, x, values, count, level, definition)
+        if metric == "C":
+            y = mean_curve(values)
+            row["found"] = row["found"] and bool(y[x < row["value"]].mean() - y[x > row["value"]].mean() >= DECADE)
+        rows.append(row)
     return rows
 
 
