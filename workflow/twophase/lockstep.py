@@ -1,6 +1,6 @@
 """Lock-step forks: the forks of a block of t0s and a twin of the base run train together, as one stack of networks.
 
-Section 4, point 7 of the noise contract. Every network of a stack sees the same batch and the same dropout mask of
+Design, section 4, point 7 (noise contract). Every network of a stack sees the same batch and the same dropout mask of
 iteration t; forks join when their t0 comes. One forward pass is `torch.func.vmap` of the network over stacked
 parameters and buffers. The loop, the optimizers and the checkpoints are those of `training`: torch's optimizers act
 coordinate by coordinate, so that one of them on stacked tensors is one for each member, and the gradient of the sum of
@@ -18,8 +18,9 @@ and trains for `chaos.replay` iterations: all copies must stay equal bit by bit,
 perturbation. And the twin's first two losses must be the base run's up to rounding, so that it is its twin. The
 control (`chaos.control`), a fork with epsilon = 0, must be equal to the twin to the end.
 
-**Dropout.** On a CPU a stack draws the mask that a single network draws. On a GPU torch fuses dropout for a single
-network and not for a stack, and the masks differ; the members of a stack share theirs, a function of (seed, t).
+**Dropout.** The members of a stack share one mask, a function of (seed, t). On a CPU it is the mask that a single
+network draws. On a GPU, where dropout of a single network is a fused kernel, it need not be (not tried): the twin then
+has other masks than the base run, its forks have the twin's, and its losses are not compared with the base run's.
 
 **Why vmap.** It is the one way that could be tested without a GPU: the same code runs on both. On a GPU the number of
 kernel launches of an iteration does not grow with the members, which is what small networks wait for; convolutions
@@ -173,7 +174,7 @@ def run(
     log = torch.full((last, 2, len(starts)), torch.nan, dtype=data.mean.dtype, device=data.mean.device)
 
     def join(t0, state):
-        """The stack's state at t0 with the forks that start there, once the checks have passed."""
+        """The state at t0 of the members that began before, with the forks that start there, once the checks passed."""
         twin, held, count = member(state, 0), max(1, int((starts < t0).sum())), int((starts <= t0).sum())
         found = check(network, data, settings, seed, t0, twin, count, len(losses))
         if t0 == t0s[0]:
@@ -209,8 +210,7 @@ def run(
             stops = {t1 for t1 in t1s if reached < t1 < end} | {end}
             for t in training.train(model, optimizer, data, settings, seed, reached, stops, log[..., :count]):
                 due = t < last and time.monotonic() - saved_at >= training.SAVE_AFTER
-                # A state saved at `begin` would not tell whether the forks from there had joined.
-                if t > begin and (t in stops or due):
+                if t in stops or due:
                     state = training.state_of(model.members, optimizer)
                     if t in t1s:
                         keep(t, state)
