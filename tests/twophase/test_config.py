@@ -495,6 +495,10 @@ BAD = {
         in_epochs,
         "schedule.unit: the size of this data set is not known before it is read",
     ),
+    "unknown engine": (
+        with_experiment(training={"engine": "graph"}),
+        "experiments.one.training.engine: 'graph' is not one of ['solo', 'lockstep']. Whether the forks of a job train",
+    ),
     "long warmup": (
         with_experiment(training={"schedule": {"warmup": 100}}),
         "training.schedule.warmup: it must end before training does, T = 100.",

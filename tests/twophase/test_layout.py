@@ -49,3 +49,11 @@ def test_states_of_a_block_of_forks_keep_each_fork_together(tmp_path):
     assert all(a == b for a, b in zip(forks[::2], forks[1::2], strict=True))
     assert [layout.iteration(state) for state in states] == [200, 1000] * len(members)
     assert layout.states(tmp_path, [200]) == states[::2]
+
+
+def test_forks_are_compared_with_the_twin_of_their_block_or_else_with_the_base_run():
+    solo = ["t0-5/control/step-20.safetensors", "t0-5/draw-0/step-20.safetensors"]
+    lockstep = [*solo, "twin/step-10.safetensors", "twin/step-20.safetensors"]
+    assert layout.forks(solo) == layout.forks(lockstep) == solo
+    assert layout.base_of(solo[1], solo, "block", "run") == ("run", "step-20.safetensors")
+    assert layout.base_of(solo[1], lockstep, "block", "run") == ("block", "twin/step-20.safetensors")

@@ -136,6 +136,14 @@ def test_frozen_parameters_are_not_trained_and_not_in_theta(tmp_path):
     assert sorted(buffers) == sorted(f"optimizer/momentum_buffer/{name}" for name in names)
 
 
+def test_the_losses_of_a_stack_are_those_of_its_members():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(3, 5, 4, dtype=torch.float64), torch.tensor([0, 3, 1, 1, 2])
+    expected = [-logits[k].log_softmax(1)[torch.arange(5), labels].mean() for k in range(3)]
+    torch.testing.assert_close(training.mean_loss(logits, labels), torch.stack(expected))
+    torch.testing.assert_close(training.mean_loss(logits[1], labels), expected[1])
+
+
 # --- the generator
 
 

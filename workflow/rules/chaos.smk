@@ -17,7 +17,7 @@ rule forks:
         gpu=gpus,
     params:
         model=of("model"),
-        settings=of("training"),
+        settings=training_settings,
         seed=seed,
         t0s=block_t0s,
         t1s=of("chaos", "t1"),
@@ -26,6 +26,7 @@ rule forks:
         size=of("chaos", "size"),
         control=lambda w: [t0 for t0 in block_t0s(w) if t0 in of("chaos", "control")(w)],
         replay=of("chaos", "replay"),
+        engine=of("training", "engine"),
         code=code_digest("forks"),
     script:
         "../scripts/forks.py"
@@ -51,7 +52,7 @@ rule fork_barriers:
         gpu=gpus,
     params:
         model=of("model"),
-        settings=of("training"),
+        settings=training_settings,
         seed=seed,
         options=without(["barrier"], "grid", "block"),
         code=code_digest("fork_barriers"),

@@ -67,6 +67,11 @@ def without(keys, *dropped):
     return value
 
 
+def training_settings(wildcards):
+    """A param: how networks train. The engine concerns forks alone, and is a param of theirs."""
+    return without(["training"], "engine")(wildcards)
+
+
 def seed(wildcards):
     return int(wildcards.seed)
 

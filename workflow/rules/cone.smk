@@ -17,7 +17,7 @@ rule kernels:
         gpu=gpus,
     params:
         model=of("model"),
-        settings=of("training"),
+        settings=training_settings,
         seed=seed,
         steps=kernel_steps,
         n=of("kernel", "n"),
@@ -47,7 +47,7 @@ rule linearized:
         gpu=gpus,
     params:
         model=of("model"),
-        settings=of("training"),
+        settings=training_settings,
         seed=seed,
         switches=block_switches,
         evaluate=of("linearized", "evaluate"),

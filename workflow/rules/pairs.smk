@@ -86,7 +86,7 @@ rule block_B:
         gpu=gpus,
     params:
         model=of("model"),
-        settings=of("training"),
+        settings=training_settings,
         seed=seed,
         rows=side("B", "bi"),
         columns=side("B", "bj"),

@@ -16,7 +16,7 @@ rule trajectory:
         gpu=gpus,
     params:
         model=of("model"),
-        settings=of("training"),
+        settings=training_settings,
         seed=seed,
         checkpoints=of("checkpoints"),
         code=code_digest("trajectory"),
@@ -43,7 +43,7 @@ rule predictions:
         gpu=gpus,
     params:
         model=of("model"),
-        settings=of("training"),
+        settings=training_settings,
         seed=seed,
         code=code_digest("predictions"),
     script:

@@ -1,4 +1,4 @@
-"""The chaos grid of one seed: C, B, D, S and l2 distance of every fork to the base run at every t1."""
+"""The chaos grid of one seed: C, B, D, S and l2 distance of every fork to the base run, or its twin, at every t1."""
 
 from pathlib import Path
 
@@ -29,15 +29,16 @@ def main(
     rows, perturbations = [], []
     blocks = zip(path_to_forks, path_to_predictions, path_to_kernels, path_to_barriers, strict=True)
     for forks, predictions_file, kernels, barriers_file in blocks:
-        predictions = storage.read_tensors(predictions_file)["predictions"]
+        states = storage.read_metadata(predictions_file)["states"]
+        predictions = dict(zip(states, storage.read_tensors(predictions_file)["predictions"], strict=True))
         barriers = storage.read_table(barriers_file).set_index("state")["value"]
         perturbations += [storage.read_table(path) for path in sorted(Path(forks).rglob("perturbation.parquet"))]
-        states = storage.read_metadata(predictions_file)["states"]
-        for state, predicted in zip(states, predictions, strict=True):
-            twin = layout.step_file(layout.iteration(state))
-            base, fork = Path(path_to_trajectory) / twin, Path(forks) / state
-            dissimilarity, distance = metrics.distance(vectors.parameters([base, fork]))
-            h, h_fork = (vectors.kernels([path]) for path in (Path(path_to_base_kernels) / twin, Path(kernels) / state))
+        for state in layout.forks(states):
+            base = Path(*layout.base_of(state, states, forks, path_to_trajectory))
+            dissimilarity, distance = metrics.distance(vectors.parameters([base, Path(forks) / state]))
+            base_kernel = Path(*layout.base_of(state, states, kernels, path_to_base_kernels))
+            h, h_fork = (vectors.kernels([path]) for path in (base_kernel, Path(kernels) / state))
+            of_base, name = layout.base_of(state, states, predictions, base_predictions)
             t0, draw = layout.fork(state)
             rows.append(
                 {
@@ -46,7 +47,7 @@ def main(
                     "draw": draw,
                     "C": dissimilarity,
                     "B": barriers[state],
-                    "D": float(np.mean(base_predictions[twin] != predicted)),
+                    "D": float(np.mean(of_base[name] != predictions[state])),
                     "S": metrics.dissimilarity(h, h_fork).item(),
                     "l2": distance,
                 }
@@ -54,8 +55,8 @@ def main(
     table = pd.DataFrame(rows).sort_values(["t0", "t1", "draw"])
     control = table["draw"] < 0
     definition = (
-        "fork from t0 against the base run at t1 (iterations): C parameter dissimilarity, B barrier, D disagreement, "
-        "S kernel distance, l2 distance of the parameters"
+        "fork from t0 against the base run, in lock-step its twin, at t1 (iterations): C parameter dissimilarity, "
+        "B barrier, D disagreement, S kernel distance, l2 distance of the parameters"
     )
     storage.write_table(path_to_chaos, table[~control], storage.provenance(definition, **facts))
     storage.write_table(

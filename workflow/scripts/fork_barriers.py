@@ -1,4 +1,4 @@
-"""Barriers between the forks of a block and the base run at the same iteration."""
+"""Barriers between the forks of a block and the base run, or its twin in the block, at the same iteration."""
 
 from pathlib import Path
 
@@ -14,11 +14,12 @@ def main(path_to_data, path_to_trajectory, path_to_forks, path_to_barriers, mode
     facts |= training.machine(data, settings)
     measure = barrier.on_test_set(network, data, **options)
     states = layout.states(path_to_forks)
-    steps = [layout.step_file(layout.iteration(state)) for state in states]
-    files = [(Path(path_to_trajectory) / s, Path(path_to_forks) / f) for s, f in zip(steps, states, strict=True)]
-    with bar(len(states), label="barriers") as progress:
+    forks = layout.forks(states)
+    bases = [layout.base_of(fork, states, path_to_forks, path_to_trajectory) for fork in forks]
+    files = [(Path(*base), Path(path_to_forks) / fork) for base, fork in zip(bases, forks, strict=True)]
+    with bar(len(forks), label="barriers") as progress:
         found = barrier.of_files(measure, files, 2, progress)
-    table = pd.DataFrame({"state": states}).join(pd.DataFrame(found))
+    table = pd.DataFrame({"state": forks}).join(pd.DataFrame(found))
     definition = (
         f"B, barrier of the test {options['metric']} between base run and fork at one iteration, bn: {options['bn']}"
     )

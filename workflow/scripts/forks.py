@@ -1,9 +1,9 @@
-"""A block of forks: for each t0 the replay check, then the control and the perturbed draws."""
+"""A block of forks: for each t0 the replay check, then the control and the perturbed draws, in turn or in lock-step."""
 
 from pathlib import Path
 
 import _library  # noqa: F401
-from twophase import forks, job, storage, training
+from twophase import forks, job, lockstep, storage, training
 from twophase.layout import fork_folder, members, step_file
 
 
@@ -21,21 +21,33 @@ def main(
     size,
     control,
     replay,
+    engine,
     facts,
 ):
     network, data = training.set_up(path_to_data, model, settings, seed)
-    facts |= training.machine(data, settings)
+    facts |= training.machine(data, settings) | {"engine": engine}
     provenance = storage.provenance("fork; loss in nats and accuracy of each iteration's batch", **facts)
     log = storage.read_table(Path(path_to_trajectory) / "log.parquet").set_index("iteration")
+
+    def base(t0):
+        return storage.read_tensors(Path(path_to_trajectory) / step_file(t0))
+
+    def losses(t0):
+        return log.loc[t0 : log.index[-1] - 1, "loss"].to_numpy()[:replay]
+
     with storage.resumable(path_to_forks, facts["settings"], path_to_data, path_to_trajectory) as folder:
-        for t0 in t0s:
-            base = storage.read_tensors(Path(path_to_trajectory) / step_file(t0))
-            losses = log.loc[t0 : log.index[-1] - 1, "loss"].to_numpy()[:replay]
-            training.replay(network, data, settings, seed, t0, base, losses)
-            for _, draw in members([t0], draws, control):
-                print(f"fork at t0 = {t0}, {draw if draw == 'control' else f'draw {draw}'}")
-                fork = folder / fork_folder(t0, draw)
-                forks.fork(network, data, settings, seed, base, t0, draw, t1s, norm, size, fork, provenance)
+        if engine == "lockstep":
+            first, block = min(t0s), members(t0s, draws, control)
+            how = norm, size, folder, provenance
+            lockstep.run(network, data, settings, seed, base(first), losses(first), block, t1s, *how)
+        else:
+            for t0 in t0s:
+                state = base(t0)
+                training.replay(network, data, settings, seed, t0, state, losses(t0))
+                for _, draw in members([t0], draws, control):
+                    print(f"fork at t0 = {t0}, {draw if draw == 'control' else f'draw {draw}'}")
+                    how = norm, size, folder / fork_folder(t0, draw), provenance
+                    forks.fork(network, data, settings, seed, state, t0, draw, t1s, *how)
 
 
 if __name__ == "__main__":

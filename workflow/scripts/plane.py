@@ -13,7 +13,7 @@ def main(path_to_trajectory, path_to_forks, path_to_plane, facts):
     rows = [{"t0": -1, "draw": -1, "iteration": layout.iteration(state)} for state in base]
     paths = [Path(path_to_trajectory) / state for state in base]
     for block in path_to_forks:
-        for state in layout.states(block):
+        for state in layout.forks(layout.states(block)):
             t0, draw = layout.fork(state)
             if draw >= 0:
                 rows.append({"t0": t0, "draw": draw, "iteration": layout.iteration(state)})

@@ -9,15 +9,28 @@ from twophase.layout import CONTROL, step_file
 def fork(model, data, settings, seed, base: dict[str, np.ndarray], t0, draw, t1s, norm, size, folder, provenance):
     """Trains one fork from theta_t0 + epsilon and keeps its state at every t1 > t0.
 
-    Momentum and the buffers of batch norms are the base run's; batches, augmentation and dropout follow from
-    (seed, iteration) and are the base run's as well. Writes `perturbation.parquet`, `log.parquet`, `step-{t1}` files.
+    Batches, augmentation and dropout follow from (seed, iteration) and are the base run's. Writes
+    `perturbation.parquet`, `log.parquet`, `step-{t1}` files.
 
     Args:
         base: the base run's checkpoint at t0, with the optimizer's buffers.
         draw: number of the draw, or CONTROL for epsilon = 0.
         folder: receives the files; a fork that was stopped goes on from what is there.
     """
-    names = training.trainable(model)
+    initial = start(training.trainable(model), seed, base, t0, draw, norm, size, folder, provenance)
+
+    def keep(t, model, optimizer, row):
+        training.write_checkpoint(folder / step_file(t), model, None, {**provenance, "iteration": t})
+
+    later = [t1 for t1 in t1s if t1 > t0]
+    training.run(model, data, settings, seed, later, folder, provenance, keep, start=t0, initial=initial)
+
+
+def start(names, seed, base: dict[str, np.ndarray], t0, draw, norm, size, folder, provenance) -> dict[str, np.ndarray]:
+    """The state that a fork starts from: `base` with epsilon added to the parameters `names`, and nothing else changed.
+
+    Momentum and the buffers of batch norms are the base run's. Writes `perturbation.parquet` into `folder`.
+    """
     control = draw == CONTROL
     theta, facts = perturbation.perturb(
         {name: base[name] for name in names}, norm, 0.0 if control else size, seed, t0, 0 if control else draw
@@ -26,9 +39,4 @@ def fork(model, data, settings, seed, base: dict[str, np.ndarray], t0, draw, t1s
     definition = "epsilon of one fork: l2 norm requested and realised after rounding, share of changed coordinates"
     facts_metadata = {**provenance, "definition": definition}
     storage.write_table(folder / "perturbation.parquet", table | {k: [v] for k, v in facts.items()}, facts_metadata)
-
-    def keep(t, model, optimizer, row):
-        training.write_checkpoint(folder / step_file(t), model, None, {**provenance, "iteration": t})
-
-    later = [t1 for t1 in t1s if t1 > t0]
-    training.run(model, data, settings, seed, later, folder, provenance, keep, start=t0, initial=base | theta)
+    return base | theta

@@ -1,9 +1,10 @@
 """Names of files and folders within one run's results, and how they are found again. No torch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 CONTROL = "control"  # the fork with epsilon = 0
+TWIN = "twin"  # of the base run, in the batch of forks that train in lock-step
 
 
 def step_file(t: int) -> str:
@@ -42,6 +43,25 @@ def states(folder: str | Path, steps: Iterable[int] | None = None) -> list[str]:
         wanted = set(steps)
         paths = [path for path in paths if iteration(path) in wanted]
     return [path.as_posix() for path in sorted(paths, key=lambda path: (path.parts[:-1], iteration(path)))]
+
+
+def forks(states: Iterable[str]) -> list[str]:
+    """Those of a block's states that are of forks, not of the base run's twin."""
+    return [state for state in states if Path(state).parts[0] != TWIN]
+
+
+def base_of(fork: str, states: Collection[str], block, run):
+    """What a fork's state is compared with: the twin in its own block where the block has one, else the base run.
+
+    Args:
+        states: all states of the block.
+        block, run: where the states of the block and of the base run are: folders, or mappings by state.
+
+    Returns:
+        `block` or `run`, and the state there of the same iteration.
+    """
+    step = step_file(iteration(fork))
+    return (block, f"{TWIN}/{step}") if f"{TWIN}/{step}" in states else (run, step)
 
 
 def switch(folder: str) -> int:

@@ -102,7 +102,9 @@ def train(model, optimizer, data, settings: dict, seed: int, start: int, stops: 
     """Trains `model` in place from iteration `start`; hands over at each iteration of `stops`, before its step.
 
     Args:
-        log: tensor [T, 2] on the data's device; row t receives the loss of iteration t (nats) and the batch accuracy.
+        model: one network, or a `lockstep.Stack` of K.
+        log: tensor [T, 2] on the data's device, [T, 2, K] for a stack; row t receives the loss of iteration t (nats)
+            and the batch accuracy.
         stops: the last of them is the end of training; `start` may be among them.
 
     Raises:
@@ -124,20 +126,30 @@ def train(model, optimizer, data, settings: dict, seed: int, start: int, stops: 
         inputs, labels = batch(data, settings, seed, t)
         torch.manual_seed(noise.torch_seed(seed, "dropout", t))
         logits = model(inputs)
-        loss = cross_entropy(logits, labels)
+        loss = mean_loss(logits, labels)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.sum().backward()
         optimizer.step()
         log[t, 0] = loss.detach()
-        log[t, 1] = (logits.detach().argmax(1) == labels).to(log.dtype).mean()
+        log[t, 1] = (logits.detach().argmax(-1) == labels).to(log.dtype).mean(-1)
+
+
+def mean_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy (nats) of labels [b]: [] for logits [b, c], [K] for those of a stack, [K, b, c]."""
+    if logits.dim() == 2:
+        return cross_entropy(logits, labels)
+    members, size = logits.shape[:2]
+    return cross_entropy(logits.flatten(0, 1), labels.repeat(members), reduction="none").view(members, size).mean(1)
 
 
 def _stop_if_not_finite(log, start: int, stop: int, settings: dict) -> None:
     finite = torch.isfinite(log[start:stop, 0])
     if not bool(finite.all()):
-        t = start + int((~finite).nonzero()[0])
+        first, *member = (~finite).nonzero()[0].tolist()
+        t = start + first
+        whose = f"of member {member[0]} " if member else ""
         raise Diverged(
-            f"The loss of iteration {t} is not finite (lr {learning_rate(t, settings):g}). "
+            f"The loss {whose}of iteration {t} is not finite (lr {learning_rate(t, settings):g}). "
             "Lower training.lr or lengthen training.schedule.warmup."
         )
 
@@ -248,7 +260,13 @@ def run(
             raise
         print(error)
 
-    times = np.arange(start, last + 1)
+    write_log(path_to_log, log, data, settings, start, provenance, extra)
+    path_to_resume.unlink(missing_ok=True)
+
+
+def write_log(path: Path, log: torch.Tensor, data, settings: dict, start: int, provenance: dict, extra=None) -> None:
+    """The table of a run from iteration `start` to the end T, one row each, from `log` [T, 2] and `extra` columns."""
+    times = np.arange(start, len(log) + 1)
     end = np.full((1, 2), np.nan, np.float32)  # theta_T is reached, not trained on
     values = np.vstack([log.cpu().numpy(), end])[start:]
     per_epoch = noise.iterations_per_epoch(len(data.train_labels), settings["batch_size"])
@@ -258,10 +276,9 @@ def run(
         "lr": [learning_rate(int(t), settings) for t in times],
         "loss": values[:, 0],
         "accuracy": values[:, 1],
-        **{name: array[start:] for name, array in extra.items()},
+        **{name: array[start:] for name, array in (extra or {}).items()},
     }
-    storage.write_table(path_to_log, table, provenance)
-    path_to_resume.unlink(missing_ok=True)
+    storage.write_table(path, table, provenance)
 
 
 def replay(model, data, settings: dict, seed: int, t0: int, state: dict[str, np.ndarray], losses: np.ndarray) -> None:
