@@ -8,8 +8,6 @@ from benchmarks.comparison import measure
 CASES = [*ntk_cases.CASES, *grid_cases.CASES, *barrier_cases.CASES, *training_cases.CASES]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.group.split()[0]} {case.name}")
 def test_case(case, benchmark, prepared, pytestconfig):
-    if case.needs:
-        pytest.importorskip(case.needs, reason=f"{case.name} against {case.other}: {case.needs} is not installed")
     measure(case, benchmark, prepared, pytestconfig.getoption("quick"), pytestconfig.getoption("bench_threads"))

@@ -1,6 +1,6 @@
-"""Two ways to compute one thing, side by side: alternating rounds, peak memory of each, and whether they agree.
+"""One thing computed in several ways, side by side: alternating rounds, peak memory of each, and whether they agree.
 
-A benchmark is a `Case`: a name and a function that builds its two sides. Time and memory are never asserted, agreement
+A benchmark is a `Case`: a name and a function that builds its sides. Time and memory are never asserted, agreement
 always is.
 """
 
@@ -10,71 +10,80 @@ import multiprocessing
 import re
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
 
-SIDES = ("ours", "theirs")
+OURS = "ours"
+ROUNDS = 5
 PRODUCT = 1024  # side of the matrices whose product gives the machine's speed
 
 
 @dataclass(frozen=True)
-class Sides:
-    """The two sides of a case, ready to be called over and over.
+class Other:
+    """What a user would otherwise write.
 
     Args:
-        ours, theirs: return a result that `error` understands.
-        error: of both results, the difference that `bound` limits.
+        name: what it is, and what of the work it does where that is a part.
+        run: returns a result that `error` understands.
+        error: of our result and this one, the difference that is limited.
+        share: of the work that one call of ours does, the part that one call of `run` does.
+        note: what a reader of its row must know.
+    """
+
+    name: str
+    run: Callable[[], Any]
+    error: Callable[[Any, Any], float]
+    share: float = 1.0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The sides of a case, ready to be called over and over.
+
+    Args:
+        ours: returns a result that the others' `error` understands.
+        bound: of every `error`.
         flops: floating-point operations that cannot be avoided in one call of `ours`, if they are what takes time.
         count: what the times are divided by before they are stated, such as the steps of a call.
-        share: of the work that one call of `ours` does, the part that one call of `theirs` does.
+        note: what a reader of the case must know.
     """
 
     ours: Callable[[], Any]
-    theirs: Callable[[], Any]
-    error: Callable[[Any, Any], float]
+    others: Sequence[Other]
     bound: float
     flops: float | None = None
     count: int = 1
-    share: float = 1.0
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table.
+    """What is computed, and by what.
 
     Args:
-        group, name: under which heading, and what is computed.
-        other: what the other side is.
-        build: f(folder, quick) -> sides, a module's function or a partial of one, as another process calls it too.
+        group, name: under which heading of the table, and what is computed.
+        build: f(folder, quick) -> sides, a module's function or a partial of one, as other processes call it too.
             `folder` keeps files between calls; `quick` asks for tiny sizes, to try the benchmark itself.
         unit: one of the `count` in a call.
-        notes: what a reader of the row must know.
-        needs: a module that is not in the project's own environment.
     """
 
     group: str
     name: str
-    other: str
     build: Callable[[Path, bool], Sides]
     unit: str = "call"
-    notes: tuple[str, ...] = field(default=())
-    needs: str = ""
-
-    @property
-    def id(self) -> str:
-        return re.sub(r"[^a-z0-9]+", "-", f"{self.name} {re.split('[,;(]', self.other)[0]}".lower()).strip("-")
 
 
 def call(sides: Sides, side: str):
-    """One call of a side, under the settings that its user would have: deterministic algorithms are the workflow's."""
-    torch.use_deterministic_algorithms(side == "ours")
+    """One call of a side, `ours` or another's name, with the settings that its user would have."""
+    torch.use_deterministic_algorithms(side == OURS)  # as `training.set_up` has it
     torch.utils.deterministic.fill_uninitialized_memory = False
-    return getattr(sides, side)()
+    return sides.ours() if side == OURS else next(other for other in sides.others if other.name == side).run()
 
 
 def set_threads(threads: int) -> None:
@@ -97,43 +106,51 @@ def product_speed() -> float:
 def measure(case: Case, benchmark, folder: Path, quick: bool, threads: int) -> None:
     """Runs a case and leaves all that the table needs in `benchmark.extra_info`.
 
-    `benchmark` (pytest-benchmark) times our side; before each of its rounds the other side and the matrix product
-    have their turn, so that what else the machine does meets all three alike.
+    `benchmark` (pytest-benchmark) times our side; before each of its rounds every other side and the matrix product
+    have their turn, so that what else the machine does meets all alike.
     """
-    rounds = 1 if quick else 5
     set_threads(threads)
     sides = case.build(folder, quick)
-    error = sides.error(call(sides, "ours"), call(sides, "theirs"))  # the warm-up of both
-    assert error <= sides.bound, f"the sides differ by {error:.3g}, allowed are {sides.bound:.3g}"
+    ours = call(sides, OURS)  # these calls are the warm-up as well
+    errors = {other.name: other.error(ours, call(sides, other.name)) for other in sides.others}
+    for name, error in errors.items():
+        assert error <= sides.bound, f"{name}: differs by {error:.3g}, allowed are {sides.bound:.3g}"
 
-    theirs, speeds = [], []
+    seconds = {other.name: [] for other in sides.others}
+    speeds = []
 
     def others_turn():
         speeds.append(product_speed())
-        gc.collect()
-        start = time.perf_counter()
-        call(sides, "theirs")
-        theirs.append((time.perf_counter() - start) / sides.share)
+        for other in sides.others:
+            gc.collect()
+            start = time.perf_counter()
+            call(sides, other.name)
+            seconds[other.name].append((time.perf_counter() - start) / other.share)
         gc.collect()
 
-    benchmark.pedantic(call, (sides, "ours"), setup=others_turn, rounds=rounds, iterations=1)
+    benchmark.pedantic(call, (sides, OURS), setup=others_turn, rounds=1 if quick else ROUNDS, iterations=1)
     benchmark.extra_info |= {
         "group": case.group,
         "name": case.name,
-        "other": case.other,
         "unit": case.unit,
-        "notes": list(case.notes),
         "count": sides.count,
-        "share": sides.share,
-        "ours": list(benchmark.stats.stats.data),
-        "theirs": theirs,
+        "seconds": list(benchmark.stats.stats.data),
+        "bytes": peak_memory(case, OURS, folder, quick, threads),
         "flops": sides.flops,
         "speed": statistics.median(speeds),
-        "error": error,
         "bound": sides.bound,
+        "notes": [note for note in (sides.note, *(other.note for other in sides.others)) if note],
+        "others": [
+            {
+                "name": other.name,
+                "seconds": seconds[other.name],
+                "bytes": peak_memory(case, other.name, folder, quick, threads),
+                "error": errors[other.name],
+            }
+            for other in sides.others
+        ],
         "threads": threads,
         "quick": quick,
-        "bytes": {side: peak_memory(case, side, folder, quick, threads) for side in SIDES},
     }
 
 
@@ -141,7 +158,7 @@ def peak_memory(case: Case, side: str, folder: Path, quick: bool, threads: int) 
     """Bytes by which one call of a side raises the resident memory of a fresh process, at its highest.
 
     The process is one of its own for each side, so that no memory freed before can be used again unseen. It first calls
-    the side at tiny sizes: code that is loaded on the way does not count, nor what both sides are given.
+    the side at tiny sizes: code that is loaded on the way does not count, nor does what all sides are given.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch"])
@@ -152,7 +169,7 @@ def peak_memory(case: Case, side: str, folder: Path, quick: bool, threads: int) 
     try:
         return receiver.recv()
     except EOFError:
-        raise RuntimeError(f"{case.id}: the process that measures the memory of {side} died") from None
+        raise RuntimeError(f"{case.name}: the process that measures the memory of {side} died") from None
     finally:
         process.join()
 

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 METHOD = """\
-Both sides get the same input in the same process and take turns (other side, ours, other side, …) with one round of \
-each before to warm up. *Time* is the median of the rounds, divided by the number of units in a call; *ratio* is the \
+All sides get the same input in the same process and take turns (each other side, ours, each other side, …), after one \
+call of each to warm up. *Time* is the median of the rounds, divided by the number of units in a call; *ratio* is the \
 other side's time over ours, in brackets the smallest and largest ratio of a single round. Where the other side does \
 a part of the work, its time is multiplied accordingly and the row says so. *Memory* is by how much one call raises \
 the resident memory of a fresh process at its highest (VmHWM of Linux, after a call at tiny sizes that loads the code; \
-pages of mapped files count, the input does not, an extrapolated side's is that of its part). *Limit* is our time over \
+pages of mapped files count, the input does not; an extrapolated side's is that of its part). *Limit* is our time over \
 what the necessary floating-point operations would take at the speed of a float32 product of two 1024 x 1024 matrices, \
 measured in every round: 1 would be perfect. *Difference* is between the two sides' results, or from a computation in \
 higher precision where a note says so; the run fails where it exceeds the bound. In training it is the largest \
@@ -34,7 +34,7 @@ def table(measured: dict) -> str:
     for group in dict.fromkeys(row["group"] for row in rows):
         members = [row for row in rows if row["group"] == group]
         lines += [f"## {group}", "", _line(HEAD), _line(["---"] * 2 + ["---:"] * (len(HEAD) - 2))]
-        lines += [_line(_cells(row)) for row in members] + [""]
+        lines += [_line(_cells(row, other)) for row in members for other in row["others"]] + [""]
         notes = dict.fromkeys(note for row in members for note in row["notes"])
         lines += [f"- {note}" for note in notes] + ([""] if notes else [])
     return "\n".join(lines).rstrip() + "\n"
@@ -53,27 +53,27 @@ def _machine(measured: dict, rows: list[dict]) -> list[str]:
         f"({_digits(min(speeds))} to {_digits(max(speeds))} over the rows)",
         f"- load average when it ended: {measured['load']:.1f} (its own part is about the number of threads)",
         f"- Python {machine['python_version']}, {packages}",
-        f"- {measured['datetime'][:10]}, commit {commit['id'][:10]}{changed}, {len(rows[0]['ours'])} round(s)",
+        f"- {measured['datetime'][:10]}, commit {commit['id'][:10]}{changed}, {len(rows[0]['seconds'])} round(s)",
     ]
 
 
-def _cells(row: dict) -> list[str]:
-    ours, theirs = (statistics.median(row[side]) for side in ("ours", "theirs"))
-    single = [t / o for t, o in zip(row["theirs"], row["ours"], strict=True)]
+def _cells(row: dict, other: dict) -> list[str]:
+    ours, theirs = (statistics.median(side["seconds"]) for side in (row, other))
+    single = [t / o for t, o in zip(other["seconds"], row["seconds"], strict=True)]
     unit = "" if row["unit"] == "call" else f" / {row['unit']}"
     return [
         row["name"],
-        row["other"],
-        _seconds(ours / row["count"]) + unit,
-        _seconds(theirs / row["count"]) + unit,
+        other["name"],
+        _time(ours / row["count"]) + unit,
+        _time(theirs / row["count"]) + unit,
         f"**{_digits(theirs / ours)}** ({_digits(min(single))}–{_digits(max(single))})",
-        *(f"{_digits(row['bytes'][side] / 2**20)} MiB" for side in ("ours", "theirs")),
+        *(f"{_digits(side['bytes'] / 2**20)} MiB" for side in (row, other)),
         _digits(ours * row["speed"] / row["flops"]) if row["flops"] else "",
-        f"{row['error']:.1g} ({row['bound']:.0e})" if row["bound"] else f"{row['error']:g} (0)",
+        f"{other['error']:.1g} ({row['bound']:g})",
     ]
 
 
-def _seconds(value: float) -> str:
+def _time(value: float) -> str:
     return f"{_digits(value)} s" if value >= 1 else f"{_digits(value * 1e3)} ms"
 
 

@@ -57,6 +57,9 @@ def mnist_root() -> Path | None:
     return next((Path(root) for root in roots if root and (Path(root) / "MNIST" / "raw").exists()), None)
 
 
+MNIST = "MNIST" if mnist_root() else "random images of MNIST's shape"
+
+
 def _prepared(folder: Path, source: str, root: Path | None = None) -> Data:
     path = folder / f"{source}.safetensors"
     if not path.exists():

@@ -6,7 +6,7 @@ import torch
 
 import helpers
 from benchmarks import report, rivals, setups
-from benchmarks.comparison import Sides, call, peak_of, relative
+from benchmarks.comparison import OURS, Other, Sides, call, peak_of, relative
 from twophase import ntk
 
 
@@ -21,20 +21,17 @@ def row(**changes) -> dict:
     plain = {
         "group": "Kernel",
         "name": "net",
-        "other": "loop",
         "unit": "step",
         "notes": ["a note"],
         "count": 10,
-        "share": 1.0,
-        "ours": [1.0, 2.0, 4.0],
-        "theirs": [6.0, 8.0, 8.0],
+        "seconds": [1.0, 2.0, 4.0],
+        "bytes": 3 << 20,
         "flops": 4e9,
         "speed": 8e9,
-        "error": 2e-7,
         "bound": 1e-5,
+        "others": [{"name": "loop", "seconds": [6.0, 8.0, 8.0], "bytes": 1 << 31, "error": 2e-7}],
         "threads": 1,
         "quick": False,
-        "bytes": {"ours": 3 << 20, "theirs": 1 << 31},
     }
     return plain | changes
 
@@ -81,9 +78,9 @@ def test_peak_counts_what_is_freed_again_and_not_what_was_there():
 
 def test_only_our_side_runs_deterministic_algorithms():
     enabled = torch.are_deterministic_algorithms_enabled
-    sides = Sides(enabled, enabled, relative, 0.0)
-    assert call(sides, "ours")
-    assert not call(sides, "theirs")
+    sides = Sides(enabled, [Other("loop", enabled, relative)], 0.0)
+    assert call(sides, OURS)
+    assert not call(sides, "loop")
 
 
 def test_the_other_kernels_are_the_same_kernel():
