@@ -1,5 +1,6 @@
 # make figures   set up, run the embedded example, write the report
 # make test      set up, lint, run the tests
+# make bench     compare the speed with what one would otherwise write, 15 minutes; QUICK=1 only tries it
 # make clean     remove the environment (results stay)
 
 PYTHON ?= python3
@@ -7,8 +8,11 @@ CORES ?= all
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# One thread for each side: a workflow's job has one, and several jobs share a machine better than one job's threads.
+THREADS ?= 1
+BENCHMARKS := results/benchmarks$(if $(QUICK),-quick)
 
-.PHONY: figures test lint clean setup
+.PHONY: figures test bench lint clean setup
 .DEFAULT_GOAL := figures
 
 figures: $(READY)
@@ -29,6 +33,15 @@ test: lint
 	$(BIN)/python -m pytest -n 2
 	@echo
 	@echo "All tests passed. What they check: tests/, one file for each module and each part of the workflow."
+
+# A package of envs/bench.lock that cannot be installed costs its rows, not the run.
+bench: $(READY)
+	-$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -r envs/bench.lock
+	mkdir -p results
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest tests/benchmarks/bench_speed.py -rs \
+		--benchmark-columns=median,rounds --bench-threads=$(THREADS) $(if $(QUICK),--quick) \
+		--benchmark-json=$(BENCHMARKS).json
+	$(BIN)/python tests/benchmarks/report.py $(BENCHMARKS).json $(BENCHMARKS).md
 
 setup: $(READY)
 

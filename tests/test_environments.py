@@ -25,17 +25,20 @@ def lines(path: Path) -> list[str]:
 
 LOCK = REPOSITORY / "envs" / "requirements.lock"
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+BENCH = REPOSITORY / "envs" / "bench.lock"
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 
 
-def pinned() -> dict[str, str]:
-    return {plain(name): version for name, version in (line.split("==") for line in lines(LOCK))}
+def pinned(*paths: Path) -> dict[str, str]:
+    return {plain(name): version for path in paths or (LOCK,) for name, version in (x.split("==") for x in lines(path))}
 
 
-def test_lock_pins_every_package_once():
-    for line in lines(LOCK):
+def test_locks_pin_every_package_once():
+    """Benchmarks add packages to the environment and replace none."""
+    every = [*lines(LOCK), *lines(BENCH)]
+    for line in every:
         assert re.fullmatch(r"[\w.-]+==\d[\w.!+]*", line), line
-    assert len(pinned()) == len(lines(LOCK))
+    assert len(pinned(LOCK, BENCH)) == len(every)
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.name)
@@ -59,7 +62,9 @@ def test_every_dependency_is_in_the_lock():
 
 
 @pytest.mark.parametrize(
-    "path", [LOCK, *ENVIRONMENTS, REPOSITORY / "pyproject.toml", REPOSITORY / "Makefile"], ids=lambda path: path.name
+    "path",
+    [LOCK, BENCH, *ENVIRONMENTS, REPOSITORY / "pyproject.toml", REPOSITORY / "Makefile"],
+    ids=lambda path: path.name,
 )
 def test_no_index_is_named(path):
     """Which index packages come from is for whoever installs them to say."""
