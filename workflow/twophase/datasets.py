@@ -32,6 +32,11 @@ TEST_SIZES = {
     "cifar100": 10_000,
     "svhn": 26_032,
 }
+IMAGES = {  # channels, height, width
+    "digits": (1, 8, 8),
+    **dict.fromkeys(("mnist", "fashionmnist", "kmnist"), (1, 28, 28)),
+    **dict.fromkeys(("cifar10", "cifar100", "svhn"), (3, 32, 32)),
+}
 NUM_CLASSES = {name: 100 if name == "cifar100" else 10 for name in TRAIN_SIZES}
 SOURCES = (*TRAIN_SIZES, "imagefolder")
 DEFAULT_ROOT = "data"
