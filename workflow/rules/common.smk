@@ -15,7 +15,7 @@ from snakemake.utils import update_config
 
 from twophase import estimate, grids, plan
 from twophase.code import code_digest
-from twophase.config import resolve, uses_gpu
+from twophase.config import resolve
 from twophase.errors import UserError
 
 # The example is used where no config is given. Not a `configfile:` directive, which would mix it into one that is.
@@ -87,7 +87,7 @@ def machine_cores(wildcards):
 
 def gpus(wildcards):
     """One GPU for a job that will use one."""
-    return int(uses_gpu(of("training", "device")(wildcards)))
+    return int(plan.uses_gpu(of("training", "device")(wildcards)))
 
 
 def request(rule, resource):

@@ -4,6 +4,8 @@ Every measurement is made by several processes at once, as many as a run will ke
 and two busy ones can each take 1.7 times as long as one alone.
 """
 
+import contextlib
+import importlib
 import json
 import math
 import os
@@ -365,11 +367,9 @@ def _figures(task: Mapping, began: float) -> dict:
 
 
 def _import_snakemake() -> None:
-    """What Snakemake puts before a script loads this much."""
-    try:
-        from snakemake import script  # noqa: F401
-    except ImportError:
-        return
+    """What Snakemake puts before a script loads this much, if it is there to be loaded."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("snakemake.script")
 
 
 if __name__ == "__main__":

@@ -18,8 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from twophase import datasets, layout, model_names, plan, storage
-from twophase.config import uses_gpu
+from twophase import layout, model_names, plan, sources, storage
 from twophase.errors import UserError
 
 MIB = 2**20
@@ -82,12 +81,12 @@ def shape(dataset: Mapping, path_to_data: str | Path | None) -> dict | None:
         None where the file would be needed and is not there.
     """
     source = dataset["source"]
-    if source in datasets.IMAGES:
-        channels, *size = datasets.IMAGES[source]
+    if source in sources.IMAGES:
+        channels, *size = sources.IMAGES[source]
         image = (channels, *([dataset["resize"]] * 2 if dataset["resize"] else size))
-        train = dataset["train_size"] or datasets.TRAIN_SIZES[source]
-        test = dataset["test_size"] or datasets.TEST_SIZES[source]
-        return {"image": list(image), "classes": datasets.NUM_CLASSES[source], "train": train, "test": test}
+        train = dataset["train_size"] or sources.TRAIN_SIZES[source]
+        test = dataset["test_size"] or sources.TEST_SIZES[source]
+        return {"image": list(image), "classes": sources.NUM_CLASSES[source], "train": train, "test": test}
     if path_to_data is None or not Path(path_to_data).exists():
         return None
     with storage.open_tensors(path_to_data) as file:
@@ -397,7 +396,7 @@ def costs(config: Mapping, calibration: Mapping[str, Mapping]) -> list[Cost]:
                 job.needs,
                 done.seconds(measured["units"]),
                 training["threads"] if heavy else 1,
-                int(heavy and uses_gpu(training["device"])),
+                int(heavy and plan.uses_gpu(training["device"])),
                 measured["memory"][done.peak] + done.held / MIB,
                 done.disk / MIB,
             )

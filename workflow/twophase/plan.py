@@ -5,6 +5,7 @@ The rules ask this module how experiments are cut into jobs, so that what is pla
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from twophase import grids
 
@@ -67,6 +68,11 @@ def estimators(experiment: Mapping) -> list[str]:
     """The families of estimates that an experiment has the tables for."""
     chaos, steps = experiment["chaos"]["t0"], experiment["cone"]["dt"]
     return [*(["chaos"] if chaos else []), *(["kernel", "parameters"] if steps else [])]
+
+
+def uses_gpu(device: str) -> bool:
+    """Whether a job with this `training.device` will run on a GPU of this machine, found out without torch."""
+    return device == "cuda" or (device == "auto" and Path("/dev/nvidia0").exists())
 
 
 @dataclass(frozen=True)
