@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from twophase import storage
+from twophase import plan, storage
 from twophase.data import content_digest
 from twophase.errors import UserError
 
@@ -49,7 +49,9 @@ def measure(abouts: Mapping[str, Mapping], cores: int) -> dict:
     for name, about in abouts.items():
         with tempfile.TemporaryDirectory() as folder:
             write_data(Path(folder) / "data.safetensors", about["shape"])
-            copies = max(1, cores // about["training"]["threads"])
+            training = about["training"]
+            # Jobs take turns on a GPU.
+            copies = 1 if plan.uses_gpu(training["device"]) else max(1, cores // training["threads"])
             torch = once("torch", about, folder, copies, "model", "training", "shape", "kernel", "barrier")
             about = about | {"parameters": torch["sizes"]["parameters"]}
             parts = [torch, once("tables", about, folder, cores, "parameters", "phases")]

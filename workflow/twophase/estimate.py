@@ -30,8 +30,8 @@ FIGURE = 300_000  # bytes of a PDF and a PNG, on the large side
 ROW = 40  # bytes of a row of a table, on the large side
 TABLE = 8_000  # bytes of an empty table with its metadata
 
-# Requests of a job: what is estimated, times the margin; where nothing was measured, bounds that suffice for all
-# settings of both papers (memory in MiB, on top of the states and vectors that a job holds; minutes).
+# Requests of a job: what is estimated, times the margin; where nothing was measured, guesses on the large
+# side (memory in MiB, on top of the states and vectors that a job holds; minutes).
 MARGIN = {"memory": 1.5, "runtime": 3, "disk": 1.2}
 BOUNDS = {
     "dataset": (4000, 60),
