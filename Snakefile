@@ -17,6 +17,7 @@ include: "workflow/rules/cone.smk"  # kernels, linearized runs
 include: "workflow/rules/pairs.smk"  # C, S, B, D of all pairs of checkpoints, block by block
 include: "workflow/rules/phases.smk"  # inflection points, cone width, planes
 include: "workflow/rules/figures.smk"  # one rule, and one target, for each figure
+include: "workflow/rules/estimate.smk"  # what a run will cost, before it starts
 
 
 rule all:

@@ -90,31 +90,38 @@ def test_comments_docstrings_and_layout_change_nothing(untouched, sources):
 
 
 FIGURES = {name for name in ALL if re.fullmatch(r"w?fig\d", name)}
-TRAINING = {"trajectory", "predictions", "forks", "kernels", "linearized", "block_B", "fork_barriers"}
+MEASURING = {"calibration", "scaling"}
+TRAINING = {"trajectory", "predictions", "forks", "kernels", "linearized", "block_B", "fork_barriers", *MEASURING}
+PLANNING = {"calibration", "estimate"}
 USERS = {  # module: the scripts whose results it can change
-    "metrics": {"block_C", "block_S", "block_D", "chaos", "cone", "plane"},
-    "vectors": {"block_C", "block_S", "chaos", "cone", "plane"},
-    "phases": {"inflection"},
+    "metrics": {"block_C", "block_S", "block_D", "chaos", "cone", "plane", *MEASURING},
+    "vectors": {"block_C", "block_S", "chaos", "cone", "plane", *MEASURING},
+    "phases": {"inflection", *MEASURING},
     "perturbation": {"forks"},
     "forks": {"forks"},
-    "linearized": {"linearized"},
-    "ntk": {"kernels"},
-    "barrier": {"block_B", "fork_barriers"},
+    "linearized": {"linearized", *MEASURING},
+    "ntk": {"kernels", *MEASURING},
+    "barrier": {"block_B", "fork_barriers", *MEASURING},
     "noise": TRAINING,
     "training": TRAINING,
     "models": TRAINING,
-    "model_names": TRAINING,
+    "model_names": {*TRAINING, *PLANNING},
     "data": {*TRAINING, "dataset"},
-    "evaluation": {"predictions", "linearized", "block_B", "fork_barriers"},
+    "evaluation": {"predictions", "linearized", "block_B", "fork_barriers", *MEASURING},
     "datasets": {"dataset"},
     "imagefolder": {"dataset"},
     "torchvision_sets": {"dataset"},
     "torchvision_ops": {*TRAINING, "dataset"},
-    "figures": FIGURES,
-    "tables": {*FIGURES, "phases"},
+    "figures": {*FIGURES, *MEASURING, "scaling_figure"},
+    "tables": {*FIGURES, *MEASURING, "phases"},
     "layout": {*ALL} - {"dataset", "grid", "inflection", "phases"},
     "config": set(),
-    "grids": set(),
+    "sources": {"dataset", *PLANNING},
+    "grids": {*PLANNING, "scaling"},
+    "plan": {*PLANNING, "scaling"},
+    "estimate": PLANNING,
+    "calibration": MEASURING,
+    "scaling": {"scaling"},
 }
 
 
@@ -144,14 +151,14 @@ def test_a_new_import_brings_in_its_module(sources):
     sources("twophase/vectors.py", lambda text: text.replace("import storage", "import grids, storage"))
     before = digests()
     sources("twophase/grids.py", lambda text: text + "\nEDITED = 1\n")
-    assert changed(before) == USERS["vectors"]
+    assert changed(before) == USERS["vectors"] | USERS["grids"]
 
 
 def test_imports_within_functions_count(sources):
     sources("twophase/vectors.py", lambda text: text + "\n\ndef late():\n    from twophase.grids import chunks\n")
     before = digests()
     sources("twophase/grids.py", lambda text: text + "\nEDITED = 1\n")
-    assert changed(before) == USERS["vectors"]
+    assert changed(before) == USERS["vectors"] | USERS["grids"]
 
 
 def test_a_function_may_lose_its_docstring_or_be_nothing_else(sources):
@@ -199,6 +206,7 @@ def rules_by_environment():
 
 
 LIGHT = {"block_C", "block_S", "block_D", "grid", "chaos", "switches", "cone", "plane", "inflection", "phases"}
+LIGHT |= {"estimate", "scaling_figure"}
 
 
 def test_rules_without_torch_are_those_of_the_small_environment():
@@ -215,7 +223,7 @@ def test_scripts_of_pairs_gathering_and_figures_need_no_torch(scripts):
 
 
 def test_planning_a_workflow_needs_neither_torch_nor_pandas():
-    names = ["errors", "grids", "code", "model_names", "config"]
+    names = ["errors", "grids", "code", "model_names", "config", "plan", "estimate"]
     imports_in_turn([f"twophase.{name}" for name in names], ["torch", "torchvision", "pandas", "matplotlib"])
 
 
@@ -224,6 +232,7 @@ def test_modules_that_compute_without_torch_do_not_load_it():
     torch_free = [
         *("errors", "storage", "grids", "layout", "noise", "perturbation", "metrics", "vectors", "progress", "job"),
         *("code", "data", "datasets", "imagefolder", "torchvision_sets", "torchvision_ops", "model_names", "config"),
+        *("plan", "estimate", "calibration", "scaling"),
     ]
     imports_in_turn([f"twophase.{name}" for name in torch_free], ["torch", "torchvision"])
 

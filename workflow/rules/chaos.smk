@@ -12,8 +12,9 @@ rule forks:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=request("forks", "mem_mb"),
+        runtime=request("forks", "runtime"),
+        disk_mb=request("forks", "disk_mb"),
         gpu=gpus,
     params:
         model=of("model"),
@@ -47,8 +48,9 @@ rule fork_barriers:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=request("fork_barriers", "mem_mb"),
+        runtime=request("fork_barriers", "runtime"),
+        disk_mb=request("fork_barriers", "disk_mb"),
         gpu=gpus,
     params:
         model=of("model"),
@@ -81,8 +83,9 @@ rule chaos:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=request("chaos", "mem_mb"),
+        runtime=request("chaos", "runtime"),
+        disk_mb=request("chaos", "disk_mb"),
     params:
         code=code_digest("chaos"),
     script:

@@ -13,9 +13,9 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from twophase import grids
+from twophase import estimate, grids, plan
 from twophase.code import code_digest
-from twophase.config import resolve, uses_gpu
+from twophase.config import resolve
 from twophase.errors import UserError
 
 # The example is used where no config is given. Not a `configfile:` directive, which would mix it into one that is.
@@ -28,10 +28,10 @@ except UserError as error:
     raise WorkflowError(f"In the config: {error}") from None
 
 RESULTS = config["results"]
+CALIBRATION = f"{RESULTS}/calibration.json"  # what `snakemake estimate` measured
+REQUESTS = estimate.Requests(config, CALIBRATION)
 RUN = f"{RESULTS}/{{experiment}}/seed{{seed}}"
 EXPERIMENTS = config["experiments"]
-METRICS = {"C": "pairs", "D": "pairs", "B": "barrier", "S": "kernel"}  # metric: part of the config with its grid
-ESTIMATORS = {"chaos": "chaos", "kernel": "S", "parameters": "C"}  # family of estimates: the table it is made from
 
 
 wildcard_constraints:
@@ -42,8 +42,8 @@ wildcard_constraints:
     bi=r"\d+",
     bj=r"\d+",
     run=r"trajectory|forks/\d+",
-    metric="|".join(METRICS),
-    estimator="|".join(ESTIMATORS),
+    metric="|".join(plan.METRICS),
+    estimator="|".join(plan.ESTIMATORS),
 
 
 def of(*keys):
@@ -85,9 +85,23 @@ def image_folder(wildcards):
     return os.path.expanduser(dataset["root"]) if dataset["source"] == "imagefolder" else []
 
 
+def machine_cores(wildcards):
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
 def gpus(wildcards):
     """One GPU for a job that will use one."""
-    return int(uses_gpu(of("training", "device")(wildcards)))
+    return int(plan.uses_gpu(of("training", "device")(wildcards)))
+
+
+def request(rule, resource):
+    """A resource of a rule's jobs as `estimate` reckons it: `mem_mb`, `runtime` (minutes) or `disk_mb`."""
+
+    def value(wildcards):
+        return REQUESTS.of(rule, wildcards)[resource]
+
+    return value
 
 
 def torch_threads(wildcards):
@@ -98,19 +112,15 @@ def torch_threads(wildcards):
 
 
 def fork_blocks(experiment):
-    chaos = EXPERIMENTS[experiment]["chaos"]
-    return grids.chunks(chaos["t0"], chaos["t0_per_job"])
+    return plan.fork_blocks(EXPERIMENTS[experiment])
 
 
 def switch_blocks(experiment):
-    linearized = EXPERIMENTS[experiment]["linearized"]
-    return grids.chunks(linearized["switch"], linearized["switches_per_job"])
+    return plan.switch_blocks(EXPERIMENTS[experiment])
 
 
 def metric_blocks(experiment, metric):
-    part = EXPERIMENTS[experiment][METRICS[metric]]
-    size = part["block"] if metric == "B" else EXPERIMENTS[experiment]["pairs"]["block"]
-    return grids.chunks(part["grid"], size)
+    return plan.metric_blocks(EXPERIMENTS[experiment], metric)
 
 
 def block_t0s(wildcards):
@@ -146,33 +156,16 @@ def over_blocks(pattern, blocks):
 
 
 def kernel_steps(wildcards):
-    """The iterations of a run at which the kernel is needed: for the grid S, and where forks are compared."""
-    experiment = EXPERIMENTS[wildcards.experiment]
-    compared = set(experiment["chaos"]["t1"]) if experiment["chaos"]["t0"] else set()
-    return sorted(compared if wildcards.run != "trajectory" else compared | set(experiment["kernel"]["grid"]))
+    """A param: the iterations of a run at which the kernel is needed."""
+    return plan.kernel_steps(EXPERIMENTS[wildcards.experiment], wildcards.run)
 
 
 # What a figure shows ------------------------------------------------------------------------------------------------
 
 
-NEEDS = {  # figure: what its experiments must have, beside not being a counterexample
-    "fig1": lambda e: e["chaos"]["t0"],
-    "fig2": lambda e: e["chaos"]["t0"],
-    "fig3": lambda e: e["chaos"]["t0"],
-    "fig4": lambda e: True,
-    "fig5": lambda e: e["cone"]["tau"] and e["cone"]["dt"],
-    "fig6": lambda e: e["linearized"]["switch"],
-    "wfig1": lambda e: e["cone"]["dt"],
-    "wfig2": lambda e: e["cone"]["tau"] and e["linearized"]["switch"],
-}
-FIGURES = [*NEEDS, "wfig3"]
-
-
 def shown(figure):
     """Names of the experiments that are rows of `figure`, in the order of the config."""
-    if figure == "wfig3":
-        return [name for name, e in EXPERIMENTS.items() if e["counterexample"] and e["cone"]["tau"] and e["cone"]["dt"]]
-    return [name for name, e in EXPERIMENTS.items() if not e["counterexample"] and NEEDS[figure](e)]
+    return plan.shown(EXPERIMENTS, figure)
 
 
 def titles(figure):
@@ -181,7 +174,7 @@ def titles(figure):
 
 def style(figure):
     """A param: how `figure` looks, its own settings over those of all."""
-    common = {key: value for key, value in config["figures"].items() if key not in FIGURES}
+    common = {key: value for key, value in config["figures"].items() if key not in plan.FIGURES}
     return common | config["figures"].get(figure, {})
 
 
@@ -200,8 +193,7 @@ def tables(figure, name):
 
 def estimators(experiment):
     """The families of estimates that an experiment has the tables for."""
-    part = EXPERIMENTS[experiment]
-    return [*(["chaos"] if part["chaos"]["t0"] else []), *(["kernel", "parameters"] if part["cone"]["dt"] else [])]
+    return plan.estimators(EXPERIMENTS[experiment])
 
 
 def estimates(figure, family):
@@ -215,7 +207,7 @@ def all_estimates(wildcards):
 
 
 def estimator_tables(wildcards):
-    table = ESTIMATORS[wildcards.estimator]
+    table = plan.ESTIMATORS[wildcards.estimator]
     seeds = EXPERIMENTS[wildcards.experiment]["seeds"]
     return [f"{RESULTS}/{wildcards.experiment}/seed{s}/{table}.parquet" for s in seeds]
 
@@ -238,13 +230,13 @@ def drops(figure):
 
 
 def every_figure(wildcards):
-    return [f"{RESULTS}/figures/{name}.{kind}" for name in FIGURES if shown(name) for kind in ("pdf", "png")]
+    return [f"{RESULTS}/figures/{name}.{kind}" for name in plan.FIGURES if shown(name) for kind in ("pdf", "png")]
 
 
 def every_table(wildcards):
     """Grids of every experiment and seed, the control, and all estimates; of a counterexample, what its figure needs."""
     names = {}
     for name, e in EXPERIMENTS.items():
-        names[name] = ["S"] if e["counterexample"] else [*METRICS, *(["control"] if e["chaos"]["t0"] else [])]
+        names[name] = ["S"] if e["counterexample"] else [*plan.METRICS, *(["control"] if e["chaos"]["t0"] else [])]
     tables = [f"{RESULTS}/{e}/seed{s}/{n}.parquet" for e in names for s in EXPERIMENTS[e]["seeds"] for n in names[e]]
     return [*tables, *([f"{RESULTS}/phases.parquet"] if all_estimates(wildcards) else [])]

@@ -12,8 +12,9 @@ rule kernels:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=request("kernels", "mem_mb"),
+        runtime=request("kernels", "runtime"),
+        disk_mb=request("kernels", "disk_mb"),
         gpu=gpus,
     params:
         model=of("model"),
@@ -42,8 +43,9 @@ rule linearized:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        mem_mb=request("linearized", "mem_mb"),
+        runtime=request("linearized", "runtime"),
+        disk_mb=request("linearized", "disk_mb"),
         gpu=gpus,
     params:
         model=of("model"),
@@ -71,8 +73,9 @@ rule switches:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("switches", "mem_mb"),
+        runtime=request("switches", "runtime"),
+        disk_mb=request("switches", "disk_mb"),
     params:
         code=code_digest("switches"),
     script:
@@ -92,8 +95,9 @@ rule cone:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=request("cone", "mem_mb"),
+        runtime=request("cone", "runtime"),
+        disk_mb=request("cone", "disk_mb"),
     params:
         steps=of("kernel", "grid"),
         code=code_digest("cone"),

@@ -11,8 +11,9 @@ rule dataset:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=request("dataset", "mem_mb"),
+        runtime=request("dataset", "runtime"),
+        disk_mb=request("dataset", "disk_mb"),
     params:
         source=lambda w: config["datasets"][w.dataset]["source"],
         root=lambda w: config["datasets"][w.dataset]["root"],

@@ -19,8 +19,9 @@ rule fig1:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("fig1", "mem_mb"),
+        runtime=request("fig1", "runtime"),
+        disk_mb=request("fig1", "disk_mb"),
     params:
         titles=titles("fig1"),
         style=style("fig1"),
@@ -49,8 +50,9 @@ rule fig2:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("fig2", "mem_mb"),
+        runtime=request("fig2", "runtime"),
+        disk_mb=request("fig2", "disk_mb"),
     params:
         titles=titles("fig2"),
         drops=drops("fig2"),
@@ -83,8 +85,9 @@ rule fig3:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("fig3", "mem_mb"),
+        runtime=request("fig3", "runtime"),
+        disk_mb=request("fig3", "disk_mb"),
     params:
         titles=titles("fig3"),
         style=style("fig3"),
@@ -113,8 +116,9 @@ rule fig4:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("fig4", "mem_mb"),
+        runtime=request("fig4", "runtime"),
+        disk_mb=request("fig4", "disk_mb"),
     params:
         titles=titles("fig4"),
         drops=drops("fig4"),
@@ -145,8 +149,9 @@ rule fig5:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("fig5", "mem_mb"),
+        runtime=request("fig5", "runtime"),
+        disk_mb=request("fig5", "disk_mb"),
     params:
         titles=titles("fig5"),
         taus=each("fig5", "cone", "tau"),
@@ -179,8 +184,9 @@ rule fig6:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("fig6", "mem_mb"),
+        runtime=request("fig6", "runtime"),
+        disk_mb=request("fig6", "disk_mb"),
     params:
         titles=titles("fig6"),
         ends=each("fig6", "linearized", "until"),
@@ -210,8 +216,9 @@ rule wfig1:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("wfig1", "mem_mb"),
+        runtime=request("wfig1", "runtime"),
+        disk_mb=request("wfig1", "disk_mb"),
     params:
         titles=titles("wfig1"),
         dts=each("wfig1", "cone", "dt"),
@@ -243,8 +250,9 @@ rule wfig2:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("wfig2", "mem_mb"),
+        runtime=request("wfig2", "runtime"),
+        disk_mb=request("wfig2", "disk_mb"),
     params:
         titles=titles("wfig2"),
         taus=each("wfig2", "cone", "tau"),
@@ -274,8 +282,9 @@ rule wfig3:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("wfig3", "mem_mb"),
+        runtime=request("wfig3", "runtime"),
+        disk_mb=request("wfig3", "disk_mb"),
     params:
         titles=titles("wfig3"),
         taus=each("wfig3", "cone", "tau"),

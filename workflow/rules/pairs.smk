@@ -11,8 +11,9 @@ rule block_C:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=request("block_C", "mem_mb"),
+        runtime=request("block_C", "runtime"),
+        disk_mb=request("block_C", "disk_mb"),
     params:
         rows=side("C", "bi"),
         columns=side("C", "bj"),
@@ -34,8 +35,9 @@ rule block_S:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=request("block_S", "mem_mb"),
+        runtime=request("block_S", "runtime"),
+        disk_mb=request("block_S", "disk_mb"),
     params:
         rows=side("S", "bi"),
         columns=side("S", "bj"),
@@ -57,8 +59,9 @@ rule block_D:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("block_D", "mem_mb"),
+        runtime=request("block_D", "runtime"),
+        disk_mb=request("block_D", "disk_mb"),
     params:
         rows=side("D", "bi"),
         columns=side("D", "bj"),
@@ -81,8 +84,9 @@ rule block_B:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=request("block_B", "mem_mb"),
+        runtime=request("block_B", "runtime"),
+        disk_mb=request("block_B", "disk_mb"),
         gpu=gpus,
     params:
         model=of("model"),
@@ -109,8 +113,9 @@ rule grid:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("grid", "mem_mb"),
+        runtime=request("grid", "runtime"),
+        disk_mb=request("grid", "disk_mb"),
     params:
         code=code_digest("grid"),
     script:

@@ -11,8 +11,9 @@ rule inflection:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("inflection", "mem_mb"),
+        runtime=request("inflection", "runtime"),
+        disk_mb=request("inflection", "disk_mb"),
     params:
         estimator=lambda w: w.estimator,
         dts=of("cone", "dt"),
@@ -40,8 +41,9 @@ rule phases:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("phases", "mem_mb"),
+        runtime=request("phases", "runtime"),
+        disk_mb=request("phases", "disk_mb"),
     params:
         code=code_digest("phases"),
     script:
@@ -62,8 +64,9 @@ rule plane:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=request("plane", "mem_mb"),
+        runtime=request("plane", "runtime"),
+        disk_mb=request("plane", "disk_mb"),
     params:
         code=code_digest("plane"),
     script:

@@ -11,8 +11,9 @@ rule trajectory:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=request("trajectory", "mem_mb"),
+        runtime=request("trajectory", "runtime"),
+        disk_mb=request("trajectory", "disk_mb"),
         gpu=gpus,
     params:
         model=of("model"),
@@ -38,8 +39,9 @@ rule predictions:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=request("predictions", "mem_mb"),
+        runtime=request("predictions", "runtime"),
+        disk_mb=request("predictions", "disk_mb"),
         gpu=gpus,
     params:
         model=of("model"),

@@ -67,11 +67,6 @@ def resolve(config: Mapping) -> dict:
     return config
 
 
-def uses_gpu(device: str) -> bool:
-    """Whether a job with this `training.device` will run on a GPU of this machine, found out without torch."""
-    return device == "cuda" or (device == "auto" and Path("/dev/nvidia0").exists())
-
-
 def _typed(value):
     """Text as the number or word that it looks like: YAML reads 1e-7 as text, and `--config` all that is in braces.
 

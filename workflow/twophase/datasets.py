@@ -11,28 +11,10 @@ import numpy as np
 from twophase.data import content_digest, stratified
 from twophase.errors import UserError
 from twophase.imagefolder import SPLITS, Source, open_folder, to_side
+from twophase.sources import NUM_CLASSES, TEST_SIZES, TRAIN_SIZES  # noqa: F401
 from twophase.storage import write_tensors
 from twophase.torchvision_sets import open_set
 
-TRAIN_SIZES = {
-    "digits": 1437,
-    "mnist": 60_000,
-    "fashionmnist": 60_000,
-    "kmnist": 60_000,
-    "cifar10": 50_000,
-    "cifar100": 50_000,
-    "svhn": 73_257,
-}
-TEST_SIZES = {
-    "digits": 360,
-    "mnist": 10_000,
-    "fashionmnist": 10_000,
-    "kmnist": 10_000,
-    "cifar10": 10_000,
-    "cifar100": 10_000,
-    "svhn": 26_032,
-}
-NUM_CLASSES = {name: 100 if name == "cifar100" else 10 for name in TRAIN_SIZES}
 SOURCES = (*TRAIN_SIZES, "imagefolder")
 DEFAULT_ROOT = "data"
 

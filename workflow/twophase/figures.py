@@ -322,3 +322,27 @@ def divergence(ax, chaos: pd.DataFrame, perturbations: pd.DataFrame) -> None:
         ax.plot(mean.index[0], mean.iloc[0], marker="v", ms=6, color=colour)
     ax.set(yscale="log", xlabel="$t_1$ (iterations)", ylabel=r"$|\theta'_{t_1}-\theta_{t_1}|_2$")
     ax.legend(title="perturbed\nat $t_0$", loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+# Time ---------------------------------------------------------------------------------------------------------------
+
+
+def growth(ax, frame: pd.DataFrame, label: str):
+    """Seconds of each stage over what grows, both logarithmic, with the power law fitted to it.
+
+    Args:
+        frame: columns stage, x, seconds, exponent.
+    """
+    for k, (stage, rows) in enumerate(frame.groupby("stage", sort=False)):
+        power = rows["exponent"].iloc[0]
+        colour = sns.color_palette("deep")[k]
+        ax.plot(rows["x"], rows["seconds"], "o", ms=3, color=colour, label=f"{stage}: {power:.2f}")
+        middle = np.exp(np.log(rows[["x", "seconds"]]).mean())  # a fitted line goes through the mean of the logarithms
+        ax.plot(rows["x"], middle["seconds"] * (rows["x"] / middle["x"]) ** power, "-", lw=0.8, color=colour)
+    ax.set(xscale="log", yscale="log", xlabel=label, ylabel="time (s)")
+    marks = sorted(frame["x"].unique())
+    ax.set_xticks(marks, [f"{x:,.0f}" if x < 1e4 else f"{x / 1e3:,.0f}k" for x in marks])
+    ax.minorticks_off()
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high * (high / low) ** 0.6)  # room for the legend
+    ax.legend(title="stage: exponent", loc="upper left", fontsize=6.5, title_fontsize=6.5)

@@ -2,12 +2,16 @@
 
 import ast
 import difflib
+import itertools
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-VGG_DEPTHS = (11, 13, 16, 19)
+VGG_STAGES = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+VGG_CHANNELS = (64, 128, 256, 512, 512)
+VGG_DEPTHS = tuple(int(name[3:]) for name in VGG_STAGES)
 OPTIONS = {
     "lenet5": (),
     "resnet": ("width", "shortcut"),
@@ -48,6 +52,42 @@ def known_model(name: str, **options) -> str | None:
         close = [f"torchvision:{match}" for match in difflib.get_close_matches(short, torchvision_names())]
         return f"torchvision has no classifier {short!r}{_did_you_mean(close)}"
     return _wrong_option(name, kind, DEFAULTS | options)
+
+
+def parameters(name: str, num_classes: int, image: Sequence[int], **options) -> int | None:
+    """Number of trainable parameters of `models.build(name, ...)`; None where only building it would tell.
+
+    Args:
+        image: channels, height, width.
+        options: as for `known_model`.
+    """
+    options = DEFAULTS | options
+    channels, height, width = image
+    match family(name):
+        case "lenet5":
+            flat = 16 * ((height // 2 - 4) // 2) * ((width // 2 - 4) // 2)
+            shapes = [(6, channels * 25), (16, 6 * 25), (120, flat), (84, 120), (num_classes, 84)]
+            return sum(outputs * (inputs + 1) for outputs, inputs in shapes)
+        case "resnet":
+            first, blocks = int(options["width"] or 16), (int(name[6:]) - 2) // 6
+            count, before = first * (channels * 9 + 2), first  # each convolution with its batch norm
+            for stage in (first, 2 * first, 4 * first):
+                count += stage * (before * 9 + 2) + (2 * blocks - 1) * stage * (stage * 9 + 2)
+                if stage != before and options["shortcut"] == "B":
+                    count += stage * (before + 2)
+                before = stage
+            return count + num_classes * (before + 1)
+        case "vgg":
+            count, before = 0, channels
+            for base, repeats in zip(VGG_CHANNELS, VGG_STAGES[name], strict=True):
+                stage = max(1, round((options["width"] or 1.0) * base))
+                for _ in range(repeats):
+                    count += stage * (before * 9 + 1 + 2 * options["batch_norm"])
+                    before = stage
+            hidden = [4096, 4096] if options["head"] == "mlp4096" else []
+            sides = [before, *hidden, num_classes]
+            return count + sum(b * (a + 1) for a, b in itertools.pairwise(sides))
+    return None
 
 
 def _did_you_mean(close: list[str]) -> str:

@@ -14,10 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twophase.errors import UserError
-from twophase.model_names import family, known_model
+from twophase.model_names import VGG_CHANNELS, VGG_STAGES, family, known_model
 from twophase.torchvision_ops import import_torchvision
-
-VGG_STAGES = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 
 
 def build(
@@ -172,7 +170,7 @@ class VGG(nn.Module):
         dropout: float,
     ):
         super().__init__()
-        stage_channels = [max(1, round(width * channels)) for channels in (64, 128, 256, 512, 512)]
+        stage_channels = [max(1, round(width * channels)) for channels in VGG_CHANNELS]
         convolutions = [c for c, repeats in zip(stage_channels, stages, strict=True) for _ in range(repeats)]
         last_of_stage = {end - 1 for end in itertools.accumulate(stages)}
         layers, before = [], in_channels

@@ -1,0 +1,92 @@
+rule calibration:
+    input:
+        # Only these have to be read before their sizes are known.
+        data=[
+            f"{RESULTS}/data/{name}.safetensors"
+            for name, d in config["datasets"].items()
+            if d["source"] == "imagefolder"
+        ],
+    output:
+        calibration=CALIBRATION,
+    log:
+        f"{RESULTS}/logs/calibration.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/calibration.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: machine_cores  # alone, and as loaded as a run
+    resources:
+        mem_mb=16000,
+        runtime=30,
+        disk_mb=1000,
+        gpu=int(any(plan.uses_gpu(e["training"]["device"]) for e in EXPERIMENTS.values())),
+    params:
+        abouts={name: estimate.about(e) for name, e in EXPERIMENTS.items()},
+        datasets=config["datasets"],
+        of={name: e["dataset"] for name, e in EXPERIMENTS.items()},
+        cores=lambda wildcards, threads: threads,
+        code=code_digest("calibration"),
+    script:
+        "../scripts/calibration.py"
+
+
+rule estimate:
+    input:
+        calibration=CALIBRATION,
+    log:
+        f"{RESULTS}/logs/estimate.log",
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=config,
+        cores=lambda wildcards: workflow.cores,
+    script:
+        "../scripts/estimate.py"
+
+
+rule scaling_table:
+    output:
+        scaling=f"{RESULTS}/scaling.parquet",
+    log:
+        f"{RESULTS}/logs/scaling_table.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/scaling_table.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: machine_cores  # of which it uses one; nothing is to run beside it
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        disk_mb=100,
+    params:
+        code=code_digest("scaling"),
+    script:
+        "../scripts/scaling.py"
+
+
+rule scaling:
+    input:
+        scaling=f"{RESULTS}/scaling.parquet",
+    output:
+        pdf=f"{RESULTS}/figures/scaling.pdf",
+        png=f"{RESULTS}/figures/scaling.png",
+    log:
+        f"{RESULTS}/logs/figures/scaling.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/scaling.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+        disk_mb=10,
+    params:
+        style=style("scaling"),
+        code=code_digest("scaling_figure"),
+    script:
+        "../scripts/scaling_figure.py"

@@ -1,0 +1,20 @@
+"""Unit costs of each experiment on this machine, from which `estimate` reckons."""
+
+import json
+from pathlib import Path
+
+import _library  # noqa: F401
+from twophase import calibration, estimate, job, storage
+
+
+def main(path_to_data, path_to_calibration, abouts, datasets, of, cores, facts):
+    files = {Path(path).stem: path for path in path_to_data}
+    shapes = {name: estimate.shape(dataset, files.get(name)) for name, dataset in datasets.items()}
+    abouts = {name: about | {"shape": shapes[of[name]]} for name, about in abouts.items()}
+    found = {"cores": cores, "experiments": calibration.measure(abouts, cores), **facts}
+    with storage.atomic(path_to_calibration) as temporary:
+        Path(temporary).write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821
