@@ -30,7 +30,7 @@ TINY = {
             "checkpoints": {"every": 4},
             "chaos": {"t0": [0, 8, 16], "t1": [8, 16, 24], "draws": 2, "t0_per_job": 2},
             "pairs": {"block": 4},
-            "barrier": {"grid": {"every": 8}, "alphas": 4, "test_size": 30},
+            "barrier": {"block": 4, "grid": {"every": 8}, "alphas": 4, "test_size": 30},
             "kernel": {"n": 12},
             "cone": {"tau": [8], "dt": [4, 8]},
             "linearized": {"switch": [0, 8], "evaluate": {"every": 12}, "switches_per_job": 2},

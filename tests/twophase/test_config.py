@@ -273,7 +273,6 @@ def test_missing_grids_are_those_above_them():
     resolved = one(pairs={"grid": [0, 50]}, chaos={"t0": [20, 10]}, linearized={"switch": [0], "until": 60})
     assert resolved["kernel"]["grid"] == resolved["checkpoints"]
     assert resolved["barrier"]["grid"] == [0, 50]
-    assert resolved["barrier"]["block"] == resolved["pairs"]["block"]
     assert resolved["chaos"]["t0"] == [20, 10]  # a list keeps its order
     assert resolved["chaos"]["t1"] == [10, 20, 100]
     assert resolved["chaos"]["control"] == [20]

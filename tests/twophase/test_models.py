@@ -11,7 +11,7 @@ from torch.func import functional_call, jvp, vjp, vmap
 
 from twophase.errors import UserError
 from twophase.model_names import known_model, torchvision_names
-from twophase.models import PadShortcut, build
+from twophase.models import PadShortcut, build, max_pool
 from twophase.torchvision_ops import import_torchvision
 
 # name, in_channels, image_size, options: every family, every option, and the data sets at hand
@@ -187,6 +187,16 @@ def test_a_block_without_its_branch_is_its_shortcut():
     nn.init.zeros_(block.bn2.weight)
     x = torch.rand(2, 4, 8, 8)
     torch.testing.assert_close(block(x), block.shortcut(x))
+
+
+@pytest.mark.parametrize("size", [(4, 6), (5, 7), (2, 3)])
+def test_pooling_is_torchs_with_and_without_a_derivative(size):
+    x = torch.randn(3, 2, *size, generator=torch.Generator().manual_seed(0))
+    x[0, 0, :2, :2] = 1.5  # a tie
+    with torch.no_grad():
+        plain = max_pool(x)
+    assert torch.equal(plain, torch.nn.functional.max_pool2d(x, 2))
+    assert torch.equal(max_pool(x), plain)
 
 
 def test_dropout_acts_in_training_alone_and_at_its_rate():

@@ -218,7 +218,6 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     pairs, barrier, kernel = experiment["pairs"], experiment["barrier"], experiment["kernel"]
     pairs["grid"] = _subgrid(f"{key}.pairs.grid", pairs["grid"], steps, last, on_steps)
     barrier["grid"] = _subgrid(f"{key}.barrier.grid", barrier["grid"] or pairs["grid"], steps, last, on_steps)
-    barrier["block"] = barrier["block"] or pairs["block"]
     kernel["grid"] = _subgrid(f"{key}.kernel.grid", kernel["grid"], steps, last, on_steps)
 
     cone = experiment["cone"]

@@ -76,6 +76,16 @@ def _he(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
+def max_pool(x: Tensor) -> Tensor:
+    """Largest of each 2x2 pixels, [N, C, H, W] -> [N, C, H // 2, W // 2]."""
+    if torch.is_grad_enabled():
+        return F.max_pool2d(x, 2)
+    # Without a derivative, the same values by plain maxima: several times faster on a CPU.
+    x = x[..., : x.shape[-2] // 2 * 2, : x.shape[-1] // 2 * 2]
+    rows = torch.maximum(x[..., ::2, :], x[..., 1::2, :])
+    return torch.maximum(rows[..., ::2], rows[..., 1::2])
+
+
 class LeNet5(nn.Module):
     """LeNet-5 with ReLU and max pooling, [N, C, H, W] -> [N, c]: 61,706 parameters on 28x28 grey images, 10 classes."""
 
@@ -89,8 +99,8 @@ class LeNet5(nn.Module):
         self.fc3 = nn.Linear(84, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = F.relu(max_pool(self.conv1(x)))
+        x = F.relu(max_pool(self.conv2(x)))
         x = F.relu(self.fc1(x.flatten(1)))
         return self.fc3(F.relu(self.fc2(x)))
 

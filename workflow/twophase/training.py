@@ -124,7 +124,7 @@ def train(model, optimizer, data, settings: dict, seed: int, start: int, stops: 
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(t, settings)
         inputs, labels = batch(data, settings, seed, t)
-        torch.manual_seed(noise.torch_seed(seed, "dropout", t))
+        _seed_dropout(noise.torch_seed(seed, "dropout", t), inputs.device)
         logits = model(inputs)
         loss = mean_loss(logits, labels)
         optimizer.zero_grad(set_to_none=True)
@@ -140,6 +140,13 @@ def mean_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return cross_entropy(logits, labels)
     members, size = logits.shape[:2]
     return cross_entropy(logits.flatten(0, 1), labels.repeat(members), reduction="none").view(members, size).mean(1)
+
+
+def _seed_dropout(seed: int, device: torch.device) -> None:
+    """What torch.manual_seed does for this device; for all that there could be it takes a good part of a small step."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def _stop_if_not_finite(log, start: int, stop: int, settings: dict) -> None:
