@@ -17,6 +17,7 @@ include: "workflow/rules/cone.smk"  # kernels, linearized runs
 include: "workflow/rules/pairs.smk"  # C, S, B, D of all pairs of checkpoints, block by block
 include: "workflow/rules/phases.smk"  # inflection points, cone width, planes
 include: "workflow/rules/figures.smk"  # one rule, and one target, for each figure
+include: "workflow/rules/report.smk"  # the explorer: all results in one interactive page
 
 
 rule all:
@@ -24,3 +25,8 @@ rule all:
     input:
         every_figure,
         every_table,
+        rules.explorer.output,
+
+
+onsuccess:
+    print("", *summary.lines(RESULTS, STARTED, time.time()), sep="\n")
