@@ -75,7 +75,7 @@ class Barrier:
             "loss_j": level_j,
             "loss_max": float(levels[top]),
             "alpha_max": float(alphas[top]),
-            "path": levels,
+            "path": levels.tolist(),
         }
 
     @torch.no_grad()

@@ -117,7 +117,8 @@ def verdict(settings: Mapping, estimate: pd.Series | None, ends: pd.DataFrame | 
 
     def level(part):
         c = np.exp(np.log(np.maximum(part["C"], 1e-16)).mean())
-        return f"C = {c:.0e}".replace("e-0", "e-") + f" and {100 * part['D'].mean():.2g} % of the test predictions"
+        weights = f"{c:.0e}".replace("e-0", "e-")
+        return f"{weights} in its weights (C) and in {100 * part['D'].mean():.2g} % of its test predictions"
 
     size = f"{settings['size']:g}".replace("e-0", "e-")
     return [

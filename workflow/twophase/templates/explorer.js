@@ -90,8 +90,8 @@ const marked = () => inflections().filter((r) => r.found && r.estimator in data.
 /** Lines at learning-rate drops and inflection points on an axis of iterations; `both` for square panels. */
 function marks(both = false) {
   const line = (t, style) => {
-    const across = { type: "line", x0: t, x1: t, y0: 0, y1: 1, yref: "paper", line: style };
-    return both ? [across, { type: "line", y0: t, y1: t, x0: 0, x1: 1, xref: "paper", line: style }] : [across];
+    const across = { type: "line", x0: t, x1: t, y0: 0, y1: 1, yref: "y domain", line: style };
+    return both ? [across, { type: "line", y0: t, y1: t, x0: 0, x1: 1, xref: "x domain", line: style }] : [across];
   };
   return [
     ...experiment().drops.flatMap((t) => line(t, { color: INK, width: 1, dash: "1px,3px" })),
@@ -127,10 +127,33 @@ function time(title = "iteration") {
   return axis(title, { range: [-0.02 * end, 1.02 * end], nticks: 7 });
 }
 
-function plot(id, traces, layout, table) {
-  const div = $(id);
-  if (div.querySelector(".empty")) div.replaceChildren();
+// A plot is drawn when it first comes near the screen, so that the page opens quickly; from then on at once.
+const near = new Set(), waiting = new Map();
+const observer = new IntersectionObserver((entries) => {
+  entries.filter((entry) => entry.isIntersecting).forEach((entry) => approach(entry.target.id));
+  document.body.dataset.ready = "1";
+}, { rootMargin: "100px" });
+
+function approach(id) {
+  observer.unobserve($(id));
+  near.add(id);
+  waiting.get(id)?.();
+  waiting.delete(id);
+}
+
+/** Shows traces in the plot `id`; `table` are the rows of its CSV, `drawn` is called once they are shown. */
+function plot(id, traces, layout, table, drawn) {
   tables[id] = table;
+  const show = () => {
+    react($(id), traces, layout);
+    drawn?.();
+  };
+  if (near.has(id)) show();
+  else waiting.set(id, show);
+}
+
+function react(div, traces, layout) {
+  if (div.querySelector(".empty")) div.replaceChildren();
   Plotly.react(div, traces, {
     font, margin: { l: 52, r: 10, t: 8, b: 40 }, paper_bgcolor: "#fff", plot_bgcolor: "#fff", showlegend: false,
     hoverlabel: { font: { size: 12 } }, hovermode: "closest", dragmode: false, ...layout,
@@ -138,6 +161,7 @@ function plot(id, traces, layout, table) {
 }
 
 function empty(id, text) {
+  waiting.delete(id);
   Plotly.purge($(id));
   tables[id] = null;
   $(id).innerHTML = `<div class="empty">${text}</div>`;
@@ -175,7 +199,7 @@ function drawEnds() {
 
 function drawEstimates() {
   const level = Math.round(100 * experiment().level);
-  const body = inflections().map((r) => `<tr><td>${NAMES[r.estimator] ?? r.estimator}</td><td class="number">${r.found ? `<b>${show(r.value)}</b>` : "not found"}</td>
+  const body = inflections().map((r) => `<tr><td>${NAMES[r.estimator] ?? r.estimator}${r.estimator === "chaos C" ? " (first line of this page)" : ""}</td><td class="number">${r.found ? `<b>${show(r.value)}</b>` : "not found"}</td>
     <td class="number">${r.found ? `${show(r.low)} to ${show(r.high)}` : "–"}</td><td class="number">${show(r.p, 2)}</td></tr><tr class="definition"><td colspan="4">${r.definition}</td></tr>`);
   $("estimates").innerHTML = body.length ? `<thead><tr><th>estimated from</th><th>iteration</th><th>${level} % interval</th>
     <th>p</th></tr></thead><tbody>${body.join("")}</tbody>` : "<tbody><tr><td>None was made for this experiment.</td></tr></tbody>";
@@ -218,17 +242,19 @@ function drawGrid() {
     ...(narrow ? { orientation: "h", y: 1.02, yanchor: "bottom", len: 1, lenmode: "fraction" } : {}) };
   const scale = data.colours.map((c, k) => [k / (data.colours.length - 1), c]);
   const square = state.view === "pair" && !narrow ? { scaleanchor: "x", constrain: "domain" } : {};
-  const ex = edges(xs), ey = edges(ys), fixed = { automargin: false }; // beside a colour bar on top, it misplaces titles
+  const ex = edges(xs), ey = edges(ys), name = state.view === "fork" ? "t₀, perturbed at iteration" : "tᵢ, iteration";
+  // Plotly misplaces the title of an axis where a colour bar lies on top; a note of the same words stands in for it.
+  const below = { text: name, xref: "paper", yref: "paper", x: 0.5, y: 0, yshift: -20, yanchor: "top", showarrow: false, font: { size: 14 } };
   plot("grid", [{
     type: "heatmap", x: ex, y: ey, z, zmin: low, zmax: high, colorscale: scale, colorbar: bar, hoverongaps: false,
     customdata: ys.map((y, j) => xs.map((x, i) => [x, y, show(values[j][i])])),
     hovertemplate: `${nx} = %{customdata[0]}<br>${ny} = %{customdata[1]}<br>${state.metric} = %{customdata[2]}<extra></extra>`,
   }], {
-    xaxis: axis(state.view === "fork" ? "t₀, perturbed at iteration" : "tᵢ, iteration", { showgrid: false, range: [ex[0], ex.at(-1)], ...fixed, ...(state.view === "pair" ? { constrain: "domain" } : {}) }),
-    yaxis: axis(state.view === "fork" ? "t₁, compared at iteration" : "tⱼ, iteration", { showgrid: false, range: [ey[0], ey.at(-1)], ...fixed, ...square }),
-    shapes: [...marks(state.view === "pair"), ...cellShapes()], margin: { l: 56, r: 10, t: narrow ? 70 : 8, b: 48 },
+    xaxis: axis(narrow ? "" : name, { showgrid: false, range: [ex[0], ex.at(-1)], ...(state.view === "pair" ? { constrain: "domain" } : {}) }),
+    yaxis: axis(state.view === "fork" ? "t₁, compared at iteration" : "tⱼ, iteration", { showgrid: false, range: [ey[0], ey.at(-1)], ...square }),
+    shapes: [...marks(state.view === "pair"), ...cellShapes()], annotations: narrow ? [below] : [], margin: { l: 56, r: 10, t: narrow ? 70 : 8, b: 48 },
   }, [[...axisNames().map((n) => ({ "t₀": "t0", "t₁": "t1", "tᵢ": "i", "tⱼ": "j" })[n]), state.metric],
-    ...ys.flatMap((y, j) => xs.flatMap((x, i) => (Number.isNaN(values[j][i]) ? [] : [[x, y, values[j][i]]])))]);
+    ...ys.flatMap((y, j) => xs.flatMap((x, i) => (Number.isNaN(values[j][i]) ? [] : [[x, y, values[j][i]]])))], connectGrid);
   $("grid").setAttribute("aria-label", `Heat map of ${METRICS[state.metric]}; arrow keys move the chosen cell`);
   $("grid-title").textContent = state.view === "fork" ? "Distance of perturbed forks from the base run" : "Distance between two times of the base run";
   $("grid-help").innerHTML = state.view === "fork"
@@ -391,7 +417,7 @@ function drawCone() {
 
 /** From where the cone is seen, also after the reader turned it. */
 function eye() {
-  const far = $("cone").clientWidth < 480 ? 2.2 : 1.4;
+  const far = $("cone").clientWidth < 480 ? 2.6 : 2;
   return $("cone").layout?.scene?.camera?.eye ?? { x: 0.58 * far, y: -0.72 * far, z: 0.38 * far };
 }
 
@@ -488,7 +514,7 @@ function choose(x, y) {
 
 function showCell() {
   drawPair();
-  Plotly.relayout("grid", { shapes: [...marks(state.view === "pair"), ...cellShapes()] });
+  if (near.has("grid")) Plotly.relayout("grid", { shapes: [...marks(state.view === "pair"), ...cellShapes()] });
 }
 
 function drawRun() {
@@ -520,14 +546,21 @@ function drawExperiment() {
   drawEnds();
   drawEstimates();
   drawRun();
-  // What lies below comes when the first screen is there; the cone last, since WebGL starts slowly.
-  setTimeout(() => {
-    drawKernel();
-    setTimeout(() => {
-      drawCone();
-      document.body.dataset.ready = "all";
-    });
-  });
+  drawKernel();
+  drawCone();
+}
+
+/** What the pointer does in the grid; connected when it is first drawn. */
+function connectGrid() {
+  const grid = $("grid"), at = (event) => event.points[0].customdata.slice(0, 2);
+  grid.removeAllListeners("plotly_hover");
+  grid.removeAllListeners("plotly_unhover");
+  grid.removeAllListeners("plotly_click");
+  let frame = 0; // one redraw a frame, however fast the pointer moves
+  const later = (cell) => { hovered = cell; cancelAnimationFrame(frame); frame = requestAnimationFrame(showCell); };
+  grid.on("plotly_hover", (event) => later(at(event)));
+  grid.on("plotly_unhover", () => later(null));
+  grid.on("plotly_click", (event) => choose(...at(event)));
 }
 
 function connect() {
@@ -545,12 +578,7 @@ function connect() {
   $("dt").oninput = (event) => { state.dt = Number(event.target.value); drawSteps(); };
   document.querySelectorAll("[data-turn]").forEach((button) => { button.onclick = () => turn(button.dataset.turn); });
 
-  const grid = $("grid"), at = (event) => event.points[0].customdata.slice(0, 2);
-  let frame = 0; // one redraw a frame, however fast the pointer moves
-  const later = (cell) => { hovered = cell; cancelAnimationFrame(frame); frame = requestAnimationFrame(showCell); };
-  grid.on("plotly_hover", (event) => later(at(event)));
-  grid.on("plotly_unhover", () => later(null));
-  grid.on("plotly_click", (event) => choose(...at(event)));
+  const grid = $("grid");
   grid.addEventListener("keydown", (event) => {
     const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [0, 0];
     if (!dx && !dy) return;
@@ -569,4 +597,5 @@ $("facts").textContent = `Made by twophase ${data.facts.twophase}, commit ${data
   + "the Parquet files beside this page hold them in full.";
 drawExperiment();
 connect();
-document.body.dataset.ready = "first";
+document.querySelectorAll(".plot").forEach((div) => observer.observe(div));
+addEventListener("beforeprint", () => [...waiting.keys()].forEach(approach));
