@@ -142,7 +142,7 @@ def estimates(phases: pd.DataFrame, name: str) -> list[dict]:
 
 
 def gather(runs: Mapping, phases: pd.DataFrame, experiments: Mapping) -> list[dict]:
-    """What the page shows of each experiment.
+    """What the page shows of each experiment, counterexamples last.
 
     Args:
         runs: (experiment, seed) -> {name: table}, with `log`, `scores` and `forks` ((t0, draw) -> log) among them.
@@ -150,7 +150,8 @@ def gather(runs: Mapping, phases: pd.DataFrame, experiments: Mapping) -> list[di
         experiments: name -> title, seeds, iterations, drops, tau, dt, size, level, counterexample.
     """
     found = []
-    for name, settings in experiments.items():
+    # The page opens with the first, which should be one that can say when the chaotic phase ends.
+    for name, settings in sorted(experiments.items(), key=lambda item: item[1]["counterexample"]):
         seeds, chaos = [], []
         for seed in settings["seeds"]:
             tables = runs[name, seed]
