@@ -1,7 +1,9 @@
-# make figures   set up, run the embedded example, write the report
-# make test      set up, lint, run the tests
-# make bench     compare the speed with what one would otherwise write, 15 minutes; QUICK=1 only tries it
-# make clean     remove the environment (results stay)
+# make figures       set up, run the embedded example, write the report
+# make test          set up, lint, run the tests
+# make report        the report of the results that are there
+# make bench         compare the speed with what one would otherwise write, 15 minutes; QUICK=1 only tries it
+# make test-browser  install a browser's driver (as root on Debian, Chromium too), test the pages in it
+# make clean         remove the environment (results stay)
 
 PYTHON ?= python3
 CORES ?= all
@@ -12,16 +14,20 @@ READY := $(VENV)/.ready
 THREADS ?= 1
 BENCHMARKS := results/benchmarks$(if $(QUICK),-quick)
 
-.PHONY: figures test bench lint clean setup
+.PHONY: figures report test bench test-browser lint clean setup
 .DEFAULT_GOAL := figures
 
 figures: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
-	$(BIN)/snakemake --report results/report.html
+	@$(MAKE) --no-print-directory report
 	@echo
+	@echo "Explorer: results/explorer.html (open it in a browser)"
 	@echo "Figures:  results/figures/*.pdf and *.png"
 	@echo "Tables:   results/<experiment>/seed<n>/*.parquet and results/phases.parquet"
 	@echo "Report:   results/report.html (open it in a browser)"
+
+report: $(READY)
+	$(BIN)/snakemake --report results/report.html
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -42,6 +48,15 @@ bench: $(READY)
 		--benchmark-columns=median,rounds --bench-threads=$(THREADS) $(if $(QUICK),--quick) \
 		--benchmark-json=$(BENCHMARKS).json
 	$(BIN)/python tests/benchmarks/report.py $(BENCHMARKS).json $(BENCHMARKS).md
+
+# Tests say themselves what is missing, and skip.
+test-browser: $(READY)
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& apt-get install -y --no-install-recommends chromium; } \
+		|| echo "Chromium is missing, and only root on Debian can install it here: apt-get install chromium"
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r envs/browser.lock \
+		|| echo "Playwright could not be installed (envs/browser.lock)."
+	$(BIN)/python -m pytest -rs tests/browser
 
 setup: $(READY)
 

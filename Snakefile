@@ -18,6 +18,7 @@ include: "workflow/rules/pairs.smk"  # C, S, B, D of all pairs of checkpoints, b
 include: "workflow/rules/phases.smk"  # inflection points, cone width, planes
 include: "workflow/rules/figures.smk"  # one rule, and one target, for each figure
 include: "workflow/rules/estimate.smk"  # what a run will cost, before it starts
+include: "workflow/rules/report.smk"  # the explorer: all results in one interactive page
 
 
 rule all:
@@ -25,3 +26,8 @@ rule all:
     input:
         every_figure,
         every_table,
+        rules.explorer.output,
+
+
+onsuccess:
+    print("", *summary.lines(RESULTS, STARTED, time.time()), sep="\n")

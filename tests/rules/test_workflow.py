@@ -58,6 +58,8 @@ def test_every_figure_and_table_is_there(finished):
     for name in ("C", "S", "B", "D", "chaos", "control", "perturbations", "linearized"):
         assert len(load("tiny", name, results=results)), name
     assert (results / "phases.parquet").exists()
+    for page in ("phases.html", "explorer.html"):
+        assert (results / page).read_text(encoding="utf-8").rstrip().endswith("</html>")
 
 
 def test_a_second_run_does_nothing(finished):
@@ -116,7 +118,7 @@ def test_alphas_redo_barriers_and_no_training(changed):
 
 
 def test_another_tau_redraws_only(changed):
-    assert set(changed("cone.tau", [8, 16]).planned()) == {"fig5", "wfig2"}
+    assert set(changed("cone.tau", [8, 16]).planned()) == {"fig5", "wfig2", "explorer"}
 
 
 def test_another_t0_trains_its_own_block_alone(changed):

@@ -93,6 +93,7 @@ def test_against_a_direct_evaluation(monkeypatch, bn, metric, size):
         assert found["loss_max"] == pytest.approx(max(levels), rel=1e-10)
         assert found["value"] == pytest.approx(max(levels) - (levels[0] + levels[-1]) / 2, abs=1e-10)
         assert (found["loss_i"], found["loss_j"]) == (level_a, level_b)
+        np.testing.assert_allclose(found["path"], levels, rtol=1e-10)
         assert levels[round(found["alpha_max"] * (alphas - 1))] == pytest.approx(max(levels), rel=1e-10)
         assert m.level(a) == level_a
     if metric == "loss":

@@ -112,9 +112,12 @@ USERS = {  # module: the scripts whose results it can change
     "imagefolder": {"dataset"},
     "torchvision_sets": {"dataset"},
     "torchvision_ops": {*TRAINING, "dataset"},
-    "figures": {*FIGURES, *MEASURING, "scaling_figure"},
-    "tables": {*FIGURES, *MEASURING, "phases"},
-    "layout": {*ALL} - {"dataset", "grid", "inflection", "phases"},
+    "figures": {*FIGURES, *MEASURING, "scaling_figure", "explorer"},
+    "explorer": {"explorer"},
+    "phases_page": {"phases_page"},
+    "tables": {*FIGURES, *MEASURING, "phases", "explorer"},
+    "layout": {*ALL} - {"dataset", "grid", "inflection", "phases", "phases_page"},
+    "summary": set(),
     "config": set(),
     "sources": {"dataset", *PLANNING},
     "grids": {*PLANNING, "scaling"},
@@ -140,6 +143,15 @@ def test_an_edit_deep_inside_a_function_counts(untouched, sources):
 def test_edits_of_what_computes_nothing_do_not_count(untouched, sources, module):
     sources(f"twophase/{module}.py", lambda text: text + "\nEDITED = 1\n")
     assert not changed(untouched)
+
+
+def test_an_edit_of_a_page_s_template_concerns_that_page(copies, sources):
+    shutil.copytree(LIBRARY / "templates", copies / "twophase" / "templates", dirs_exist_ok=True)
+    before = {page: code.template_digests(page) for page in ("explorer", "phases")}
+    sources("twophase/templates/explorer.css", lambda text: text + "\n")
+    assert len(before["explorer"]) == 3
+    assert code.template_digests("explorer") != before["explorer"]
+    assert code.template_digests("phases") == before["phases"]
 
 
 def test_an_edit_of_a_script_concerns_that_script(untouched, sources):
@@ -206,7 +218,7 @@ def rules_by_environment():
 
 
 LIGHT = {"block_C", "block_S", "block_D", "grid", "chaos", "switches", "cone", "plane", "inflection", "phases"}
-LIGHT |= {"estimate", "scaling_figure"}
+LIGHT |= {"estimate", "scaling_figure", "explorer", "phases_page"}
 
 
 def test_rules_without_torch_are_those_of_the_small_environment():

@@ -100,3 +100,10 @@ def test_equal_figures_are_equal_files(tmp_path):
         figures.save(figure, [tmp_path / f"{name}.pdf", tmp_path / f"{name}.png"], style)
     for kind in ("pdf", "png"):
         assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
+def test_small_print_names_experiment_seeds_and_commit(tmp_path):
+    figure, _ = figures.canvas(["title"], 1, {"panel": 1.0})
+    figures.save(figure, [tmp_path / "a.png"], {"dpi": 50, "note": "ResNet, seeds 0, 1"})
+    (text,) = [text.get_text() for text in figure.texts]
+    assert text.startswith("ResNet, seeds 0, 1 · commit ")

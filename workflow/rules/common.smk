@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 WORKFLOW = Path(workflow.current_basedir).parent
@@ -13,8 +14,8 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from twophase import estimate, grids, plan
-from twophase.code import code_digest
+from twophase import estimate, grids, plan, summary
+from twophase.code import code_digest, template_digests
 from twophase.config import resolve
 from twophase.errors import UserError
 
@@ -27,6 +28,7 @@ try:
 except UserError as error:
     raise WorkflowError(f"In the config: {error}") from None
 
+STARTED = time.time()
 RESULTS = config["results"]
 CALIBRATION = f"{RESULTS}/calibration.json"  # what `snakemake estimate` measured
 REQUESTS = estimate.Requests(config, CALIBRATION)
@@ -175,7 +177,13 @@ def titles(figure):
 def style(figure):
     """A param: how `figure` looks, its own settings over those of all."""
     common = {key: value for key, value in config["figures"].items() if key not in plan.FIGURES}
-    return common | config["figures"].get(figure, {})
+    return common | config["figures"].get(figure, {}) | {"note": note(figure)}
+
+
+def note(figure):
+    """What stands in small print under `figure`: its experiments and their seeds."""
+    seeds = {EXPERIMENTS[name]["title"]: EXPERIMENTS[name]["seeds"] for name in shown(figure)}
+    return "; ".join(f"{title}, seed{'s' * (len(s) > 1)} {', '.join(map(str, s))}" for title, s in seeds.items())
 
 
 def tables(figure, name):
@@ -229,6 +237,55 @@ def drops(figure):
     return {name: s["milestones"] if s["kind"] == "step" else [] for name, s in schedules.items()}
 
 
+# What the explorer shows ---------------------------------------------------------------------------------------------
+
+
+def of_every_run(name, wanted):
+    """An input: the file `name` of every seed of the experiments that are `wanted`."""
+    return [f"{RESULTS}/{e}/seed{s}/{name}" for e, part in EXPERIMENTS.items() if wanted(part) for s in part["seeds"]]
+
+
+def of_every_fork_block(pattern):
+    """An input: the file `pattern`, with {block}, of every block of forks of every run that has forks."""
+    blocks = [
+        (e, s, b)
+        for e, part in EXPERIMENTS.items()
+        if part["chaos"]["t0"] and not part["counterexample"]
+        for s in part["seeds"]
+        for b in range(len(fork_blocks(e)))
+    ]
+    return [f"{RESULTS}/{e}/seed{s}/{pattern.format(block=b)}" for e, s, b in blocks]
+
+
+def explorer_tables(wildcards):
+    """Every table that a view shows; of a counterexample, its S."""
+    paths = of_every_run("S.parquet", lambda e: True)
+    for name in ("C", "B", "D", "cone"):
+        paths += of_every_run(f"{name}.parquet", lambda e: not e["counterexample"])
+    for name in ("chaos", "perturbations"):
+        paths += of_every_run(f"{name}.parquet", lambda e: e["chaos"]["t0"] and not e["counterexample"])
+    return paths
+
+
+def described(name):
+    """What pages say of an experiment, beside its tables."""
+    part = EXPERIMENTS[name]
+    schedule = part["training"]["schedule"]
+    return {
+        "title": part["title"],
+        "counterexample": part["counterexample"],
+        "seeds": part["seeds"],
+        "iterations": part["training"]["iterations"],
+        "drops": schedule["milestones"] if schedule["kind"] == "step" else [],
+        "tau": part["cone"]["tau"],
+        "dt": part["cone"]["dt"],
+        "size": part["chaos"]["size"],
+        "norm": part["chaos"]["norm"],
+        "barrier": part["barrier"]["metric"],
+        "level": part["phases"]["level"],
+    }
+
+
 def every_figure(wildcards):
     return [f"{RESULTS}/figures/{name}.{kind}" for name in plan.FIGURES if shown(name) for kind in ("pdf", "png")]
 
@@ -239,4 +296,5 @@ def every_table(wildcards):
     for name, e in EXPERIMENTS.items():
         names[name] = ["S"] if e["counterexample"] else [*plan.METRICS, *(["control"] if e["chaos"]["t0"] else [])]
     tables = [f"{RESULTS}/{e}/seed{s}/{n}.parquet" for e in names for s in EXPERIMENTS[e]["seeds"] for n in names[e]]
-    return [*tables, *([f"{RESULTS}/phases.parquet"] if all_estimates(wildcards) else [])]
+    pages = [f"{RESULTS}/phases.parquet", f"{RESULTS}/phases.html"] if all_estimates(wildcards) else []
+    return [*tables, *pages]

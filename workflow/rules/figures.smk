@@ -9,7 +9,7 @@ rule fig1:
             f"{RESULTS}/figures/fig1.png",
             caption="../report/fig1.rst",
             category="Figures",
-            labels={"figure": "fig1", "format": "png"},
+            labels={"figure": "fig1", "shows": "the two phases"},
         ),
     log:
         f"{RESULTS}/logs/figures/fig1.log",
@@ -40,7 +40,7 @@ rule fig2:
             f"{RESULTS}/figures/fig2.png",
             caption="../report/fig2.rst",
             category="Figures",
-            labels={"figure": "fig2", "format": "png"},
+            labels={"figure": "fig2", "shows": "the perturbation scheme"},
         ),
     log:
         f"{RESULTS}/logs/figures/fig2.log",
@@ -75,7 +75,7 @@ rule fig3:
             f"{RESULTS}/figures/fig3.png",
             caption="../report/fig3.rst",
             category="Figures",
-            labels={"figure": "fig3", "format": "png"},
+            labels={"figure": "fig3", "shows": "the chaos effect"},
         ),
     log:
         f"{RESULTS}/logs/figures/fig3.log",
@@ -106,7 +106,7 @@ rule fig4:
             f"{RESULTS}/figures/fig4.png",
             caption="../report/fig4.rst",
             category="Figures",
-            labels={"figure": "fig4", "format": "png"},
+            labels={"figure": "fig4", "shows": "kernel distance"},
         ),
     log:
         f"{RESULTS}/logs/figures/fig4.log",
@@ -139,7 +139,7 @@ rule fig5:
             f"{RESULTS}/figures/fig5.png",
             caption="../report/fig5.rst",
             category="Figures",
-            labels={"figure": "fig5", "format": "png"},
+            labels={"figure": "fig5", "shows": "the cone effect"},
         ),
     log:
         f"{RESULTS}/logs/figures/fig5.log",
@@ -174,7 +174,7 @@ rule fig6:
             f"{RESULTS}/figures/fig6.png",
             caption="../report/fig6.rst",
             category="Figures",
-            labels={"figure": "fig6", "format": "png"},
+            labels={"figure": "fig6", "shows": "linearized training"},
         ),
     log:
         f"{RESULTS}/logs/figures/fig6.log",
@@ -205,8 +205,8 @@ rule wfig1:
         png=report(
             f"{RESULTS}/figures/wfig1.png",
             caption="../report/wfig1.rst",
-            category="Figures",
-            labels={"figure": "wfig1", "format": "png"},
+            category="Figures of the workshop paper",
+            labels={"figure": "wfig1", "shows": "the kernel's motion"},
         ),
     log:
         f"{RESULTS}/logs/figures/wfig1.log",
@@ -239,8 +239,8 @@ rule wfig2:
         png=report(
             f"{RESULTS}/figures/wfig2.png",
             caption="../report/wfig2.rst",
-            category="Figures",
-            labels={"figure": "wfig2", "format": "png"},
+            category="Figures of the workshop paper",
+            labels={"figure": "wfig2", "shows": "what the cone is worth"},
         ),
     log:
         f"{RESULTS}/logs/figures/wfig2.log",
@@ -271,8 +271,8 @@ rule wfig3:
         png=report(
             f"{RESULTS}/figures/wfig3.png",
             caption="../report/wfig3.rst",
-            category="Figures",
-            labels={"figure": "wfig3", "format": "png"},
+            category="Figures of the workshop paper",
+            labels={"figure": "wfig3", "shows": "the counterexample"},
         ),
     log:
         f"{RESULTS}/logs/figures/wfig3.log",

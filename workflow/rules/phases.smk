@@ -28,11 +28,7 @@ rule phases:
     input:
         estimates=all_estimates,
     output:
-        phases=report(
-            f"{RESULTS}/phases.parquet",
-            caption="../report/phases.rst",
-            category="Tables",
-        ),
+        phases=f"{RESULTS}/phases.parquet",
     log:
         f"{RESULTS}/logs/phases.log",
     benchmark:

@@ -54,11 +54,12 @@ class Barrier:
         loss, error = evaluation.score(evaluation.logits(self.model, self.inputs), self.labels)
         return loss if self.metric == "loss" else error
 
-    def pair(self, state_i: Tensors, state_j: Tensors, level_i: float, level_j: float) -> dict[str, float]:
+    def pair(self, state_i: Tensors, state_j: Tensors, level_i: float, level_j: float) -> dict:
         """The barrier of one pair, whose levels at the ends are known; 0 where both are the same network.
 
         Returns:
-            value (B_ij), loss_i, loss_j, loss_max (the level at the top of the path) and alpha_max (where it is).
+            value (B_ij), loss_i, loss_j, loss_max (the level at the top of the path), alpha_max (where it is), and
+            path, the levels at evenly spaced alpha from 0 (theta_j) to 1 (theta_i).
         """
         inner = (
             []
@@ -74,6 +75,7 @@ class Barrier:
             "loss_j": level_j,
             "loss_max": float(levels[top]),
             "alpha_max": float(alphas[top]),
+            "path": levels.tolist(),
         }
 
     @torch.no_grad()

@@ -29,6 +29,12 @@ def code_digest(script: str) -> str:
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
+def template_digests(page: str) -> list[str]:
+    """Sixteen hexadecimal digits for each file that an HTML page is made from, in the order of their names."""
+    files = sorted((LIBRARY / "templates").glob(f"{page}.*"))
+    return [hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in files]
+
+
 @cache
 def _read(path: Path) -> tuple[str, frozenset[str]]:
     """The code of one file without its docstrings, and the library modules it imports."""

@@ -29,6 +29,7 @@ PART = 1 << 19  # coordinates of a vector that are in memory at a time, as in `v
 FIGURE = 300_000  # bytes of a PDF and a PNG, on the large side
 ROW = 40  # bytes of a row of a table, on the large side
 TABLE = 8_000  # bytes of an empty table with its metadata
+EXPLORER = 6_000_000  # bytes of the page: most of it is the plotting library
 
 # Requests of a job: what is estimated, times the margin; where nothing was measured, guesses on the large
 # side (memory in MiB, on top of the states and vectors that a job holds; minutes).
@@ -141,7 +142,9 @@ def work(rule: str, wildcards: Mapping, experiments: Mapping[str, Mapping], know
     if rule in PANELS:
         rows = len(plan.shown(experiments, rule))
         return Work({"start_figure": 1, "panel": PANELS[rule] * rows}, "start_figure", 0, FIGURE * rows)
-    if rule == "phases":
+    if rule == "explorer":
+        return Work({"start_figure": 1}, "start_figure", 0, EXPLORER)
+    if rule in ("phases", "phases_page"):
         return Work({"start_table": 1}, "start_table", 0, TABLE)
     if rule == "dataset":
         sizes = next(known[name] for name, e in experiments.items() if e["dataset"] == wildcards["dataset"])

@@ -45,7 +45,8 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
             "xtick.labelsize": 8,
             "ytick.labelsize": 8,
             "legend.fontsize": 7.5,
-            "legend.frameon": False,
+            "legend.edgecolor": "none",  # a white ground keeps words apart from lines
+            "legend.framealpha": 0.85,
             "axes.spines.top": False,
             "axes.spines.right": False,
             "figure.constrained_layout.use": True,
@@ -84,7 +85,13 @@ def letter(axes: Sequence[Sequence], names: Sequence[str]) -> None:
 
 
 def save(figure, paths: Sequence[str], style: Mapping) -> None:
-    """Writes the figure to each path, without a date so that equal figures are equal files."""
+    """Writes the figure to each path, without a date so that equal figures are equal files.
+
+    Under it stand the style's `note`, experiments and seeds, and the commit.
+    """
+    if style.get("note"):
+        note = f"{style['note']} · commit {storage.provenance('')['commit']}"
+        figure.text(0.0, -0.01, note, ha="left", va="top", fontsize=5.5, color="0.55")
     plain = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
     for path in paths:
         with storage.atomic(path) as temporary:

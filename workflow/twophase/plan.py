@@ -31,6 +31,8 @@ NAMES = {  # rule: its jobs, named as the files of their benchmarks
     "grid": "{experiment}/seed{seed}/grid/{metric}",
     "inflection": "{experiment}/phases/{estimator}",
     "phases": "phases",
+    "phases_page": "phases_page",
+    "explorer": "explorer",
     **{figure: f"figures/{figure}" for figure in FIGURES},
 }
 
@@ -111,10 +113,12 @@ def jobs(config: Mapping) -> Iterator[Job]:
             estimates.append(job.name)
     if estimates:
         yield Job("phases", {}, tuple(estimates))
+        yield Job("phases_page", {}, ("phases",))
     for figure in FIGURES:
         rows = shown(experiments, figure)
         if rows:
             yield Job(figure, {}, tuple(need for name in rows for need in gathered[name]))
+    yield Job("explorer", {}, tuple(need for names in gathered.values() for need in names))
 
 
 def _of_run(experiment: Mapping, of: dict) -> Iterator[Job]:

@@ -1,0 +1,81 @@
+"""Chromium without a network, and pages of the workflow in it."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from workflow_runner import TINY, Workflow
+
+WIDTHS = (1280, 400)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium; skips where there is none, or no Playwright."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install -r envs/browser.lock")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        pytest.skip("needs Chromium: on Debian, apt-get install chromium; elsewhere, its path in $CHROMIUM")
+    arguments = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # WebGL without a graphics card
+    if sys.platform == "linux" and os.geteuid() == 0:
+        arguments.append("--no-sandbox")  # which Chromium refuses root
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory) -> Path:
+    """Results of a run with its report: those in $TWOPHASE_RESULTS, or of the tiny workflow with a counterexample."""
+    if "TWOPHASE_RESULTS" in os.environ:
+        return Path(os.environ["TWOPHASE_RESULTS"]).resolve()
+    lazy = {
+        "dataset": "digits",
+        "counterexample": True,
+        "model": {"name": "resnet8", "width": 2},
+        "training": {
+            "batch_size": 32,
+            "iterations": 12,
+            "lr": 0.001,
+            "device": "cpu",
+            "schedule": {"kind": "constant"},
+        },
+        "checkpoints": {"every": 4},
+        "kernel": {"n": 12},
+        "cone": {"tau": [4], "dt": [4]},
+    }
+    workflow = Workflow(tmp_path_factory.mktemp("pages"), TINY | {"experiments": {**TINY["experiments"], "lazy": lazy}})
+    workflow.snakemake("--cores", "2")
+    workflow.snakemake("--report", "results/report.html")
+    return workflow.folder / "results"
+
+
+@pytest.fixture(scope="module", params=WIDTHS)
+def width(request) -> int:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def opened(browser, width):
+    """`opened(path)`: the file as a page. An error in its console or a request to a network is an error in the end."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
+    page, troubles = context.new_page(), []
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    context.on(
+        "request",
+        lambda request: None if request.url.startswith(("file:", "data:", "blob:")) else troubles.append(request.url),
+    )
+
+    def open_file(path: Path):
+        page.goto(path.as_uri())
+        return page
+
+    yield open_file
+    context.close()
+    assert troubles == []

@@ -1,0 +1,115 @@
+"""What the explorer embeds is what the tables hold, and its first line says what the estimates say."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twophase import explorer
+
+SETTINGS = {
+    "title": "A <net>",
+    "counterexample": False,
+    "seeds": [0],
+    "iterations": 100,
+    "drops": [60],
+    "tau": [10],
+    "dt": [10],
+    "size": 1e-7,
+    "norm": "per_coordinate",
+    "barrier": "loss",
+    "level": 0.95,
+}
+
+
+def unpacked(text: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), "<f4")
+
+
+def pairs(times, value) -> pd.DataFrame:
+    return pd.DataFrame([(i, j, value(i, j)) for i in times for j in times if i <= j], columns=["i", "j", "value"])
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False), max_size=20))
+def test_packed_numbers_come_back(values):
+    assert unpacked(explorer.packed(values)).tolist() == values
+
+
+@given(st.integers(1, 3000), st.integers(2, 200))
+def test_thinned_times_keep_both_ends_and_equal_steps(count, limit):
+    kept = explorer.thin(range(0, 10 * count, 10), limit)
+    assert (kept[0], kept[-1]) == (0, 10 * (count - 1))
+    assert len(kept) <= limit + 1
+    assert len(set(np.diff(kept[:-1]))) <= 1
+
+
+def test_a_large_grid_is_thinned_and_says_so():
+    found = explorer.grid(pairs(range(0, 90, 10), lambda i, j: i + j / 100), limit=4)
+    assert (found["times"], found["all"]) == ([0, 30, 60, 80], 9)
+    expected = [i + j / 100 for k, i in enumerate(found["times"]) for j in found["times"][k:]]
+    np.testing.assert_allclose(unpacked(found["values"]), expected, rtol=1e-6)
+
+
+def test_loss_along_alpha_is_kept_for_pairs_of_different_networks():
+    frame = pairs([0, 10], lambda i, j: 0.0)
+    frame["path"] = [np.array([1.0, 1.0]), np.array([1.0, 3.0, 2.0]), np.array([2.0, 2.0])]
+    found = explorer.grid(frame)
+    assert found["alphas"] == 3
+    path = unpacked(found["path"]).reshape(3, 3)
+    assert path[1].tolist() == [1.0, 3.0, 2.0]
+    assert np.isnan(path[[0, 2]]).all()
+
+
+def test_a_long_log_becomes_means():
+    log = pd.DataFrame({"iteration": range(10), "loss": np.arange(10.0), "accuracy": np.ones(10)})
+    found = explorer.log(log, limit=5)
+    assert found["every"] == 2
+    assert unpacked(found["iteration"]).tolist() == [0, 2, 4, 6, 8]
+    assert unpacked(found["loss"]).tolist() == [0.5, 2.5, 4.5, 6.5, 8.5]
+
+
+@pytest.fixture
+def ends() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"t0": [0, 20, 60, 80], "t1": 100, "draw": 0, "C": [1e-2, 1e-4, 1e-12, 1e-12], "D": [0.2, 0, 0, 0]}
+    )
+
+
+def estimate(found: bool) -> pd.Series:
+    return pd.Series({"value": 40.0, "low": 20.0, "high": 60.0, "p": 0.3, "found": found})
+
+
+def test_verdict_names_iteration_interval_and_both_levels(ends):
+    sentence, ground = explorer.verdict(SETTINGS, estimate(True), ends)
+    assert sentence.endswith("the chaotic phase ends at about iteration 40 of 100 (95 % interval 20 to 60).")
+    assert re.search(r"1e-7 before .* 1e-3 in its weights .* 10 % .* later, by 1e-12 in its weights .* 0 %", ground)
+
+
+def test_verdict_says_when_nothing_was_found(ends):
+    sentence, _ = explorer.verdict(SETTINGS, estimate(False), ends)
+    assert "no significant end" in sentence
+    assert "40" not in sentence
+
+
+def test_verdict_of_a_counterexample_names_no_iteration():
+    text = " ".join(explorer.verdict(SETTINGS | {"counterexample": True}, None, None))
+    assert "counterexample" in text
+    assert not re.search(r"\d", text.replace(SETTINGS["title"], ""))
+
+
+def test_page_is_whole_and_names_no_other_address(tmp_path):
+    log = pd.DataFrame({"iteration": [0, 1], "loss": [2.0, 1.0], "accuracy": [0.5, 1.0]})
+    runs = {("e", 0): {"log": log, "S": pairs([0, 10, 20], lambda i, j: (j - i) / 100)}}
+    nothing = pd.DataFrame(columns=["experiment", "quantity", "estimator"])
+    described = explorer.gather(runs, nothing, {"e": SETTINGS | {"title": "</script><b>"}})
+    explorer.write(tmp_path / "page.html", described, "rocket_r", {"commit": "c", "twophase": "v"})
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
+    assert data["experiments"][0]["title"] == "</script><b>"
+    assert "<b>: no forks" not in page
+    assert not re.search(r"<(script|link|img|iframe)[^>]*\s(src|href)=[\"'](?!data:)", page)

@@ -1,0 +1,56 @@
+rule explorer:
+    input:
+        trajectories=of_every_run("trajectory", lambda e: True),
+        predictions=of_every_run("predictions/trajectory.safetensors", lambda e: not e["counterexample"]),
+        tables=explorer_tables,
+        forks=of_every_fork_block("forks/{block}"),
+        barriers=of_every_fork_block("fork_barriers/{block}.parquet"),
+        phases=lambda w: [f"{RESULTS}/phases.parquet"] if all_estimates(w) else [],
+    output:
+        # Not in the report, which links to it: Chromium opens no embedded page of more than 2 MB.
+        explorer=f"{RESULTS}/explorer.html",
+    log:
+        f"{RESULTS}/logs/explorer.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/explorer.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=request("explorer", "mem_mb"),
+        runtime=request("explorer", "runtime"),
+        disk_mb=request("explorer", "disk_mb"),
+    params:
+        experiments={name: described(name) for name in EXPERIMENTS},
+        colormap=config["figures"]["colormap"],
+        code=[code_digest("explorer"), *template_digests("explorer")],
+    script:
+        "../scripts/explorer.py"
+
+
+rule phases_page:
+    input:
+        phases=f"{RESULTS}/phases.parquet",
+    output:
+        page=report(
+            f"{RESULTS}/phases.html",
+            caption="../report/phases.rst",
+            category="Tables",
+            labels={"table": "phases", "shows": "inflection points, cone widths"},
+        ),
+    log:
+        f"{RESULTS}/logs/phases_page.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/phases_page.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        mem_mb=request("phases_page", "mem_mb"),
+        runtime=request("phases_page", "runtime"),
+        disk_mb=request("phases_page", "disk_mb"),
+    params:
+        experiments={name: described(name) for name in EXPERIMENTS},
+        code=[code_digest("phases_page"), *template_digests("phases")],
+    script:
+        "../scripts/phases_page.py"

@@ -1,0 +1,55 @@
+"""The explorer: all tables of a run as one interactive HTML page."""
+
+from pathlib import Path
+
+import pandas as pd
+
+import _library  # noqa: F401
+from twophase import explorer, figures, job, layout, storage, tables
+
+
+def main(
+    path_to_trajectories,
+    path_to_predictions,
+    path_to_tables,
+    path_to_forks,
+    path_to_barriers,
+    path_to_phases,
+    path_to_explorer,
+    experiments,
+    colormap,
+    facts,
+):
+    runs = {}
+
+    def run_of(attrs):
+        return runs.setdefault((attrs["experiment"], int(attrs["seed"])), {})
+
+    for folder in path_to_trajectories:
+        log = storage.read_table(Path(folder) / "log.parquet")
+        run_of(log.attrs)["log"] = log
+    for path in path_to_predictions:
+        scores = figures.standard_scores([path])
+        run = run_of({name: scores[name].iloc[0] for name in ("experiment", "seed")})
+        run["scores"] = scores.drop(columns=["experiment", "seed"]).sort_values("iteration")
+    for path in path_to_tables:
+        table = storage.read_table(path)
+        run_of(table.attrs)[Path(path).stem] = table
+    for path in path_to_barriers:
+        table = storage.read_table(path)
+        run_of(table.attrs).setdefault("barriers", []).append(table)
+    for folder in path_to_forks:
+        for path in sorted(Path(folder).glob("t0-*/draw-*/log.parquet")):
+            log = storage.read_table(path)
+            fork = layout.fork(path.relative_to(folder).as_posix())
+            run_of(log.attrs).setdefault("forks", {})[fork] = log
+    for run in runs.values():
+        if "barriers" in run:
+            run["barriers"] = pd.concat(explorer.plain(run["barriers"]))
+    phases = storage.read_table(path_to_phases) if path_to_phases else tables.of_experiments([])
+    provenance = storage.provenance("explorer", **facts)
+    explorer.write(path_to_explorer, explorer.gather(runs, phases, experiments), colormap, provenance)
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821

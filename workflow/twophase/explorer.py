@@ -1,0 +1,226 @@
+"""The explorer: the results of a run as one HTML file with linked views, opened without a server or a network.
+
+Arrays are embedded once, as base64 of little-endian float32 (seven digits); `templates/explorer.js` draws every view
+from them. No torch.
+"""
+
+import base64
+import html
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from twophase import figures, layout, storage
+
+TEMPLATES = Path(__file__).parent / "templates"
+# Keeps the papers' grids whole and a run of thousands of checkpoints within a megabyte.
+TIMES = 160  # checkpoints shown of a grid of pairs
+POINTS = 600  # points shown of a log, each the mean of as many iterations as that takes
+
+
+def packed(values) -> str:
+    """Numbers as base64 of little-endian float32, row by row."""
+    return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode()
+
+
+def thin(times: Sequence[int], limit: int = TIMES) -> list[int]:
+    """At most about `limit` of the sorted `times`: every k-th and the last, so that equal steps stay equal."""
+    times = sorted(map(int, times))
+    kept = times[:: -(-len(times) // limit)]
+    return kept if kept[-1] == times[-1] else [*kept, times[-1]]
+
+
+def grid(frame: pd.DataFrame, limit: int = TIMES) -> dict:
+    """A grid of pairs i <= j as its upper triangle, row by row, with the diagonal.
+
+    Returns:
+        times (iterations), all (how many the table has), values [pairs], and of barriers `path` [pairs, alphas], the
+        loss at evenly spaced alpha from 0 (theta_j) to 1 (theta_i), and `alphas`; NaN on the diagonal.
+    """
+    times = sorted({*frame["i"], *frame["j"]})
+    kept = thin(times, limit)
+    pairs = [(i, j) for k, i in enumerate(kept) for j in kept[k:]]
+    table = frame.set_index(["i", "j"]).reindex(pairs)
+    found = {"times": kept, "all": len(times), "values": packed(table["value"])}
+    if "path" in table:
+        count = max(map(len, frame["path"]))
+        rows = [path if np.size(path) == count else np.full(count, np.nan) for path in table["path"]]
+        found |= {"alphas": count, "path": packed(rows)}
+    return found
+
+
+def log(frame: pd.DataFrame, limit: int = POINTS) -> dict:
+    """A log as means over `every` iterations: iteration (the first of each mean), loss (nats), accuracy."""
+    every = -(-len(frame) // limit)
+    means = frame.groupby(np.arange(len(frame)) // every).agg(
+        {"iteration": "first", "loss": "mean", "accuracy": "mean"}
+    )
+    return {"every": every, **{name: packed(means[name]) for name in means}}
+
+
+def forks(chaos: pd.DataFrame, perturbations: pd.DataFrame, barriers: pd.DataFrame | None, logs: Mapping) -> dict:
+    """Distances of all forks to the base run, and each fork's history.
+
+    Args:
+        chaos, perturbations: tables of one run.
+        barriers: its table `fork_barriers`, all blocks.
+        logs: (t0, draw) -> log of the fork.
+
+    Returns:
+        columns t0, t1, draw and distances [cells]; `path` [cells, alphas]; start, the size |epsilon| of each fork's
+        perturbation after rounding, and logs, both by "t0/draw".
+    """
+    found = {name: packed(chaos[name]) for name in ("C", "B", "D", "S", "l2")}
+    found |= {name: chaos[name].tolist() for name in ("t0", "t1", "draw")}
+    if "path" in barriers:
+        cells = [(*layout.fork(state), layout.iteration(state)) for state in barriers["state"]]
+        paths = dict(zip(cells, barriers["path"], strict=True))
+        rows = [paths[cell] for cell in zip(chaos["t0"], chaos["draw"], chaos["t1"], strict=True)]
+        found |= {"alphas": len(rows[0]), "path": packed(rows)}
+    starts = perturbations[perturbations["draw"] >= 0]
+    found["start"] = {f"{row.t0}/{row.draw}": float(row.realised) for row in starts.itertuples()}
+    found["logs"] = {f"{t0}/{draw}": log(frame, POINTS // 2) for (t0, draw), frame in logs.items()}
+    return found
+
+
+# When the chaotic phase ends, in words --------------------------------------------------------------------------------
+
+
+def verdict(settings: Mapping, estimate: pd.Series | None, ends: pd.DataFrame | None) -> list[str]:
+    """One plain sentence that says when the chaotic phase of an experiment ends, and one that says what it rests on.
+
+    Args:
+        settings: the experiment's title, iterations, size of epsilon, level, counterexample.
+        estimate: the row `chaos C` of the phases; None where no forks were trained.
+        ends: chaos tables of all seeds.
+    """
+    title = settings["title"]
+    if estimate is None:
+        kind = (
+            "is the counterexample, which should show no two phases" if settings["counterexample"] else "has no forks"
+        )
+        return [
+            f"{title} {kind}.",
+            "No perturbed copies were trained, so that this experiment does not say when a chaotic phase ends.",
+        ]
+    last = ends[ends["t1"] == ends["t1"].max()]
+    everywhere = f"Forks were perturbed by {settings['size']:g} at {last['t0'].nunique()} times and trained to the end."
+    if not estimate["found"]:
+        return [
+            f"{title}: no significant end of a chaotic phase was found (p = {estimate['p']:.2g}).",
+            f"{everywhere} How far they end from the undisturbed run does not clearly depend on when that was.",
+        ]
+    early, late = last[last["t0"] < estimate["value"]], last[last["t0"] > estimate["value"]]
+
+    def level(part):
+        c = np.exp(np.log(np.maximum(part["C"], 1e-16)).mean())
+        weights = f"{c:.0e}".replace("e-0", "e-")
+        return f"{weights} in its weights (C) and in {100 * part['D'].mean():.2g} % of its test predictions"
+
+    size = f"{settings['size']:g}".replace("e-0", "e-")
+    return [
+        f"{title}: the chaotic phase ends at about iteration {estimate['value']:.0f} of {settings['iterations']} "
+        f"({100 * settings['level']:.0f} % interval {estimate['low']:.0f} to {estimate['high']:.0f}).",
+        f"A copy of the network whose weights are changed by {size} before then ends training different "
+        f"from the undisturbed run, on average by {level(early)}; one changed later, by {level(late)}.",
+    ]
+
+
+# One file ------------------------------------------------------------------------------------------------------------
+
+
+def estimates(phases: pd.DataFrame, name: str) -> list[dict]:
+    """The rows of an experiment in the phases; NaN, which JSON lacks, as null."""
+    columns = ["quantity", "estimator", "value", "low", "high", "p", "found", "unit", "definition"]
+    if phases.empty:
+        return []
+    rows = phases.loc[phases["experiment"] == name, columns].astype(object)
+    return rows.where(rows.notna(), None).to_dict("records")
+
+
+def gather(runs: Mapping, phases: pd.DataFrame, experiments: Mapping) -> list[dict]:
+    """What the page shows of each experiment, counterexamples last.
+
+    Args:
+        runs: (experiment, seed) -> {name: table}, with `log`, `scores` and `forks` ((t0, draw) -> log) among them.
+        phases: the table of estimates.
+        experiments: name -> title, seeds, iterations, drops, tau, dt, size, level, counterexample.
+    """
+    found = []
+    # The page opens with the first, which should be one that can say when the chaotic phase ends.
+    for name, settings in sorted(experiments.items(), key=lambda item: item[1]["counterexample"]):
+        seeds, chaos = [], []
+        for seed in settings["seeds"]:
+            tables = runs[name, seed]
+            run = {"seed": seed, "log": log(tables["log"])}
+            run["grids"] = {metric: grid(tables[metric]) for metric in ("C", "S", "B", "D") if metric in tables}
+            if "scores" in tables:
+                run["scores"] = {column: packed(values) for column, values in tables["scores"].items()}
+            if "cone" in tables:
+                run["cone"] = {column: packed(values) for column, values in tables["cone"].items()}
+                run["cone"]["explained"] = tables["cone"].attrs["explained"]
+            if "chaos" in tables:
+                chaos.append(tables["chaos"])
+                part = (tables[key] for key in ("chaos", "perturbations", "barriers", "forks"))
+                run["forks"] = forks(*part)
+            seeds.append(run)
+        rows = estimates(phases, name)
+        mine = next((pd.Series(row) for row in rows if row["estimator"] == "chaos C"), None)
+        words = verdict(settings, mine, pd.concat(plain(chaos)) if chaos else None)
+        found.append({"name": name, **settings, "verdict": words, "estimates": rows, "runs": seeds})
+    return found
+
+
+def plain(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Copies without attrs, which pandas compares when it concatenates."""
+    frames = [frame.copy(deep=False) for frame in frames]
+    for frame in frames:
+        frame.attrs = {}
+    return frames
+
+
+def colours(colormap: str, count: int = 33) -> list[str]:
+    """Evenly spaced colours of a seaborn or Matplotlib colour map, as the figures use it."""
+    import seaborn as sns
+
+    return list(sns.color_palette(colormap, count).as_hex())
+
+
+def write(path: str | Path, experiments: Sequence[Mapping], colormap: str, facts: Mapping) -> None:
+    """Writes the page: template, style, code, plotting library and data in one file.
+
+    Args:
+        experiments: from `gather`.
+        colormap: of the grids.
+        facts: provenance; shown at the foot of the page.
+    """
+    from plotly.offline import get_plotlyjs
+
+    marks = {name: colour for name, (colour, _) in figures.ESTIMATORS.items()}
+    data = {
+        "experiments": experiments,
+        "colours": colours(colormap),
+        "time": colours(figures.TIME),
+        "marks": marks,
+        "facts": dict(facts),
+    }
+    # "<" would let a title end the script element that holds it.
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    sentence, ground = map(html.escape, experiments[0]["verdict"])  # there before, and without, any script
+    parts = {  # in the order in which the template has them
+        "/*STYLE*/": (TEMPLATES / "explorer.css").read_text(encoding="utf-8"),
+        "<!--VERDICT-->": sentence,
+        "<!--GROUND-->": ground,
+        "/*DATA*/": text,
+        "/*PLOTLY*/": get_plotlyjs(),
+        "/*CODE*/": (TEMPLATES / "explorer.js").read_text(encoding="utf-8"),
+    }
+    done, rest = [], (TEMPLATES / "explorer.html").read_text(encoding="utf-8")
+    for mark, content in parts.items():
+        before, rest = rest.split(mark)
+        done += [before, content]
+    with storage.atomic(path) as temporary:
+        temporary.write_text("".join([*done, rest]), encoding="utf-8")

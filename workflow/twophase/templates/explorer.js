@@ -1,0 +1,601 @@
+"use strict";
+// Draws every view from the arrays embedded once in #data. `state` is what the reader chose; `draw*` functions show it.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const $ = (id) => document.getElementById(id);
+const METRICS = {
+  C: "C, parameter dissimilarity",
+  S: "S, kernel distance",
+  B: "B, loss barrier",
+  D: "D, disagreement",
+};
+const INK = "#1f2933", SOFT = "#7b8794", PICK = ["#0b5cad", "#b45309"]; // the two times of the chosen cell
+const DASH = { "chaos C": "dash", kernel: "dashdot", parameters: "dot" };
+const NAMES = { "chaos C": "forks' C", "chaos B": "forks' B", "chaos D": "forks' D", kernel: "kernel", parameters: "weights" };
+const MARKS = { "chaos C": "the chaotic phase ends", kernel: "the kernel slows down", parameters: "the weights slow down" };
+const START = { e: 0, s: 0, view: "fork", metric: "C", scale: "log", draw: 0, x: NaN, y: NaN, tau: 0, dt: 0 };
+const state = { ...START };
+let hovered = null; // a cell [x, y] under the pointer, shown instead of the chosen one
+const tables = {}; // plot -> rows of what it shows, for CSV
+
+// Arrays --------------------------------------------------------------------------------------------------------------
+
+/** Base64 of little-endian float32, as an array. */
+function numbers(text) {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  return new Float32Array(bytes.buffer);
+}
+
+const cache = new WeakMap();
+/** The column `name` of an embedded table, unpacked once. */
+function column(table, name) {
+  if (!cache.has(table)) cache.set(table, {});
+  const columns = cache.get(table);
+  columns[name] ??= numbers(table[name]);
+  return columns[name];
+}
+
+const experiment = () => data.experiments[state.e];
+const run = () => experiment().runs[state.s];
+const show = (v, digits = 3) => (v === null || v === undefined || Number.isNaN(v) ? "–"
+  : v !== 0 && (Math.abs(v) < 1e-3 || Math.abs(v) >= 1e5) ? v.toExponential(digits - 1).replace("e-", "e−").replace("e+", "e")
+  : String(Number(v.toPrecision(digits))));
+
+/** Place of the pair (i, j), given as places on the axis, in the upper triangle of n times. */
+function place(i, j, n) {
+  const [a, b] = i < j ? [i, j] : [j, i];
+  return a * n - (a * (a - 1)) / 2 + (b - a);
+}
+
+/** Value of a grid of pairs at two iterations; NaN where it was not computed. */
+function pairValue(metric, ti, tj) {
+  const grid = run().grids[metric];
+  if (!grid) return NaN;
+  const i = grid.times.indexOf(ti), j = grid.times.indexOf(tj);
+  return i < 0 || j < 0 ? NaN : column(grid, "values")[place(i, j, grid.times.length)];
+}
+
+/** Place of the cell (t0, t1) of the chosen draw in the table of forks; -1 where there is none. */
+function forkCell(t0, t1) {
+  const f = run().forks;
+  return f.t0.findIndex((t, k) => t === t0 && f.t1[k] === t1 && f.draw[k] === state.draw);
+}
+
+const sorted = (values) => [...new Set(values)].sort((a, b) => a - b);
+
+/** The axes of the shown grid and its value at two iterations. */
+function shownGrid() {
+  if (state.view === "fork") {
+    const f = run().forks;
+    const value = (t0, t1) => { const k = forkCell(t0, t1); return k < 0 ? NaN : column(f, state.metric)[k]; };
+    return { xs: sorted(f.t0), ys: sorted(f.t1), value };
+  }
+  const times = run().grids[state.metric].times;
+  return { xs: times, ys: times, value: (a, b) => pairValue(state.metric, a, b) };
+}
+
+/** Borders of cells around grid points, halfway between neighbours. */
+function edges(centres) {
+  if (centres.length === 1) return [centres[0] - 0.5, centres[0] + 0.5];
+  const middle = centres.slice(1).map((c, k) => (c + centres[k]) / 2);
+  const n = centres.length;
+  return [1.5 * centres[0] - 0.5 * centres[1], ...middle, 1.5 * centres[n - 1] - 0.5 * centres[n - 2]];
+}
+
+// Marks in every panel ------------------------------------------------------------------------------------------------
+
+const inflections = () => experiment().estimates.filter((r) => r.quantity === "inflection");
+const marked = () => inflections().filter((r) => r.found && r.estimator in data.marks);
+
+/** Lines at learning-rate drops and inflection points on an axis of iterations; `both` for square panels. */
+function marks(both = false) {
+  const line = (t, style) => {
+    const across = { type: "line", x0: t, x1: t, y0: 0, y1: 1, yref: "y domain", line: style };
+    return both ? [across, { type: "line", y0: t, y1: t, x0: 0, x1: 1, xref: "x domain", line: style }] : [across];
+  };
+  return [
+    ...experiment().drops.flatMap((t) => line(t, { color: INK, width: 1, dash: "1px,3px" })),
+    ...marked().flatMap((r) => line(r.value, { color: data.marks[r.estimator], width: 1.8, dash: DASH[r.estimator] })),
+  ];
+}
+
+function drawLegend() {
+  const swatch = (colour, dash, text) =>
+    `<span><svg width="34" height="10" aria-hidden="true"><line x1="0" x2="34" y1="5" y2="5" stroke="${colour}"
+      stroke-width="2.5" stroke-dasharray="${dash}"/></svg>${text}</span>`;
+  const dashes = { "chaos C": "8 5", kernel: "8 3 2 3", parameters: "2 3" };
+  const shown = marked().map((r) => swatch(data.marks[r.estimator], dashes[r.estimator],
+    `${MARKS[r.estimator]}: ${show(r.value)}`));
+  const drops = experiment().drops;
+  if (drops.length) shown.push(swatch(INK, "1 3", `the learning rate drops: ${drops.join(", ")}`));
+  $("legend").innerHTML = shown.length ? `<span>Lines in every panel:</span>${shown.join("")}` : "";
+}
+
+// Plots ---------------------------------------------------------------------------------------------------------------
+
+const font = { family: "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif", size: 12, color: INK };
+
+function axis(title, more = {}) {
+  return { title: { text: title, standoff: 6 }, gridcolor: "#e8ecf0", zeroline: false, linecolor: "#9aa5b1",
+    ticks: "outside", ticklen: 3, automargin: true, ...more };
+}
+
+const logAxis = { type: "log", exponentformat: "power", dtick: null, nticks: 6 };
+
+function time(title = "iteration") {
+  const end = experiment().iterations;
+  return axis(title, { range: [-0.02 * end, 1.02 * end], nticks: 7 });
+}
+
+// A plot is drawn when it first comes near the screen, so that the page opens quickly; from then on at once.
+const near = new Set(), waiting = new Map();
+const observer = new IntersectionObserver((entries) => {
+  entries.filter((entry) => entry.isIntersecting).forEach((entry) => approach(entry.target.id));
+  document.body.dataset.ready = "1";
+}, { rootMargin: "100px" });
+
+function approach(id) {
+  observer.unobserve($(id));
+  near.add(id);
+  waiting.get(id)?.();
+  waiting.delete(id);
+}
+
+/** Shows traces in the plot `id`; `table` are the rows of its CSV, `drawn` is called once they are shown. */
+function plot(id, traces, layout, table, drawn) {
+  tables[id] = table;
+  const show = () => {
+    react($(id), traces, layout);
+    drawn?.();
+  };
+  if (near.has(id)) show();
+  else waiting.set(id, show);
+}
+
+function react(div, traces, layout) {
+  if (div.querySelector(".empty")) div.replaceChildren();
+  Plotly.react(div, traces, {
+    font, margin: { l: 52, r: 10, t: 8, b: 40 }, paper_bgcolor: "#fff", plot_bgcolor: "#fff", showlegend: false,
+    hoverlabel: { font: { size: 12 } }, hovermode: "closest", dragmode: false, ...layout,
+  }, { displayModeBar: false, responsive: true });
+}
+
+function empty(id, text) {
+  waiting.delete(id);
+  Plotly.purge($(id));
+  tables[id] = null;
+  $(id).innerHTML = `<div class="empty">${text}</div>`;
+}
+
+const hover = (x, y) => `${x} %{x}<br>${y} %{y:.3g}<extra></extra>`;
+
+function drawEnds() {
+  const e = experiment();
+  if (!e.runs.some((r) => r.forks)) return empty("ends", "No forks were trained in this experiment.");
+  const symbols = ["circle", "diamond", "square", "triangle-up", "cross", "x"];
+  const rows = [["seed", "t0", "t1", "draw", "C"]];
+  const traces = e.runs.map((r, s) => {
+    const f = r.forks, last = Math.max(...f.t1), C = column(f, "C");
+    const keep = f.t1.flatMap((t, k) => (t === last ? [k] : []));
+    keep.forEach((k) => rows.push([r.seed, f.t0[k], f.t1[k], f.draw[k], C[k]]));
+    return { x: keep.map((k) => f.t0[k]), y: keep.map((k) => C[k]), name: `seed ${r.seed}`, mode: "markers", type: "scatter",
+      marker: { size: 10, symbol: symbols[s % symbols.length], color: data.time[Math.floor((s / Math.max(e.runs.length, 2)) * 32)],
+        line: { width: 1, color: "#fff" } }, hovertemplate: `seed ${r.seed}<br>${hover("t₀", "C")}` };
+  });
+  const found = marked().find((r) => r.estimator === "chaos C");
+  const band = found ? [{ type: "rect", x0: found.low, x1: found.high, y0: 0, y1: 1, yref: "paper", layer: "below",
+    fillcolor: data.marks["chaos C"], opacity: 0.13, line: { width: 0 } }] : [];
+  const narrow = $("ends").clientWidth < 480;
+  const words = found ? [
+    { x: found.value, xanchor: "right", text: narrow ? "chaotic ← " : "chaotic phase ← ", y: 1.0, yref: "paper", yanchor: "top", showarrow: false },
+    { x: found.value, xanchor: "left", text: narrow ? " → stable" : " → stable phase", y: 1.0, yref: "paper", yanchor: "top", showarrow: false },
+  ] : [];
+  plot("ends", traces, {
+    xaxis: time("t₀, iteration of the perturbation"), yaxis: axis("C at the end of training", logAxis),
+    shapes: [...band, ...marks()], annotations: words, showlegend: e.runs.length > 1,
+    legend: { orientation: "h", y: 1.01, yanchor: "bottom", x: 0 }, margin: { l: 60, r: 10, t: 26, b: 40 },
+  }, rows);
+}
+
+function drawEstimates() {
+  const level = Math.round(100 * experiment().level);
+  const body = inflections().map((r) => `<tr><td>${NAMES[r.estimator] ?? r.estimator}${r.estimator === "chaos C" ? " (first line of this page)" : ""}</td><td class="number">${r.found ? `<b>${show(r.value)}</b>` : "not found"}</td>
+    <td class="number">${r.found ? `${show(r.low)} to ${show(r.high)}` : "–"}</td><td class="number">${show(r.p, 2)}</td></tr><tr class="definition"><td colspan="4">${r.definition}</td></tr>`);
+  $("estimates").innerHTML = body.length ? `<thead><tr><th>estimated from</th><th>iteration</th><th>${level} % interval</th>
+    <th>p</th></tr></thead><tbody>${body.join("")}</tbody>` : "<tbody><tr><td>None was made for this experiment.</td></tr></tbody>";
+  tables.estimates = [["quantity", "estimator", "value", "low", "high", "p", "found", "definition"],
+    ...experiment().estimates.map((r) => [r.quantity, r.estimator, r.value, r.low, r.high, r.p, r.found, r.definition])];
+}
+
+// The grid, and its chosen cell -----------------------------------------------------------------------------------------
+
+const cell = () => hovered ?? [state.x, state.y];
+const axisNames = () => (state.view === "fork" ? ["t₀", "t₁"] : ["tᵢ", "tⱼ"]);
+
+function cellShapes() {
+  const { xs, ys } = shownGrid(), [x, y] = cell();
+  const i = xs.indexOf(x), j = ys.indexOf(y);
+  if (i < 0 || j < 0) return [];
+  const ex = edges(xs), ey = edges(ys);
+  const box = { type: "rect", x0: ex[i], x1: ex[i + 1], y0: ey[j], y1: ey[j + 1] };
+  return [{ ...box, line: { color: "#fff", width: 5 } }, { ...box, line: { color: PICK[0], width: 2.5 } }];
+}
+
+function drawGrid() {
+  const { xs, ys, value } = shownGrid(), [nx, ny] = axisNames();
+  const values = ys.map((y) => xs.map((x) => value(x, y)));
+  const positive = values.flat().filter((v) => v > 0);
+  const top = positive.reduce((a, b) => Math.max(a, b), 0) || 1;
+  const bottom = positive.reduce((a, b) => Math.min(a, b), Infinity);
+  const log = state.scale === "log" && positive.length > 0;
+  // On a logarithmic scale a value of 0 or below takes the lowest colour; a cell without a value stays white.
+  const z = values.map((row) => row.map((v) => (Number.isNaN(v) ? null : log ? Math.log10(Math.max(v, bottom)) : v)));
+  const low = log ? Math.log10(bottom) : Math.min(0, ...values.flat().filter((v) => v < 0));
+  const high = log ? Math.max(Math.log10(top), low + 1e-6) : top;
+  const step = Math.max(1, Math.ceil((high - low) / 7));
+  const powers = [];
+  for (let p = Math.ceil(low); p <= high; p += step) powers.push(p);
+  const narrow = $("grid").clientWidth < 480;
+  const ticks = log && powers.length > 1 ? { tickvals: powers, ticktext: powers.map((p) => `10<sup>${p}</sup>`.replace("-", "−")) }
+    : log ? { tickvals: [low, high], ticktext: [show(bottom, 2), show(top, 2)] } : { nticks: 6 };
+  const bar = { ...ticks, title: { text: METRICS[state.metric], side: narrow ? "top" : "right" }, thickness: 14,
+    ...(narrow ? { orientation: "h", y: 1.02, yanchor: "bottom", len: 1, lenmode: "fraction" } : {}) };
+  const scale = data.colours.map((c, k) => [k / (data.colours.length - 1), c]);
+  const square = state.view === "pair" && !narrow ? { scaleanchor: "x", constrain: "domain" } : {};
+  const ex = edges(xs), ey = edges(ys), name = state.view === "fork" ? "t₀, perturbed at iteration" : "tᵢ, iteration";
+  // Plotly misplaces the title of an axis where a colour bar lies on top; a note of the same words stands in for it.
+  const below = { text: name, xref: "paper", yref: "paper", x: 0.5, y: 0, yshift: -20, yanchor: "top", showarrow: false, font: { size: 14 } };
+  plot("grid", [{
+    type: "heatmap", x: ex, y: ey, z, zmin: low, zmax: high, colorscale: scale, colorbar: bar, hoverongaps: false,
+    customdata: ys.map((y, j) => xs.map((x, i) => [x, y, show(values[j][i])])),
+    hovertemplate: `${nx} = %{customdata[0]}<br>${ny} = %{customdata[1]}<br>${state.metric} = %{customdata[2]}<extra></extra>`,
+  }], {
+    xaxis: axis(narrow ? "" : name, { showgrid: false, range: [ex[0], ex.at(-1)], ...(state.view === "pair" ? { constrain: "domain" } : {}) }),
+    yaxis: axis(state.view === "fork" ? "t₁, compared at iteration" : "tⱼ, iteration", { showgrid: false, range: [ey[0], ey.at(-1)], ...square }),
+    shapes: [...marks(state.view === "pair"), ...cellShapes()], annotations: narrow ? [below] : [], margin: { l: 56, r: 10, t: narrow ? 70 : 8, b: 48 },
+  }, [[...axisNames().map((n) => ({ "t₀": "t0", "t₁": "t1", "tᵢ": "i", "tⱼ": "j" })[n]), state.metric],
+    ...ys.flatMap((y, j) => xs.flatMap((x, i) => (Number.isNaN(values[j][i]) ? [] : [[x, y, values[j][i]]])))], connectGrid);
+  $("grid").setAttribute("aria-label", `Heat map of ${METRICS[state.metric]}; arrow keys move the chosen cell`);
+  $("grid-title").textContent = state.view === "fork" ? "Distance of perturbed forks from the base run" : "Distance between two times of the base run";
+  $("grid-help").innerHTML = state.view === "fork"
+    ? "Columns: when a fork was perturbed. Rows: when it is compared with the base run. <b>Dark columns on the left that turn light</b> show the end of the chaotic phase. Hover or choose a cell."
+    : "How far the base run moved between two iterations. <b>A light square at the upper right</b> is the second phase: late networks are alike. Hover or choose a cell.";
+  const grid = run().grids[state.metric];
+  $("grid-notice").textContent = state.view === "pair" && grid.all > grid.times.length
+    ? `Shown are ${grid.times.length} of ${grid.all} checkpoints, evenly chosen; the Parquet file holds all.` : "";
+}
+
+function drawPair() {
+  const [x, y] = cell(), fork = state.view === "fork", [nx, ny] = axisNames();
+  const f = run().forks, k = fork ? forkCell(x, y) : -1;
+  const value = (m) => (fork ? (k < 0 ? NaN : column(f, m)[k]) : pairValue(m, x, y));
+  const boxes = Object.keys(METRICS).map((m) =>
+    `<div class="${m === state.metric ? "chosen" : ""}"><b>${m} ${show(value(m))}</b>${METRICS[m].split(", ")[1]}</div>`);
+  const words = fork ? `Fork perturbed at <b class="inline">t₀ = ${x}</b>, compared with the base run at t₁ = ${y}.`
+    : `The base run at tᵢ = ${x} and at tⱼ = ${y}.`;
+  const missing = fork && k < 0 ? " A fork has no past: t₁ must be later than t₀." : "";
+  $("readout").innerHTML = `<div class="wide">${words.replace(' class="inline"', "").replace(/<\/?b>/g, "")}${missing}</div>${boxes.join("")}`;
+  tables.pair = [[nx === "t₀" ? "t0" : "i", ny === "t₁" ? "t1" : "j", ...Object.keys(METRICS)], [x, y, ...Object.keys(METRICS).map(value)]];
+  drawTraining(x, y);
+  drawPath(x, y, k);
+  drawHistory(x, y);
+}
+
+function drawTraining(x, y) {
+  const log = run().log, t = column(log, "iteration"), loss = column(log, "loss");
+  const rows = [["run", "iteration", "loss"], ...Array.from(t, (v, k) => ["base", v, loss[k]])];
+  const traces = [{ x: t, y: loss, type: "scatter", mode: "lines", line: { color: SOFT, width: 1.2 }, hovertemplate: hover("iteration", "batch loss") }];
+  const twin = state.view === "fork" && run().forks.logs[`${x}/${state.draw}`];
+  if (twin) {
+    const ft = column(twin, "iteration"), fl = column(twin, "loss");
+    traces.push({ x: ft, y: fl, type: "scatter", mode: "lines", line: { color: "#d1495b", width: 1.2, dash: "dot" }, hovertemplate: `fork<br>${hover("iteration", "batch loss")}` });
+    ft.forEach((v, k) => rows.push(["fork", v, fl[k]]));
+  }
+  const times = [[x, PICK[0]], [y, PICK[1]]].map(([v, c]) => ({ type: "line", x0: v, x1: v, y0: 0, y1: 1, yref: "paper", line: { color: c, width: 2.5 } }));
+  const [nx, ny] = axisNames(), right = x > 0.8 * experiment().iterations;
+  const label = (v, name, colour, y0) => ({ x: v, y: y0, yref: "paper", text: ` <b>${name}</b> `, showarrow: false, yanchor: "top",
+    xanchor: v > 0.8 * experiment().iterations ? "right" : "left", font: { color: colour, size: 13 }, bgcolor: "rgba(255,255,255,.8)" });
+  plot("training", traces, { xaxis: time(), yaxis: axis("batch loss", logAxis), shapes: [...marks(), ...times],
+    annotations: [label(x, nx, PICK[0], 1), label(y, ny, PICK[1], x === y || Math.abs(x - y) < 0.08 * experiment().iterations ? 0.82 : 1)] }, rows);
+  $("log-notice").textContent = `(base run grey${twin ? ", fork red dotted" : ""}${log.every > 1 ? `; means of ${log.every} iterations` : ""})`;
+}
+
+function drawPath(x, y, k) {
+  const fork = state.view === "fork", table = fork ? run().forks : run().grids.B;
+  const message = "No loss barrier was computed for this pair.";
+  if (!table || !table.alphas) return empty("path", message);
+  const i = fork ? 0 : table.times.indexOf(x), j = fork ? 0 : table.times.indexOf(y), n = table.alphas;
+  const row = fork ? k : i < 0 || j < 0 ? -1 : place(i, j, table.times.length);
+  if (row < 0) return empty("path", fork ? message : `${message} It is known between iterations ${table.times.join(", ")}.`);
+  let loss = Array.from(column(table, "path").slice(row * n, (row + 1) * n));
+  if (Number.isNaN(loss[0])) return empty("path", "Both are the same network.");
+  // alpha = 1 is theta_i, the earlier time (of a fork: the base run); shown from left to right as the reader chose them.
+  if (fork || x <= y) loss = loss.reverse();
+  const at = loss.map((_, m) => m / (n - 1)), mean = (loss[0] + loss[n - 1]) / 2, top = Math.max(...loss), peak = at[loss.indexOf(top)];
+  const ends = fork ? ["base run", "fork"] : [`t = ${x}`, `t = ${y}`];
+  plot("path", [
+    { x: at, y: loss, type: "scatter", mode: "lines+markers", line: { color: PICK[0] }, marker: { size: 4 }, hovertemplate: hover("share of the way", "test loss") },
+    { x: [peak, peak], y: [mean, top], type: "scatter", mode: "lines", line: { color: "#d1495b", width: 3 }, hoverinfo: "skip" },
+  ], { xaxis: axis("straight line between the weights", { tickvals: [0, 1], ticktext: ends, range: [-0.12, 1.12] }),
+    yaxis: axis(`test ${experiment().barrier}`, { nticks: 5 }),
+    shapes: [{ type: "line", x0: 0, x1: 1, y0: mean, y1: mean, line: { color: SOFT, width: 1, dash: "dot" } }] },
+  [["share_of_the_way", experiment().barrier], ...at.map((a, m) => [a, loss[m]])]);
+}
+
+function drawHistory(x, y) {
+  if (state.view === "fork") {
+    const f = run().forks, l2 = column(f, "l2");
+    const rows = [["t0", "draw", "t1", "l2"]];
+    const path = (t0) => {
+      const ks = f.t0.flatMap((t, k) => (t === t0 && f.draw[k] === state.draw ? [k] : [])).sort((a, b) => f.t1[a] - f.t1[b]);
+      const points = [[t0, f.start[`${t0}/${state.draw}`]], ...ks.map((k) => [f.t1[k], l2[k]])];
+      points.forEach(([t, v]) => rows.push([t0, state.draw, t, v]));
+      return { x: points.map((p) => p[0]), y: points.map((p) => p[1]), type: "scatter", mode: "lines+markers",
+        line: { color: t0 === x ? PICK[0] : "#cbd2d9", width: t0 === x ? 3 : 1.2 }, marker: { size: t0 === x ? 7 : 3 },
+        hovertemplate: `t₀ = ${t0}<br>${hover("iteration", "distance")}` };
+    };
+    const others = sorted(f.t0).filter((t) => t !== x);
+    plot("history", [...others, x].map(path), { xaxis: time(), yaxis: axis("|θ′ − θ|", logAxis), shapes: marks() }, rows);
+    $("history-title").firstChild.textContent = "Distance of the fork";
+    $("pair-help").textContent = "Left: test loss on the straight line from the base run to the fork; the red bar is B. "
+      + "Right: how far the fork is from the base run, from ε on; other forks of this seed in grey.";
+    return;
+  }
+  const { xs, value } = shownGrid(), values = xs.map((t) => value(x, t));
+  plot("history", [{ x: xs, y: values, type: "scatter", mode: "lines+markers", line: { color: PICK[0] }, marker: { size: 5 }, hovertemplate: hover("iteration", state.metric) },
+    { x: [y], y: [value(x, y)], type: "scatter", mode: "markers", marker: { size: 12, color: PICK[1], symbol: "circle-open", line: { width: 3 } }, hoverinfo: "skip" }],
+  { xaxis: time(), yaxis: axis(`${state.metric} from tᵢ`, { rangemode: "tozero", nticks: 5 }), shapes: marks() },
+  [["i", "j", state.metric], ...xs.map((t, k) => [x, t, values[k]])]);
+  $("history-title").firstChild.textContent = `${state.metric} from tᵢ to all times`;
+  $("pair-help").textContent = "Left: test loss on the straight line between both networks; the red bar is B. Right: the grid's column at tᵢ; the ring is tⱼ.";
+}
+
+// The kernel ------------------------------------------------------------------------------------------------------------
+
+const taus = () => run().grids.S?.times ?? [];
+/** The steps dt at which at least three pairs of kernels lie. */
+function dts() {
+  const counts = new Map(), t = taus();
+  t.forEach((a, i) => t.slice(i + 1).forEach((b) => counts.set(b - a, (counts.get(b - a) ?? 0) + 1)));
+  return sorted([...counts].filter(([, n]) => n >= 3).map(([d]) => d));
+}
+
+function curve(id, x, y, rows, ylabel, xlabel, extra = []) {
+  plot(id, [{ x, y, type: "scatter", mode: "lines+markers", line: { color: PICK[0] }, marker: { size: 6 }, hovertemplate: hover("t", "S") }],
+    { xaxis: time(xlabel), yaxis: axis(ylabel, { rangemode: "tozero" }), shapes: [...marks(), ...extra] }, rows);
+}
+
+function drawSince() {
+  if (!taus().length) return empty("since", "No kernels were computed.");
+  const tau = taus()[state.tau], y = taus().map((t) => pairValue("S", t, tau));
+  $("tau-value").value = tau;
+  $("tau").setAttribute("aria-valuetext", `iteration ${tau}`);
+  const line = { type: "line", x0: tau, x1: tau, y0: 0, y1: 1, yref: "paper", line: { color: PICK[1], width: 2.5 } };
+  curve("since", taus(), y, [["tau", "t", "S"], ...taus().map((t, k) => [tau, t, y[k]])], "S(t, τ)", "t, iteration (orange line: τ)", [line]);
+  const width = experiment().estimates.find((r) => r.quantity === "cone width" && r.estimator === `after ${tau}`);
+  const range = width && width.low !== null ? ` (${show(width.low)}° to ${show(width.high)}° over seeds)` : "";
+  $("width").textContent = width ? `After τ = ${tau} the kernel stays within ${show(width.value)}°${range} of where it was then, in the mean over seeds.` : "";
+}
+
+function drawSteps() {
+  const choices = dts();
+  if (!choices.length) return empty("steps", "Too few kernels for a step.");
+  const dt = choices[state.dt], t = taus().filter((a) => taus().includes(a + dt)), y = t.map((a) => pairValue("S", a, a + dt));
+  $("dt-value").value = dt;
+  $("dt").setAttribute("aria-valuetext", `${dt} iterations`);
+  curve("steps", t, y, [["dt", "t", "S"], ...t.map((a, k) => [dt, a, y[k]])], "S(t, t + Δt)", "t, iteration");
+  const grid = run().grids.S;
+  $("steps-notice").textContent = `${t.length} pairs of kernels lie ${dt} iterations apart.`
+    + (grid.all > grid.times.length ? ` Shown are ${grid.times.length} of ${grid.all} kernels.` : "");
+}
+
+function drawCone() {
+  const c = run().cone;
+  $("cone-notice").textContent = "";
+  if (!c) return empty("cone", "No picture of the kernels was computed for this experiment.");
+  const t = column(c, "iteration"), [x, y, z] = ["x", "y", "z"].map((name) => column(c, name));
+  const scale = data.time.map((colour, k) => [k / (data.time.length - 1), colour]);
+  const rays = [[], [], []];
+  t.forEach((_, k) => [x, y, z].forEach((v, d) => rays[d].push(0, v[k], null)));
+  const nearest = (time) => t.reduce((best, v, k) => (Math.abs(v - time) < Math.abs(t[best] - time) ? k : best), 0);
+  const flags = [...marked().map((r) => [r.value, MARKS[r.estimator], data.marks[r.estimator]]),
+    ...experiment().drops.filter((d) => d <= t.at(-1)).map((d) => [d, "the learning rate drops", INK])].map(([v, name, colour]) => [nearest(v), name, colour]);
+  const at = taus()[state.tau], k = nearest(at);
+  $("cone-notice").textContent = ["Rings: the kernels nearest to where", flags.map(([, name]) => name).join(", "), "(colours as above the panels); diamond: τ of panel 5."].join(" ");
+  const label = (d) => ({ title: { text: `axis ${d + 1} (${Math.round(100 * c.explained[d])} %)`, font: { size: 11 } }, showticklabels: false });
+  plot("cone", [
+    { type: "scatter3d", mode: "lines", x: rays[0], y: rays[1], z: rays[2], line: { color: "#b8c2cc", width: 1.5 }, hoverinfo: "skip", connectgaps: false },
+    { type: "scatter3d", mode: "lines+markers", x, y, z, text: Array.from(t, (v) => `iteration ${v}`), hovertemplate: "%{text}<extra></extra>",
+      line: { color: t, colorscale: scale, width: 3 }, marker: { size: 5, color: t, colorscale: scale, colorbar: { title: { text: "iteration", side: "top" }, thickness: 12, orientation: "h", y: 1, yanchor: "top", len: 0.8 } } },
+    ...flags.map(([m, name, colour]) => ({ type: "scatter3d", mode: "markers", x: [x[m]], y: [y[m]], z: [z[m]], hovertemplate: `${name}, kernel at ${t[m]}<extra></extra>`,
+      marker: { size: 11, symbol: "circle-open", color: colour, line: { width: 3 } } })),
+    { type: "scatter3d", mode: "markers", x: [x[k]], y: [y[k]], z: [z[k]], marker: { size: 9, symbol: "diamond-open", color: PICK[1] }, hovertemplate: `τ = ${at}<extra></extra>` },
+  ], { scene: { aspectmode: "data", xaxis: label(0), yaxis: label(1), zaxis: label(2), camera: { eye: eye() } }, dragmode: "orbit",
+    margin: { l: 0, r: 0, t: 0, b: 0 } },
+  [["iteration", "x", "y", "z"], ...Array.from(t, (v, m) => [v, x[m], y[m], z[m]])]);
+}
+
+/** From where the cone is seen, also after the reader turned it. */
+function eye() {
+  const far = $("cone").clientWidth < 480 ? 2.6 : 2;
+  return $("cone").layout?.scene?.camera?.eye ?? { x: 0.58 * far, y: -0.72 * far, z: 0.38 * far };
+}
+
+function turn(direction) {
+  const { x, y, z } = eye(), far = Math.hypot(x, y, z);
+  const around = Math.atan2(y, x) + ({ left: -0.26, right: 0.26 }[direction] ?? 0);
+  const up = Math.max(-1.4, Math.min(1.4, Math.atan2(z, Math.hypot(x, y)) + ({ up: 0.2, down: -0.2 }[direction] ?? 0)));
+  Plotly.relayout("cone", { "scene.camera.eye": { x: far * Math.cos(up) * Math.cos(around), y: far * Math.cos(up) * Math.sin(around), z: far * Math.sin(up) } });
+}
+
+// Saving ----------------------------------------------------------------------------------------------------------------
+
+function download(name, url) {
+  const a = document.createElement("a");
+  a.href = url;
+  a.download = name;
+  a.click();
+}
+
+/** Names of files and headings say what is shown. */
+function label(id) {
+  const words = { ends: ["C_at_the_end"], grid: [state.view, state.metric, state.scale], since: ["S", `tau${taus()[state.tau]}`],
+    steps: ["S", `dt${dts()[state.dt]}`], training: ["training"], path: ["path", ...cell()], history: ["history", cell()[0]],
+    pair: ["pair", ...cell()], estimates: ["estimates"], cone: ["cone"] }[id];
+  return [experiment().name, ...(["ends", "estimates"].includes(id) ? [] : [`seed${run().seed}`]), ...words].join("_");
+}
+
+async function savePNG(id) {
+  const div = $(id);
+  const title = { text: `${experiment().title} · ${label(id).split("_").slice(1).join(" ")}`, font: { size: 14 }, x: 0.02, xanchor: "left" };
+  const margin = { ...div.layout.margin, t: (div.layout.margin?.t ?? 8) + 36 };
+  const url = await Plotly.toImage({ data: div.data, layout: { ...div.layout, title, margin } },
+    { format: "png", width: div.clientWidth, height: div.clientHeight + 36, scale: 2 });
+  download(`${label(id)}.png`, url);
+}
+
+function saveCSV(id) {
+  const quote = (v) => (v === null || Number.isNaN(v) ? "" : /[",\n]/.test(v) ? `"${String(v).replaceAll('"', '""')}"` : v);
+  const text = tables[id].map((row) => row.map(quote).join(",")).join("\n") + "\n";
+  const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  download(`${label(id)}.csv`, url);
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
+
+function saveButtons(id, where, inner) {
+  const box = document.createElement("span");
+  box.className = inner ? "save inner" : "save";
+  const kinds = id === "estimates" ? { CSV: saveCSV } : { PNG: savePNG, CSV: saveCSV };
+  for (const [kind, save] of Object.entries(kinds)) {
+    const button = document.createElement("button");
+    button.textContent = kind;
+    button.dataset.save = `${id}.${kind.toLowerCase()}`;
+    button.setAttribute("aria-label", `Save ${kind} of: ${id}`);
+    button.title = kind === "PNG" ? "Save this picture" : "Save this panel's numbers";
+    button.onclick = () => tables[id] && save(id);
+    box.append(button);
+  }
+  where.append(box);
+}
+
+// What the reader does --------------------------------------------------------------------------------------------------
+
+function options(select, values, chosen, names = values) {
+  select.replaceChildren(...values.map((v, k) => new Option(names[k], v, false, v === chosen)));
+}
+
+/** Makes the choices fit the run, after it or the view changed. */
+function settle() {
+  const forks = run().forks, grids = run().grids;
+  if (!forks) state.view = "pair";
+  if (state.view === "pair" && !grids[state.metric]) state.metric = Object.keys(grids)[0];
+  const { xs, ys } = shownGrid();
+  const draws = forks ? sorted(forks.draw) : [0];
+  if (!draws.includes(state.draw)) state.draw = draws[0];
+  if (!xs.includes(state.x)) state.x = state.view === "fork" ? xs[0] : (grids.B?.times.at(1) ?? xs[0]);
+  if (!xs.includes(state.x)) state.x = xs[0];
+  if (!ys.includes(state.y)) state.y = ys.at(-1);
+  document.querySelectorAll("input[name=view]").forEach((r) => { r.checked = r.value === state.view; r.disabled = r.value === "fork" && !forks; });
+  document.querySelectorAll("input[name=metric]").forEach((r) => { r.checked = r.value === state.metric; r.disabled = state.view === "pair" && !grids[r.value]; });
+  document.querySelectorAll("input[name=scale]").forEach((r) => { r.checked = r.value === state.scale; });
+  options($("pick-x"), xs, state.x);
+  options($("pick-y"), ys, state.y);
+  options($("pick-draw"), draws, state.draw);
+  $("draw-label").hidden = state.view !== "fork" || draws.length < 2;
+  [$("name-x").textContent, $("name-y").textContent] = axisNames();
+}
+
+function choose(x, y) {
+  [state.x, state.y, hovered] = [x, y, null];
+  $("pick-x").value = x;
+  $("pick-y").value = y;
+  showCell();
+}
+
+function showCell() {
+  drawPair();
+  if (near.has("grid")) Plotly.relayout("grid", { shapes: [...marks(state.view === "pair"), ...cellShapes()] });
+}
+
+function drawRun() {
+  settle();
+  drawGrid();
+  drawPair();
+}
+
+function drawKernel() {
+  state.tau = Math.min(state.tau, Math.max(taus().length - 1, 0));
+  state.dt = Math.min(state.dt, Math.max(dts().length - 1, 0));
+  $("tau").max = Math.max(taus().length - 1, 0);
+  $("dt").max = Math.max(dts().length - 1, 0);
+  $("tau").value = state.tau;
+  $("dt").value = state.dt;
+  drawSince();
+  drawSteps();
+}
+
+function drawExperiment() {
+  const e = experiment();
+  [$("verdict").textContent, $("ground").textContent] = e.verdict;
+  $("unit").textContent = e.barrier === "loss" ? "nats" : "a share";
+  options($("seed"), e.runs.map((_, k) => k), state.s, e.runs.map((r) => r.seed));
+  const at = taus().indexOf(e.tau[0]), step = dts().indexOf(e.dt[0]);
+  state.tau = at < 0 ? Math.floor(taus().length / 4) : at;
+  state.dt = step < 0 ? 0 : step;
+  drawLegend();
+  drawEnds();
+  drawEstimates();
+  drawRun();
+  drawKernel();
+  drawCone();
+}
+
+/** What the pointer does in the grid; connected when it is first drawn. */
+function connectGrid() {
+  const grid = $("grid"), at = (event) => event.points[0].customdata.slice(0, 2);
+  grid.removeAllListeners("plotly_hover");
+  grid.removeAllListeners("plotly_unhover");
+  grid.removeAllListeners("plotly_click");
+  let frame = 0; // one redraw a frame, however fast the pointer moves
+  const later = (cell) => { hovered = cell; cancelAnimationFrame(frame); frame = requestAnimationFrame(showCell); };
+  grid.on("plotly_hover", (event) => later(at(event)));
+  grid.on("plotly_unhover", () => later(null));
+  grid.on("plotly_click", (event) => choose(...at(event)));
+}
+
+function connect() {
+  $("experiment").onchange = (event) => {
+    Object.assign(state, START, { e: Number(event.target.value) });
+    hovered = null;
+    drawExperiment();
+  };
+  $("seed").onchange = (event) => { state.s = Number(event.target.value); hovered = null; drawRun(); drawKernel(); drawCone(); };
+  $("pick-x").onchange = (event) => choose(Number(event.target.value), state.y);
+  $("pick-y").onchange = (event) => choose(state.x, Number(event.target.value));
+  $("pick-draw").onchange = (event) => { state.draw = Number(event.target.value); drawRun(); };
+  document.querySelectorAll("input[type=radio]").forEach((radio) => { radio.onchange = () => { state[radio.name] = radio.value; hovered = null; drawRun(); }; });
+  $("tau").oninput = (event) => { state.tau = Number(event.target.value); drawSince(); drawCone(); };
+  $("dt").oninput = (event) => { state.dt = Number(event.target.value); drawSteps(); };
+  document.querySelectorAll("[data-turn]").forEach((button) => { button.onclick = () => turn(button.dataset.turn); });
+
+  const grid = $("grid");
+  grid.addEventListener("keydown", (event) => {
+    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [0, 0];
+    if (!dx && !dy) return;
+    event.preventDefault();
+    const { xs, ys } = shownGrid();
+    const to = (values, value, by) => values[Math.max(0, Math.min(values.length - 1, values.indexOf(value) + by))];
+    choose(to(xs, state.x, dx), to(ys, state.y, dy));
+  });
+}
+
+for (const id of ["ends", "grid", "since", "steps", "cone"]) saveButtons(id, $(id).closest(".panel"));
+saveButtons("estimates", $("p-estimates"));
+for (const id of ["training", "path", "history"]) saveButtons(id, $(id).previousElementSibling, true);
+options($("experiment"), data.experiments.map((_, k) => k), 0, data.experiments.map((e) => e.title));
+$("facts").textContent = `Made by twophase ${data.facts.twophase}, commit ${data.facts.commit}. Distances are embedded with seven digits; `
+  + "the Parquet files beside this page hold them in full.";
+drawExperiment();
+connect();
+document.querySelectorAll(".plot").forEach((div) => observer.observe(div));
+addEventListener("beforeprint", () => [...waiting.keys()].forEach(approach));
