@@ -48,7 +48,7 @@ rule phases_page:
         mem_mb=2000,
         runtime=20,
     params:
-        experiments={name: described(name) for name in EXPERIMENTS},
+        experiments={name: {"title": e["title"], "level": e["phases"]["level"]} for name, e in EXPERIMENTS.items()},
         code=[code_digest("phases_page"), *template_digests("phases")],
     script:
         "../scripts/phases_page.py"
