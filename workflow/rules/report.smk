@@ -50,7 +50,7 @@ rule phases_page:
         runtime=request("phases_page", "runtime"),
         disk_mb=request("phases_page", "disk_mb"),
     params:
-        experiments={name: described(name) for name in EXPERIMENTS},
+        experiments={name: {"title": e["title"], "level": e["phases"]["level"]} for name, e in EXPERIMENTS.items()},
         code=[code_digest("phases_page"), *template_digests("phases")],
     script:
         "../scripts/phases_page.py"
