@@ -79,11 +79,11 @@ class Case:
     unit: str = "call"
 
 
-def call(sides: Sides, side: str):
-    """One call of a side, `ours` or another's name, with the settings that its user would have."""
+def call(sides: Sides, side: int | str):
+    """One call of a side, `ours` or the place of another, with the settings that its user would have."""
     torch.use_deterministic_algorithms(side == OURS)  # as `training.set_up` has it
     torch.utils.deterministic.fill_uninitialized_memory = False
-    return sides.ours() if side == OURS else next(other for other in sides.others if other.name == side).run()
+    return sides.ours() if side == OURS else sides.others[side].run()
 
 
 def set_threads(threads: int) -> None:
@@ -112,7 +112,7 @@ def measure(case: Case, benchmark, folder: Path, quick: bool, threads: int) -> N
     set_threads(threads)
     sides = case.build(folder, quick)
     ours = call(sides, OURS)  # these calls are the warm-up as well
-    errors = {other.name: other.error(ours, call(sides, other.name)) for other in sides.others}
+    errors = {other.name: other.error(ours, call(sides, k)) for k, other in enumerate(sides.others)}
     for name, error in errors.items():
         assert error <= sides.bound, f"{name}: differs by {error:.3g}, allowed are {sides.bound:.3g}"
 
@@ -121,10 +121,10 @@ def measure(case: Case, benchmark, folder: Path, quick: bool, threads: int) -> N
 
     def others_turn():
         speeds.append(product_speed())
-        for other in sides.others:
+        for k, other in enumerate(sides.others):
             gc.collect()
             start = time.perf_counter()
-            call(sides, other.name)
+            call(sides, k)
             seconds[other.name].append((time.perf_counter() - start) / other.share)
         gc.collect()
 
@@ -144,17 +144,17 @@ def measure(case: Case, benchmark, folder: Path, quick: bool, threads: int) -> N
             {
                 "name": other.name,
                 "seconds": seconds[other.name],
-                "bytes": peak_memory(case, other.name, folder, quick, threads),
+                "bytes": peak_memory(case, k, folder, quick, threads),
                 "error": errors[other.name],
             }
-            for other in sides.others
+            for k, other in enumerate(sides.others)
         ],
         "threads": threads,
         "quick": quick,
     }
 
 
-def peak_memory(case: Case, side: str, folder: Path, quick: bool, threads: int) -> int:
+def peak_memory(case: Case, side: int | str, folder: Path, quick: bool, threads: int) -> int:
     """Bytes by which one call of a side raises the resident memory of a fresh process, at its highest.
 
     The process is one of its own for each side, so that no memory freed before can be used again unseen. It first calls
@@ -169,12 +169,12 @@ def peak_memory(case: Case, side: str, folder: Path, quick: bool, threads: int) 
     try:
         return receiver.recv()
     except EOFError:
-        raise RuntimeError(f"{case.name}: the process that measures the memory of {side} died") from None
+        raise RuntimeError(f"{case.name}: the process that measures the memory of side {side} died") from None
     finally:
         process.join()
 
 
-def _send_peak(sender, case: Case, side: str, folder: Path, quick: bool, threads: int) -> None:
+def _send_peak(sender, case: Case, side: int | str, folder: Path, quick: bool, threads: int) -> None:
     set_threads(threads)
     call(case.build(folder, True), side)
     sides = case.build(folder, quick)
