@@ -95,7 +95,7 @@ TRAINING = {"trajectory", "predictions", "forks", "kernels", "linearized", "bloc
 PLANNING = {"calibration", "estimate"}
 USERS = {  # module: the scripts whose results it can change
     "metrics": {"block_C", "block_S", "block_D", "chaos", "cone", "plane", *MEASURING},
-    "vectors": {"block_C", "block_S", "chaos", "cone", "plane", *MEASURING},
+    "vectors": {"block_C", "block_S", "chaos", "cone", "plane", *MEASURING, *PLANNING},
     "phases": {"inflection", *MEASURING},
     "perturbation": {"forks"},
     "forks": {"forks"},

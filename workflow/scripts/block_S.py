@@ -8,11 +8,8 @@ from twophase.layout import step_file
 
 
 def main(path_to_kernels, path_to_block, rows, columns, facts):
-    left, right = (
-        vectors.kernels([Path(path_to_kernels) / step_file(t) for t in times]) if times else None
-        for times in (rows, None if rows == columns else columns)
-    )
-    values = metrics.dissimilarity(left, right)
+    left, right = (vectors.kernels([Path(path_to_kernels) / step_file(t) for t in times]) for times in (rows, columns))
+    values = metrics.dissimilarity(left, None if rows == columns else right)
     definition = "S, kernel distance 1 - cos (Frobenius) of the empirical NTKs at iterations i and j"
     storage.write_table(path_to_block, metrics.upper(values, rows, columns), storage.provenance(definition, **facts))
 

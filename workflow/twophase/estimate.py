@@ -7,7 +7,7 @@ linearized training, an `image` of the test set or a `tangent_image` in a forwar
 network's state for an interpolated one, a checkpoint's `save` and `load`, a `coordinate` of a vector in a matrix of
 dissimilarities and of a pair in a `distance`, an inflection point with its interval (`bend`) and all cone widths of
 an experiment (`widths`), and a `panel` of a figure. What is not in it: downloading and decoding a data set, and
-Snakemake's own time between jobs.
+Snakemake's own time between jobs. Forks that train in lock-step count as if they trained one after another.
 """
 
 import csv
@@ -18,14 +18,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from twophase import layout, model_names, plan, sources, storage
+from twophase import layout, model_names, plan, sources, storage, vectors
 from twophase.errors import UserError
 
 MIB = 2**20
 # In place of what only building it would tell: torchvision's largest common classifier, VGG-16, has 138 million.
 UNKNOWN = {"image": (3, 224, 224), "classes": 1000, "train": 100_000, "test": 20_000, "parameters": 150_000_000}
 PANELS = {"fig1": 2, "fig2": 2.25, "fig3": 6, "fig4": 2.25, "fig5": 3, "fig6": 2, "wfig1": 2, "wfig2": 2, "wfig3": 3}
-PART = 1 << 19  # coordinates of a vector that are in memory at a time, as in `vectors`
 FIGURE = 300_000  # bytes of a PDF and a PNG, on the large side
 ROW = 40  # bytes of a row of a table, on the large side
 TABLE = 8_000  # bytes of an empty table with its metadata
@@ -262,7 +261,7 @@ def _vectors(e, metric: str, w, numbers: int, part: int) -> Work:
 
 
 def _block_C(e, s, w) -> Work:
-    return _vectors(e, "C", w, s["parameters"], min(s["parameters"], PART))
+    return _vectors(e, "C", w, s["parameters"], min(s["parameters"], vectors.PART))
 
 
 def _block_S(e, s, w) -> Work:
@@ -281,14 +280,14 @@ def _all_forks(e) -> int:
 def _chaos(e, s, w) -> Work:
     states = _all_forks(e)
     counts = {"start_table": 1, "distance": states * (s["parameters"] + _kernel_numbers(e, s))}
-    held = 64 * min(s["parameters"], PART) + 32 * _kernel_numbers(e, s) + 4 * states * s["test"]
+    held = 64 * min(s["parameters"], vectors.PART) + 32 * _kernel_numbers(e, s) + 4 * states * s["test"]
     return Work(counts, "start_table", held, 3 * TABLE + 2 * ROW * states)
 
 
 def _plane(e, s, w) -> Work:
     states = _all_forks(e) + len(e["checkpoints"])
     counts = {"start_table": 1, "coordinate": states * s["parameters"]}
-    return Work(counts, "start_table", 24 * states * min(s["parameters"], PART), TABLE + ROW * states)
+    return Work(counts, "start_table", 24 * states * min(s["parameters"], vectors.PART), TABLE + ROW * states)
 
 
 def _cone(e, s, w) -> Work:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,10 @@ def _piece(file, name: str, rows: slice | None) -> np.ndarray:
 
 
 def kernels(paths: Sequence[Path]) -> Callable[[], Iterator[np.ndarray]]:
-    """Kernels of m files, flattened, as one part [m, d]."""
-    stacked = np.stack([storage.read_tensors(path)["kernel"].ravel() for path in paths])
-    return lambda: iter([stacked])
+    """Kernels of m files, flattened, as one part [m, d]; read once, when first asked for."""
+
+    @cache
+    def stacked() -> np.ndarray:
+        return np.stack([storage.read_tensors(path)["kernel"].ravel() for path in paths])
+
+    return lambda: iter([stacked()])
