@@ -96,7 +96,7 @@ PLANNING = {"calibration", "estimate"}
 USERS = {  # module: the scripts whose results it can change
     "metrics": {"block_C", "block_S", "block_D", "chaos", "cone", "plane", *MEASURING},
     "vectors": {"block_C", "block_S", "chaos", "cone", "plane", *MEASURING, *PLANNING},
-    "phases": {"inflection", *MEASURING},
+    "phases": {"inflection", "explorer", *MEASURING},
     "perturbation": {"forks"},
     "forks": {"forks"},
     "linearized": {"linearized", *MEASURING},
@@ -116,7 +116,7 @@ USERS = {  # module: the scripts whose results it can change
     "explorer": {"explorer"},
     "phases_page": {"phases_page"},
     "tables": {*FIGURES, *MEASURING, "phases", "explorer"},
-    "layout": {*ALL} - {"dataset", "grid", "inflection", "phases", "phases_page"},
+    "layout": {*ALL} - {"dataset", "grid", "inflection", "phases_page", "scaling_figure"},
     "summary": set(),
     "config": set(),
     "sources": {"dataset", *PLANNING},

@@ -266,12 +266,12 @@ def test_provenance_says_what_by_whom_and_with_which_versions():
 
 
 def test_provenance_needs_no_git(monkeypatch, tmp_path):
-    storage._versions.cache_clear()
+    storage.versions.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
     try:
         assert storage.provenance("x")["commit"] == "unknown"
     finally:
-        storage._versions.cache_clear()
+        storage.versions.cache_clear()
 
 
 def test_metadata_is_one_key_in_both_formats(tmp_path):

@@ -177,7 +177,7 @@ def titles(figure):
 def style(figure):
     """A param: how `figure` looks, its own settings over those of all."""
     common = {key: value for key, value in config["figures"].items() if key not in plan.FIGURES}
-    return common | config["figures"].get(figure, {}) | {"note": note(figure) if figure in plan.FIGURES else ""}
+    return common | config["figures"].get(figure, {}) | {"note": note(figure)}
 
 
 def note(figure):

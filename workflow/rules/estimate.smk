@@ -86,7 +86,7 @@ rule scaling:
         runtime=20,
         disk_mb=10,
     params:
-        style=style("scaling"),
+        style={key: config["figures"][key] for key in ("dpi", "panel")},
         code=code_digest("scaling_figure"),
     script:
         "../scripts/scaling_figure.py"

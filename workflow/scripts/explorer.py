@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 import _library  # noqa: F401
-from twophase import explorer, figures, job, layout, storage, tables
+from twophase import explorer, job, layout, storage, tables
 
 
 def main(
@@ -29,7 +27,7 @@ def main(
         log = storage.read_table(Path(folder) / "log.parquet")
         run_of(log.attrs)["log"] = log
     for path in path_to_predictions:
-        scores = figures.standard_scores([path])
+        scores = tables.standard_scores([path])
         run = run_of({name: scores[name].iloc[0] for name in ("experiment", "seed")})
         run["scores"] = scores.drop(columns=["experiment", "seed"]).sort_values("iteration")
     for path in path_to_tables:
@@ -45,7 +43,7 @@ def main(
             run_of(log.attrs).setdefault("forks", {})[fork] = log
     for run in runs.values():
         if "barriers" in run:
-            run["barriers"] = pd.concat(explorer.plain(run["barriers"]))
+            run["barriers"] = tables.joined(run["barriers"])
     phases = storage.read_table(path_to_phases) if path_to_phases else tables.of_experiments([])
     provenance = storage.provenance("explorer", **facts)
     explorer.write(path_to_explorer, explorer.gather(runs, phases, experiments), colormap, provenance)

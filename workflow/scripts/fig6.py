@@ -6,7 +6,7 @@ from twophase import figures, job, tables
 
 def main(path_to_switches, path_to_standard, path_to_phases, path_to_pdf, path_to_png, titles, ends, style, facts):
     switches, phases = tables.of_runs(path_to_switches), tables.of_experiments(path_to_phases)
-    standard = figures.standard_scores(path_to_standard)
+    standard = tables.standard_scores(path_to_standard)
     figure, axes = figures.canvas(titles.values(), 2, style)
     figures.letter(axes, ["a  test accuracy", "b  test loss"])
     for name, row in zip(titles, axes, strict=True):

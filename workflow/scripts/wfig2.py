@@ -6,7 +6,7 @@ from twophase import figures, job, tables
 
 def main(path_to_S, path_to_switches, path_to_standard, path_to_pdf, path_to_png, titles, taus, drops, style, facts):
     grids, switches = tables.of_runs(path_to_S), tables.of_runs(path_to_switches)
-    standard = figures.standard_scores(path_to_standard)
+    standard = tables.standard_scores(path_to_standard)
     figure, axes = figures.canvas(titles.values(), 2, style)
     figures.letter(axes, ["a  kernel distance from a fixed time", "b  test accuracy after the switch"])
     for name, (left, right) in zip(titles, axes, strict=True):

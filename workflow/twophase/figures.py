@@ -13,7 +13,7 @@ import seaborn as sns
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
 
-from twophase import layout, storage
+from twophase import storage
 
 DECADES = 2.0  # a colour scale is logarithmic from this span on
 ESTIMATORS = {  # how each estimate of the inflection point is marked, in every figure
@@ -90,7 +90,7 @@ def save(figure, paths: Sequence[str], style: Mapping) -> None:
     Under it stand the style's `note`, experiments and seeds, and the commit.
     """
     if style.get("note"):
-        note = f"{style['note']} · commit {storage.provenance('')['commit']}"
+        note = f"{style['note']} · commit {storage.versions()['commit']}"
         figure.text(0.0, -0.01, note, ha="left", va="top", fontsize=5.5, color="0.55")
     plain = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
     for path in paths:
@@ -224,22 +224,6 @@ def since(ax, grid: pd.DataFrame, taus: Sequence[int]) -> None:
     full = pd.concat([grid, mirror])
     curves(ax, full[full["i"].isin(taus)].rename(columns={"i": "tau"}), "j", "value", "tau", r"$\tau$")
     ax.set(xlabel="$t$ (iterations)", ylabel=r"$S(t, \tau)$", ylim=(0, None))
-
-
-def standard_scores(paths: Sequence[str]) -> pd.DataFrame:
-    """Test loss and accuracy of base runs at their checkpoints, from files of predictions."""
-    frames = []
-    for path in paths:
-        facts, scores = storage.read_metadata(path), storage.read_tensors(path)
-        table = {
-            "iteration": [layout.iteration(state) for state in facts["states"]],
-            "test_loss": scores["loss"],
-            "test_accuracy": 1 - scores["error"],
-            "experiment": facts["experiment"],
-            "seed": int(facts["seed"]),
-        }
-        frames.append(pd.DataFrame(table))
-    return pd.concat(frames, ignore_index=True)
 
 
 def switching(ax, switches: pd.DataFrame, standard: pd.DataFrame, end: int, value: str, label: str) -> None:

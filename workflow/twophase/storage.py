@@ -111,7 +111,7 @@ def digest(value) -> str:
 
 
 @cache
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Package versions and the commit of the source tree; read without importing torch."""
 
     def version(package):
@@ -132,7 +132,7 @@ def _versions() -> dict[str, str]:
 
 def provenance(definition: str, **facts) -> dict:
     """Metadata for a file: what it holds (with units), the `facts` given, and the versions that made it."""
-    return {"definition": definition, **facts, **_versions()}
+    return {"definition": definition, **facts, **versions()}
 
 
 @contextlib.contextmanager

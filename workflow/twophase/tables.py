@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from twophase import storage
+from twophase import layout, storage
 from twophase.errors import UserError
 
 
@@ -45,16 +45,35 @@ def matrix(frame: pd.DataFrame) -> pd.DataFrame:
 def of_runs(paths: Sequence[str | Path]) -> pd.DataFrame:
     """Tables of several runs as one, with columns `experiment` and `seed` from their metadata."""
     frames = [storage.read_table(path) for path in paths]
-    return pd.concat([_labelled(frame, seed=int(frame.attrs["seed"])) for frame in frames], ignore_index=True)
+    return joined([f.assign(experiment=f.attrs["experiment"], seed=int(f.attrs["seed"])) for f in frames])
 
 
 def of_experiments(paths: Sequence[str | Path]) -> pd.DataFrame:
     """Tables of several experiments as one, with a column `experiment` from their metadata; of none, no rows."""
     if not paths:
         return pd.DataFrame(columns=["experiment", "quantity", "estimator"])
-    return pd.concat([_labelled(storage.read_table(path)) for path in paths], ignore_index=True)
+    return joined([frame.assign(experiment=frame.attrs["experiment"]) for frame in map(storage.read_table, paths)])
 
 
-def _labelled(frame: pd.DataFrame, **columns) -> pd.DataFrame:
-    attrs, frame.attrs = frame.attrs, {}  # pandas compares attrs when it concatenates
-    return frame.assign(experiment=attrs["experiment"], **columns)
+def standard_scores(paths: Sequence[str]) -> pd.DataFrame:
+    """Test loss and accuracy of base runs at their checkpoints, from files of predictions."""
+    frames = []
+    for path in paths:
+        facts, scores = storage.read_metadata(path), storage.read_tensors(path)
+        table = {
+            "iteration": [layout.iteration(state) for state in facts["states"]],
+            "test_loss": scores["loss"],
+            "test_accuracy": 1 - scores["error"],
+            "experiment": facts["experiment"],
+            "seed": int(facts["seed"]),
+        }
+        frames.append(pd.DataFrame(table))
+    return pd.concat(frames, ignore_index=True)
+
+
+def joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables one below the other, without their metadata, which pandas would compare."""
+    frames = [frame.copy(deep=False) for frame in frames]
+    for frame in frames:
+        frame.attrs = {}
+    return pd.concat(frames, ignore_index=True)
