@@ -12,9 +12,7 @@ rule forks:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        mem_mb=request("forks", "mem_mb"),
-        runtime=request("forks", "runtime"),
-        disk_mb=request("forks", "disk_mb"),
+        **requests("forks"),
         gpu=gpus,
     params:
         model=of("model"),
@@ -48,9 +46,7 @@ rule fork_barriers:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        mem_mb=request("fork_barriers", "mem_mb"),
-        runtime=request("fork_barriers", "runtime"),
-        disk_mb=request("fork_barriers", "disk_mb"),
+        **requests("fork_barriers"),
         gpu=gpus,
     params:
         model=of("model"),
@@ -83,9 +79,7 @@ rule chaos:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("chaos", "mem_mb"),
-        runtime=request("chaos", "runtime"),
-        disk_mb=request("chaos", "disk_mb"),
+        **requests("chaos"),
     params:
         code=code_digest("chaos"),
     script:

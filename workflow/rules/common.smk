@@ -97,13 +97,13 @@ def gpus(wildcards):
     return int(plan.uses_gpu(of("training", "device")(wildcards)))
 
 
-def request(rule, resource):
-    """A resource of a rule's jobs as `estimate` reckons it: `mem_mb`, `runtime` (minutes) or `disk_mb`."""
+def requests(rule):
+    """Resources of a rule's jobs as `estimate` reckons them: `mem_mb`, `runtime` (minutes) and `disk_mb`."""
 
-    def value(wildcards):
-        return REQUESTS.of(rule, wildcards)[resource]
+    def of(resource):
+        return lambda wildcards: REQUESTS.of(rule, wildcards)[resource]
 
-    return value
+    return {resource: of(resource) for resource in ("mem_mb", "runtime", "disk_mb")}
 
 
 def torch_threads(wildcards):

@@ -12,9 +12,7 @@ rule kernels:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        mem_mb=request("kernels", "mem_mb"),
-        runtime=request("kernels", "runtime"),
-        disk_mb=request("kernels", "disk_mb"),
+        **requests("kernels"),
         gpu=gpus,
     params:
         model=of("model"),
@@ -43,9 +41,7 @@ rule linearized:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        mem_mb=request("linearized", "mem_mb"),
-        runtime=request("linearized", "runtime"),
-        disk_mb=request("linearized", "disk_mb"),
+        **requests("linearized"),
         gpu=gpus,
     params:
         model=of("model"),
@@ -73,9 +69,7 @@ rule switches:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("switches", "mem_mb"),
-        runtime=request("switches", "runtime"),
-        disk_mb=request("switches", "disk_mb"),
+        **requests("switches"),
     params:
         code=code_digest("switches"),
     script:
@@ -95,9 +89,7 @@ rule cone:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("cone", "mem_mb"),
-        runtime=request("cone", "runtime"),
-        disk_mb=request("cone", "disk_mb"),
+        **requests("cone"),
     params:
         steps=of("kernel", "grid"),
         code=code_digest("cone"),

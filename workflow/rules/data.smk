@@ -11,9 +11,7 @@ rule dataset:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=request("dataset", "mem_mb"),
-        runtime=request("dataset", "runtime"),
-        disk_mb=request("dataset", "disk_mb"),
+        **requests("dataset"),
     params:
         source=lambda w: config["datasets"][w.dataset]["source"],
         root=lambda w: config["datasets"][w.dataset]["root"],

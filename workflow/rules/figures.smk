@@ -19,9 +19,7 @@ rule fig1:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("fig1", "mem_mb"),
-        runtime=request("fig1", "runtime"),
-        disk_mb=request("fig1", "disk_mb"),
+        **requests("fig1"),
     params:
         titles=titles("fig1"),
         style=style("fig1"),
@@ -50,9 +48,7 @@ rule fig2:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("fig2", "mem_mb"),
-        runtime=request("fig2", "runtime"),
-        disk_mb=request("fig2", "disk_mb"),
+        **requests("fig2"),
     params:
         titles=titles("fig2"),
         drops=drops("fig2"),
@@ -85,9 +81,7 @@ rule fig3:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("fig3", "mem_mb"),
-        runtime=request("fig3", "runtime"),
-        disk_mb=request("fig3", "disk_mb"),
+        **requests("fig3"),
     params:
         titles=titles("fig3"),
         style=style("fig3"),
@@ -116,9 +110,7 @@ rule fig4:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("fig4", "mem_mb"),
-        runtime=request("fig4", "runtime"),
-        disk_mb=request("fig4", "disk_mb"),
+        **requests("fig4"),
     params:
         titles=titles("fig4"),
         drops=drops("fig4"),
@@ -149,9 +141,7 @@ rule fig5:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("fig5", "mem_mb"),
-        runtime=request("fig5", "runtime"),
-        disk_mb=request("fig5", "disk_mb"),
+        **requests("fig5"),
     params:
         titles=titles("fig5"),
         taus=each("fig5", "cone", "tau"),
@@ -184,9 +174,7 @@ rule fig6:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("fig6", "mem_mb"),
-        runtime=request("fig6", "runtime"),
-        disk_mb=request("fig6", "disk_mb"),
+        **requests("fig6"),
     params:
         titles=titles("fig6"),
         ends=each("fig6", "linearized", "until"),
@@ -216,9 +204,7 @@ rule wfig1:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("wfig1", "mem_mb"),
-        runtime=request("wfig1", "runtime"),
-        disk_mb=request("wfig1", "disk_mb"),
+        **requests("wfig1"),
     params:
         titles=titles("wfig1"),
         dts=each("wfig1", "cone", "dt"),
@@ -250,9 +236,7 @@ rule wfig2:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("wfig2", "mem_mb"),
-        runtime=request("wfig2", "runtime"),
-        disk_mb=request("wfig2", "disk_mb"),
+        **requests("wfig2"),
     params:
         titles=titles("wfig2"),
         taus=each("wfig2", "cone", "tau"),
@@ -282,9 +266,7 @@ rule wfig3:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("wfig3", "mem_mb"),
-        runtime=request("wfig3", "runtime"),
-        disk_mb=request("wfig3", "disk_mb"),
+        **requests("wfig3"),
     params:
         titles=titles("wfig3"),
         taus=each("wfig3", "cone", "tau"),

@@ -11,9 +11,7 @@ rule block_C:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("block_C", "mem_mb"),
-        runtime=request("block_C", "runtime"),
-        disk_mb=request("block_C", "disk_mb"),
+        **requests("block_C"),
     params:
         rows=side("C", "bi"),
         columns=side("C", "bj"),
@@ -35,9 +33,7 @@ rule block_S:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("block_S", "mem_mb"),
-        runtime=request("block_S", "runtime"),
-        disk_mb=request("block_S", "disk_mb"),
+        **requests("block_S"),
     params:
         rows=side("S", "bi"),
         columns=side("S", "bj"),
@@ -59,9 +55,7 @@ rule block_D:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("block_D", "mem_mb"),
-        runtime=request("block_D", "runtime"),
-        disk_mb=request("block_D", "disk_mb"),
+        **requests("block_D"),
     params:
         rows=side("D", "bi"),
         columns=side("D", "bj"),
@@ -84,9 +78,7 @@ rule block_B:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        mem_mb=request("block_B", "mem_mb"),
-        runtime=request("block_B", "runtime"),
-        disk_mb=request("block_B", "disk_mb"),
+        **requests("block_B"),
         gpu=gpus,
     params:
         model=of("model"),
@@ -113,9 +105,7 @@ rule grid:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("grid", "mem_mb"),
-        runtime=request("grid", "runtime"),
-        disk_mb=request("grid", "disk_mb"),
+        **requests("grid"),
     params:
         code=code_digest("grid"),
     script:

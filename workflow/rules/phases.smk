@@ -11,9 +11,7 @@ rule inflection:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("inflection", "mem_mb"),
-        runtime=request("inflection", "runtime"),
-        disk_mb=request("inflection", "disk_mb"),
+        **requests("inflection"),
     params:
         estimator=lambda w: w.estimator,
         dts=of("cone", "dt"),
@@ -37,9 +35,7 @@ rule phases:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("phases", "mem_mb"),
-        runtime=request("phases", "runtime"),
-        disk_mb=request("phases", "disk_mb"),
+        **requests("phases"),
     params:
         code=code_digest("phases"),
     script:
@@ -60,9 +56,7 @@ rule plane:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("plane", "mem_mb"),
-        runtime=request("plane", "runtime"),
-        disk_mb=request("plane", "disk_mb"),
+        **requests("plane"),
     params:
         code=code_digest("plane"),
     script:

@@ -17,9 +17,7 @@ rule explorer:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("explorer", "mem_mb"),
-        runtime=request("explorer", "runtime"),
-        disk_mb=request("explorer", "disk_mb"),
+        **requests("explorer"),
     params:
         experiments={name: described(name) for name in EXPERIMENTS},
         colormap=config["figures"]["colormap"],
@@ -46,9 +44,7 @@ rule phases_page:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        mem_mb=request("phases_page", "mem_mb"),
-        runtime=request("phases_page", "runtime"),
-        disk_mb=request("phases_page", "disk_mb"),
+        **requests("phases_page"),
     params:
         experiments={name: {"title": e["title"], "level": e["phases"]["level"]} for name, e in EXPERIMENTS.items()},
         code=[code_digest("phases_page"), *template_digests("phases")],

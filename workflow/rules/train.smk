@@ -11,9 +11,7 @@ rule trajectory:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        mem_mb=request("trajectory", "mem_mb"),
-        runtime=request("trajectory", "runtime"),
-        disk_mb=request("trajectory", "disk_mb"),
+        **requests("trajectory"),
         gpu=gpus,
     params:
         model=of("model"),
@@ -39,9 +37,7 @@ rule predictions:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        mem_mb=request("predictions", "mem_mb"),
-        runtime=request("predictions", "runtime"),
-        disk_mb=request("predictions", "disk_mb"),
+        **requests("predictions"),
         gpu=gpus,
     params:
         model=of("model"),
