@@ -112,7 +112,7 @@ def predictions(folder: Path, quick: bool) -> Sides:
 
     def block(rows, columns):
         array = storage.read_tensors(together)["predictions"]
-        return metrics.disagreement(array[rows], array[columns])
+        return metrics.disagreement(array[rows], None if rows == columns else array[columns])
 
     def error(ours, theirs, chosen):
         return float(np.abs(ours - theirs).max())

@@ -6,9 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax
+from torch import nn
 
 from helpers import net
-from twophase import evaluation
+from twophase import evaluation, models
 
 
 @pytest.mark.parametrize("size", [1, 6, 7, 8, 21, 23])
@@ -17,8 +18,10 @@ def test_logits_in_batches_are_those_of_every_input_alone(monkeypatch, size):
     inputs = torch.randn(size, 1, 6, 6, dtype=torch.float64)
     seen = []
     model.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
-    monkeypatch.setattr(evaluation, "BATCH", 7)
+    monkeypatch.setitem(evaluation.PIXELS, "cpu", 8 * 36 - 1)
     outputs = evaluation.logits(model, inputs)
+    assert torch.equal(outputs, evaluation.logits(model, inputs, 7))
+    seen = seen[: len(seen) // 2]
     assert seen == [7] * (size // 7) + [size % 7] * (size % 7 > 0)
     assert not outputs.requires_grad
     one_by_one = torch.cat([model(inputs[k : k + 1]) for k in range(size)])
@@ -47,3 +50,73 @@ def test_a_small_difference_of_losses_survives_a_large_test_set():
     change = evaluation.score(moved, labels)[0] - evaluation.score(outputs, labels)[0]
     slope = 1 / (np.e + 2)  # the softmax of the logit that moves
     assert change == pytest.approx(float(moved[0, 1]) * slope / 10_000, rel=1e-3)
+
+
+# --- folded batch norms
+
+
+class Shared(nn.Module):
+    """Convolutions whose output more than their batch norm takes, or that are called twice: nothing to fold."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn, self.again = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)
+        self.twice = nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        x = self.conv(x)
+        x = x + self.bn(x)
+        x = self.twice(self.again(x))
+        return (self.twice(self.again(x)) + self.twice(x)).mean((2, 3))
+
+
+class ByLength(nn.Module):
+    """A function that cannot be traced."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        x = self.bn(self.conv(x))
+        return (x if len(x) > 2 else 2 * x).mean((2, 3))
+
+
+FOLDED = {  # a network, the side of its images, and how many batch norms it can do without
+    "plain": (lambda: net(), 6, 2),
+    "resnet": (lambda: models.build("resnet8", 3, 1, 8), 8, 7),
+    "wide": (lambda: models.build("resnet8", 3, 1, 8, width=32, shortcut="B"), 8, 9),
+    "vgg": (lambda: models.build("vgg11", 3, 1, 32, width=0.25), 32, 8),
+    "no batch norm": (lambda: models.build("lenet5", 3, 1, 12), 12, 0),
+    "shared": (Shared, 8, 0),
+    "not traceable": (ByLength, 8, 0),
+}
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_a_folded_network_is_the_same_function_of_the_values_it_took_over(name):
+    build, side, count = FOLDED[name]
+    torch.manual_seed(0)
+    model = build().double().eval()
+    folded = evaluation.Folded(model)
+    x = torch.randn(5, 1, side, side, dtype=torch.float64)
+    assert len(folded.pairs) == count
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                for value in (module.weight, module.bias, module.running_mean, module.running_var):
+                    value.data.uniform_(0.5, 2)
+            elif isinstance(module, nn.Conv2d | nn.Linear):
+                module.reset_parameters()
+        before = {key: value.clone() for key, value in model.state_dict().items()}
+        folded.refresh()
+        expected = model(x)
+        torch.testing.assert_close(evaluation.logits(folded, x), expected.detach(), rtol=1e-10, atol=1e-10)
+        assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+        assert torch.equal(model(x), expected)
+
+
+def test_channels_lie_together_where_all_convolutions_have_whole_vectors_of_them():
+    formats = {name: evaluation.Folded(FOLDED[name][0]().eval()).format for name in ("plain", "wide", "vgg")}
+    assert formats == {"plain": torch.contiguous_format, "wide": torch.channels_last, "vgg": torch.channels_last}

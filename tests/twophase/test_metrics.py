@@ -228,11 +228,20 @@ def test_disagreement_by_hand():
 @given(seed=SEEDS, n=st.integers(1, 50))
 def test_disagreement_is_a_metric(seed, n):
     labels = np.random.default_rng(seed).integers(0, 3, (4, n)).astype(np.int16)
-    d = metrics.disagreement(labels, labels)
+    d = metrics.disagreement(labels)
     assert np.array_equal(d, d.T)
     assert not np.diag(d).any()
     assert (d[:, :, None] <= d[:, None, :] + d.T[None] + 1e-12).all()
     np.testing.assert_allclose(d * n, np.round(d * n), atol=1e-9)
+
+
+@given(seed=SEEDS, n=st.integers(1, 200), classes=st.integers(1, 1000))
+def test_disagreement_is_the_mean_of_what_differs(seed, n, classes):
+    rng = np.random.default_rng(seed)
+    left, right = (rng.integers(0, classes, (m, n)).astype(np.int16) for m in (3, 4))
+    plain = (left[:, None] != right[None]).mean(axis=2)
+    assert np.array_equal(metrics.disagreement(left, right), plain)
+    assert np.array_equal(metrics.disagreement(left), metrics.disagreement(left, left))
 
 
 def test_the_upper_triangle_of_a_diagonal_block():

@@ -8,7 +8,7 @@ def main(path_to_predictions, path_to_block, rows, columns, facts):
     predictions = storage.read_tensors(path_to_predictions)["predictions"]
     index = {layout.iteration(s): k for k, s in enumerate(storage.read_metadata(path_to_predictions)["states"])}
     left, right = (predictions[[index[t] for t in times]] for times in (rows, columns))
-    table = metrics.upper(metrics.disagreement(left, right), rows, columns)
+    table = metrics.upper(metrics.disagreement(left, None if rows == columns else right), rows, columns)
     definition = "D, share of test inputs on which the checkpoints at iterations i and j predict different classes"
     storage.write_table(path_to_block, table, storage.provenance(definition, **facts))
 

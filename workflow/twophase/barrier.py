@@ -38,6 +38,7 @@ class Barrier:
         self.bn, self.metric, self.calibration = bn, metric, calibration
         self.values = dict(model.state_dict(keep_vars=True))
         self.norms = [module for module in model.modules() if isinstance(module, BATCH_NORMS)]
+        self.folded = None if bn == "batch" else evaluation.Folded(model.eval())
 
     def level(self, state: Tensors) -> float:
         """L(theta): the metric of one network, its batch norms treated as on a path."""
@@ -51,7 +52,12 @@ class Barrier:
             for norm in self.norms:
                 norm.train()
                 norm.momentum = 0.0  # the running statistics are not to follow
-        loss, error = evaluation.score(evaluation.logits(self.model, self.inputs), self.labels)
+        if self.folded:
+            self.folded.refresh()
+            outputs = evaluation.logits(self.folded, self.inputs)
+        else:
+            outputs = evaluation.logits(self.model, self.inputs, evaluation.BATCH)
+        loss, error = evaluation.score(outputs, self.labels)
         return loss if self.metric == "loss" else error
 
     def pair(self, state_i: Tensors, state_j: Tensors, level_i: float, level_j: float) -> dict:
@@ -84,7 +90,7 @@ class Barrier:
             norm.reset_running_stats()
             norm.momentum = None  # cumulative average over the batches
             norm.train()
-        evaluation.logits(self.model, self.calibration)
+        evaluation.logits(self.model, self.calibration, evaluation.BATCH)
         self.model.eval()
 
 

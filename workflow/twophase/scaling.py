@@ -83,7 +83,7 @@ def _of_pairs(m: int) -> list[tuple[str, Callable]]:
     return [
         ("grid C", lambda: metrics.dissimilarity(lambda: iter([parameters]))),
         ("grid S", lambda: metrics.dissimilarity(lambda: iter([kernels]))),
-        ("grid D", lambda: metrics.disagreement(classes, classes)),
+        ("grid D", lambda: metrics.disagreement(classes)),
     ]
 
 
