@@ -7,7 +7,6 @@ always is.
 import ctypes
 import gc
 import multiprocessing
-import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,8 @@ from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
+
+from twophase.timers import Peak
 
 OURS = "ours"
 ROUNDS = 5
@@ -185,15 +186,11 @@ def peak_of(function: Callable[[], Any]) -> int:
     """Bytes by which a call raises the resident memory of this process, at its highest (Linux)."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
-    before = _resident("VmRSS")
+    peak = Peak()
+    peak.restart()
+    before = peak.read()  # what is resident now
     function()
-    return max(0, _resident("VmHWM") - before)
-
-
-def _resident(key: str) -> int:
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(rf"^{key}:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024
+    return int((peak.read() - before) * 2**20)
 
 
 def relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 import yaml
 
-from twophase import estimate, plan
+from twophase import estimate, plan, workload
 from twophase.config import resolve
 from workflow_runner import REPOSITORY, TINY, Workflow
 
@@ -77,7 +77,7 @@ def test_measured_sizes_are_those_of_the_formula(measured):
     workflow, _ = measured
     calibration = estimate.read_calibration(workflow.folder / "results" / "calibration.json")["tiny"]
     config = resolve(TINY)
-    by_formula = estimate.sizes(config["experiments"]["tiny"], calibration["about"]["shape"])
+    by_formula = workload.sizes(config["experiments"]["tiny"], calibration["about"]["shape"])
     assert calibration["sizes"]["parameters"] == by_formula["parameters"]
     assert calibration["sizes"]["optimizer"] == by_formula["optimizer"]
     assert by_formula["state"] < calibration["sizes"]["state"] < 2 * by_formula["state"]  # batch norms' buffers

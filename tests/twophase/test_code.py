@@ -89,14 +89,14 @@ def test_comments_docstrings_and_layout_change_nothing(untouched, sources):
     assert not changed(untouched)
 
 
-FIGURES = {name for name in ALL if re.fullmatch(r"w?fig\d", name)}
+FIGURES = {name for name in ALL if re.fullmatch(r"w?fig\d|lyapunov", name)}
 MEASURING = {"calibration", "scaling"}
 TRAINING = {"trajectory", "predictions", "forks", "kernels", "linearized", "block_B", "fork_barriers", *MEASURING}
 PLANNING = {"calibration", "estimate"}
 USERS = {  # module: the scripts whose results it can change
     "metrics": {"block_C", "block_S", "block_D", "chaos", "cone", "plane", *MEASURING},
     "vectors": {"block_C", "block_S", "chaos", "cone", "plane", *MEASURING, *PLANNING},
-    "phases": {"inflection", "explorer", *MEASURING},
+    "phases": {"inflection", "explorer", "claims", "phases_page", *MEASURING, *FIGURES, "scaling_figure"},
     "perturbation": {"forks"},
     "forks": {"forks"},
     "linearized": {"linearized", *MEASURING},
@@ -114,16 +114,20 @@ USERS = {  # module: the scripts whose results it can change
     "torchvision_ops": {*TRAINING, "dataset"},
     "figures": {*FIGURES, *MEASURING, "scaling_figure", "explorer"},
     "explorer": {"explorer"},
-    "phases_page": {"phases_page"},
-    "tables": {*FIGURES, *MEASURING, "phases", "explorer"},
+    "pages": {"phases_page", "claims"},
+    "claims": {"phases_page", "claims"},
+    "findings": {"phases_page", "claims"},
+    "tables": {*FIGURES, *MEASURING, "phases", "explorer", "claims"},
     "layout": {*ALL} - {"dataset", "grid", "inflection", "phases_page", "scaling_figure"},
     "summary": set(),
     "config": set(),
     "sources": {"dataset", *PLANNING},
     "grids": {*PLANNING, "scaling"},
     "plan": {*PLANNING, "scaling"},
-    "estimate": PLANNING,
+    "workload": PLANNING,
+    "estimate": {"estimate"},
     "calibration": MEASURING,
+    "timers": MEASURING,
     "scaling": {"scaling"},
 }
 
@@ -147,11 +151,11 @@ def test_edits_of_what_computes_nothing_do_not_count(untouched, sources, module)
 
 def test_an_edit_of_a_page_s_template_concerns_that_page(copies, sources):
     shutil.copytree(LIBRARY / "templates", copies / "twophase" / "templates", dirs_exist_ok=True)
-    before = {page: code.template_digests(page) for page in ("explorer", "phases")}
+    before = {page: code.template_digests(page) for page in ("explorer", "page")}
     sources("twophase/templates/explorer.css", lambda text: text + "\n")
     assert len(before["explorer"]) == 3
     assert code.template_digests("explorer") != before["explorer"]
-    assert code.template_digests("phases") == before["phases"]
+    assert code.template_digests("page") == before["page"]
 
 
 def test_an_edit_of_a_script_concerns_that_script(untouched, sources):
@@ -218,7 +222,7 @@ def rules_by_environment():
 
 
 LIGHT = {"block_C", "block_S", "block_D", "grid", "chaos", "switches", "cone", "plane", "inflection", "phases"}
-LIGHT |= {"estimate", "scaling_figure", "explorer", "phases_page"}
+LIGHT |= {"estimate", "scaling_figure", "explorer", "phases_page", "claims"}
 
 
 def test_rules_without_torch_are_those_of_the_small_environment():

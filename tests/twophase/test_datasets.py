@@ -24,8 +24,9 @@ from sklearn.datasets import load_digits
 
 from twophase import imagefolder, torchvision_sets
 from twophase.data import Data, stratified
-from twophase.datasets import NUM_CLASSES, SOURCES, TEST_SIZES, TRAIN_SIZES, prepare, source_missing
+from twophase.datasets import SOURCES, prepare, source_missing
 from twophase.errors import UserError
+from twophase.sources import NUM_CLASSES, TEST_SIZES, TRAIN_SIZES
 from twophase.storage import read_metadata, read_tensors, write_tensors
 from twophase.torchvision_ops import import_torchvision
 

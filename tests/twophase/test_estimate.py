@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twophase import calibration, estimate, model_names, models, plan
+from twophase import calibration, estimate, model_names, models, plan, timers, workload
 from twophase.config import resolve
 from twophase.errors import UserError
 from workflow_runner import TINY
@@ -30,13 +30,13 @@ def measured(config: dict, **units) -> dict:
     """A calibration by hand: every unit takes a second, but those given."""
     found = {}
     for name, experiment in config["experiments"].items():
-        shape = estimate.shape(config["datasets"][experiment["dataset"]], None)
+        shape = workload.shape(config["datasets"][experiment["dataset"]], None)
         peaks = dict.fromkeys(("start", "start_table", "start_figure", *UNITS), 100.0)
         found[name] = {
-            "about": estimate.about(experiment, shape),
+            "about": workload.about(experiment, shape),
             "units": dict.fromkeys(UNITS, 1.0) | units,
             "memory": peaks,
-            "sizes": estimate.sizes(experiment, shape),
+            "sizes": workload.sizes(experiment, shape),
         }
     return found
 
@@ -128,7 +128,7 @@ def test_number_of_parameters_is_that_of_the_model_built(model, image, classes):
 def test_other_models_have_a_bound():
     assert model_names.parameters("torchvision:mobilenet_v2", 10, (3, 32, 32)) is None
     experiment = DEMO["experiments"]["resnet8"] | {"model": {"name": "torchvision:mobilenet_v2"}}
-    assert estimate.sizes(experiment, None)["parameters"] > 138e6
+    assert workload.sizes(experiment, None)["parameters"] > 138e6
 
 
 # --- time, memory, disk
@@ -164,10 +164,10 @@ def test_more_of_a_key_costs_more(path, value, rule):
 
 def test_checkpoints_take_the_bytes_of_their_tensors():
     e = DEMO["experiments"]["resnet8"]
-    shape = estimate.shape(DEMO["datasets"]["digits"], None)
+    shape = workload.shape(DEMO["datasets"]["digits"], None)
     parameters = sum(p.numel() for p in models.build("resnet8", 10, 1, 8, width=8).parameters())
-    work = estimate.work(
-        "trajectory", {"experiment": "resnet8", "seed": 0}, {"resnet8": e}, {"resnet8": estimate.sizes(e, shape)}
+    work = workload.work(
+        "trajectory", {"experiment": "resnet8", "seed": 0}, {"resnet8": e}, {"resnet8": workload.sizes(e, shape)}
     )
     tensors = len(e["checkpoints"]) * 2 * 4 * parameters  # float32, and as much momentum
     assert tensors < work.disk < 1.2 * tensors + 20 * len(e["checkpoints"]) * 1024
@@ -258,7 +258,7 @@ def test_compare_divides_what_finished_jobs_took_by_their_estimate(tmp_path):
 def test_report_names_every_kind_and_adds_up():
     costs = estimate.costs(DEMO, measured(DEMO))
     text = estimate.report(costs, 2, {})
-    assert {c.rule for c in costs} - set(estimate.PANELS) <= set(text.split())
+    assert {c.rule for c in costs} - set(workload.PANELS) <= set(text.split())
     total = estimate.by_rule(costs)["total"]
     assert total["jobs"] == len(costs)
     assert total["core_hours"] == pytest.approx(sum(c.seconds for c in costs) / 3600)
@@ -285,13 +285,13 @@ def test_rate_is_the_time_of_one_repetition(monkeypatch):
         clock["first"] = False
 
     monkeypatch.setattr(calibration.time, "perf_counter", lambda: clock["now"])
-    assert calibration.rate(repeat) == 0.25
+    assert timers.rate(repeat) == 0.25
 
 
 def test_what_units_depend_on_leaves_out_the_length_and_number_of_runs():
     e = DEMO["experiments"]["resnet8"]
     longer = e | {"training": e["training"] | {"iterations": 10**6}, "checkpoints": [0, 10**6]}
-    assert estimate.about(longer) == estimate.about(e)
+    assert workload.about(longer) == workload.about(e)
     for key, value in (("batch_size", 65), ("threads", 3), ("dtype", "float64"), ("optimizer", "adam")):
-        assert estimate.about(e | {"training": e["training"] | {key: value}}) != estimate.about(e)
-    assert estimate.about(e | {"model": {"name": "lenet5"}}) != estimate.about(e)
+        assert workload.about(e | {"training": e["training"] | {key: value}}) != workload.about(e)
+    assert workload.about(e | {"model": {"name": "lenet5"}}) != workload.about(e)

@@ -137,9 +137,9 @@ def test_a_clear_change_is_significant(statistic, curve):
 
 
 def test_significance_of_an_inflection_goes_with_the_level():
-    grid = pd.DataFrame({"t0": range(6), "t1": 9, "draw": 0, "B": 1.0, "D": [9, 9, 9, 0, 0, 0]})
+    grid = pd.DataFrame({"t0": range(6), "t1": 9, "draw": 0, "B": 1.0, "D": [9, 9, 9, 0, 0, 0], "l2": 1, "epsilon": 1})
     grid["C"] = 10.0 ** -np.array([3, 2, 3, 8, 9, 8])
-    c, b, d = phases.from_chaos([grid], 20, 0.95)
+    c, b, d, _ = phases.from_chaos([grid], 20, 0.95)
     assert (c["found"], b["found"], d["found"]) == (True, False, True)
     assert np.isnan([b["value"], b["low"], b["high"]]).all()
     assert b["p"] == 1
@@ -149,7 +149,8 @@ def test_significance_of_an_inflection_goes_with_the_level():
 
 @pytest.mark.parametrize(("after", "found"), [(0.09, False), (1e-3, True)])
 def test_a_fall_of_c_by_less_than_a_decade_is_no_inflection(after, found):
-    grid = pd.DataFrame({"t0": range(9), "t1": 9, "draw": 0, "B": 1.0, "D": 1.0, "C": [0.5] * 5 + [after] * 4})
+    levels = {"C": [0.5] * 5 + [after] * 4, "B": 1.0, "D": 1.0, "l2": 1.0, "epsilon": 1.0}
+    grid = pd.DataFrame({"t0": range(9), "t1": 9, "draw": 0, **levels})
     row = phases.from_chaos([grid], 20, 0.95)[0]
     assert row["p"] < 0.01
     assert row["found"] is found
@@ -273,6 +274,8 @@ def chaos_table(rng, t0s, change, draws=3, noise=0.1):
                     "C": 10.0 ** ((-3 if early else -12) + noise * rng.standard_normal() - shift),
                     "B": (2.0 if early else 0.1) + noise * rng.standard_normal(),
                     "D": (0.3 if early else 0.01) + 0.1 * noise * rng.standard_normal(),
+                    "l2": 1.0,
+                    "epsilon": 1.0,
                 }
                 rows.append({"t0": t0, "t1": t1, "draw": draw} | levels)
     return pd.DataFrame(rows).sample(frac=1, random_state=0)
@@ -281,7 +284,7 @@ def chaos_table(rng, t0s, change, draws=3, noise=0.1):
 def test_inflection_points_of_planted_chaos_grids():
     t0s = list(range(0, 550, 50))
     grids = [chaos_table(np.random.default_rng(k), t0s, 225) for k in range(2)]
-    rows = phases.from_chaos(grids, 200, 0.95)
+    *rows, _ = phases.from_chaos(grids, 200, 0.95)
     assert [row["estimator"] for row in rows] == ["chaos C", "chaos B", "chaos D"]
     for row in rows:
         assert row["value"] == 225
@@ -296,9 +299,40 @@ def test_c_is_compared_by_its_order_of_magnitude():
     """In C itself the change from 1 to 1e-2 outweighs that from 1e-2 to 1e-14; in its logarithm it does not."""
     t0s = [0, 10, 20, 30, 40, 50]
     values = [1.0, 1e-2, 1e-2, 1e-14, 0.0, 1e-14]
-    table = pd.DataFrame({"t0": t0s, "t1": 60, "draw": 0, "C": values, "B": values, "D": values})
-    rows = {row["estimator"]: row["value"] for row in phases.from_chaos([table], 20, 0.9)}
+    table = pd.DataFrame({"t0": t0s, "t1": 60, "draw": 0, "C": values, "B": values, "D": values, "l2": 1, "epsilon": 1})
+    rows = {row["estimator"]: row["value"] for row in phases.from_chaos([table], 20, 0.9)[:3]}
     assert rows == {"chaos C": 25, "chaos B": 5, "chaos D": 5}
+
+
+# --- Lyapunov exponents
+
+
+@given(st.floats(-0.1, 0.1), st.floats(1e-9, 1e-3))
+def test_exponential_growth_has_its_rate_as_exponent(rate, epsilon):
+    table = pd.DataFrame({"t0": [0, 0, 20], "t1": [10, 50, 50], "epsilon": epsilon})
+    table["l2"] = epsilon * np.exp(rate * (table["t1"] - table["t0"]))
+    np.testing.assert_allclose(phases.exponents(table), rate, atol=1e-6)
+
+
+def test_a_sign_changes_where_the_line_between_two_points_crosses_zero():
+    x = np.array([0.0, 10, 20, 30])
+    assert phases.sign_change(x, np.array([3.0, 1, -1, 5])) == 15
+    assert phases.sign_change(x, np.array([3.0, 1, 0, 0])) == 20
+    assert phases.sign_change(np.array([0.0, 0, 10]), np.array([2.0, 4, -3])) == 5
+    assert np.isnan(phases.sign_change(x, np.array([3.0, 1, 1, 5])))
+    assert np.isnan(phases.sign_change(x, np.array([-3.0, -1, 1, 5])))
+
+
+def test_the_sign_change_of_forks_is_found_with_its_interval():
+    rows = []
+    for draw, zero in enumerate((200, 240, 280)):
+        for t0 in range(0, 550, 50):
+            l2 = 1e-6 * np.exp(1e-4 * (zero - t0) * (600 - t0))
+            rows.append({"t0": t0, "t1": 600, "draw": draw, "C": 1.0, "B": 1.0, "D": 1.0, "l2": l2, "epsilon": 1e-6})
+    row = phases.from_chaos([pd.DataFrame(rows)], 100, 0.95)[-1]
+    assert (row["quantity"], row["found"], row["unit"]) == ("sign change", True, "iterations")
+    assert row["value"] == pytest.approx(240)
+    assert 190 < row["low"] < 240 < row["high"] < 290
 
 
 def pair_grid(times, f):

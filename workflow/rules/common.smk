@@ -14,7 +14,7 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from twophase import estimate, grids, plan, summary
+from twophase import estimate, grids, plan, summary, workload
 from twophase.code import code_digest, template_digests
 from twophase.config import resolve
 from twophase.errors import UserError
@@ -250,7 +250,7 @@ def of_every_fork_block(pattern):
     blocks = [
         (e, s, b)
         for e, part in EXPERIMENTS.items()
-        if part["chaos"]["t0"] and not part["counterexample"]
+        if has_forks(part)
         for s in part["seeds"]
         for b in range(len(fork_blocks(e)))
     ]
@@ -263,7 +263,7 @@ def explorer_tables(wildcards):
     for name in ("C", "B", "D", "cone"):
         paths += of_every_run(f"{name}.parquet", lambda e: not e["counterexample"])
     for name in ("chaos", "perturbations"):
-        paths += of_every_run(f"{name}.parquet", lambda e: e["chaos"]["t0"] and not e["counterexample"])
+        paths += of_every_run(f"{name}.parquet", has_forks)
     return paths
 
 
@@ -286,15 +286,31 @@ def described(name):
     }
 
 
+def has_forks(experiment):
+    return experiment["chaos"]["t0"] and not experiment["counterexample"]
+
+
+def judged(name):
+    """What the claims need to know of an experiment, beside its tables."""
+    part = EXPERIMENTS[name]
+    return {
+        **{key: part[key] for key in ("title", "counterexample", "seeds", "model")},
+        "iterations": part["training"]["iterations"],
+        "dt": part["cone"]["dt"],
+        "bootstrap": part["phases"]["bootstrap"],
+        "level": part["phases"]["level"],
+    }
+
+
 def every_figure(wildcards):
     return [f"{RESULTS}/figures/{name}.{kind}" for name in plan.FIGURES if shown(name) for kind in ("pdf", "png")]
 
 
 def every_table(wildcards):
-    """Grids of every experiment and seed, the control, and all estimates; of a counterexample, what its figure needs."""
+    """Grids of every experiment and seed, control, estimates, claims; of a counterexample, what its figure needs."""
     names = {}
     for name, e in EXPERIMENTS.items():
         names[name] = ["S"] if e["counterexample"] else [*plan.METRICS, *(["control"] if e["chaos"]["t0"] else [])]
     tables = [f"{RESULTS}/{e}/seed{s}/{n}.parquet" for e in names for s in EXPERIMENTS[e]["seeds"] for n in names[e]]
     pages = [f"{RESULTS}/phases.parquet", f"{RESULTS}/phases.html"] if all_estimates(wildcards) else []
-    return [*tables, *pages]
+    return [*tables, *pages, f"{RESULTS}/claims.parquet", f"{RESULTS}/claims.html"]

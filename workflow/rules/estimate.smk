@@ -21,7 +21,7 @@ rule calibration:
         disk_mb=1000,
         gpu=int(any(plan.uses_gpu(e["training"]["device"]) for e in EXPERIMENTS.values())),
     params:
-        abouts={name: estimate.about(e) for name, e in EXPERIMENTS.items()},
+        abouts={name: workload.about(e) for name, e in EXPERIMENTS.items()},
         datasets=config["datasets"],
         of={name: e["dataset"] for name, e in EXPERIMENTS.items()},
         cores=lambda wildcards, threads: threads,

@@ -184,6 +184,36 @@ rule fig6:
         "../scripts/fig6.py"
 
 
+rule lyapunov:
+    input:
+        chaos=tables("lyapunov", "chaos.parquet"),
+        phases=estimates("lyapunov", "chaos"),
+    output:
+        pdf=f"{RESULTS}/figures/lyapunov.pdf",
+        png=report(
+            f"{RESULTS}/figures/lyapunov.png",
+            caption="../report/lyapunov.rst",
+            category="Beyond the papers",
+            labels={"figure": "lyapunov", "shows": "growth of the perturbation"},
+        ),
+    log:
+        f"{RESULTS}/logs/figures/lyapunov.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/lyapunov.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        **requests("lyapunov"),
+    params:
+        titles=titles("lyapunov"),
+        drops=drops("lyapunov"),
+        style=style("lyapunov"),
+        code=code_digest("lyapunov"),
+    script:
+        "../scripts/lyapunov.py"
+
+
 rule wfig1:
     input:
         S=tables("wfig1", "S.parquet"),

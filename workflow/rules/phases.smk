@@ -61,3 +61,34 @@ rule plane:
         code=code_digest("plane"),
     script:
         "../scripts/plane.py"
+
+
+rule claims:
+    input:
+        chaos=of_every_run("chaos.parquet", has_forks),
+        control=of_every_run("control.parquet", has_forks),
+        S=of_every_run("S.parquet", lambda e: e["cone"]["dt"]),
+        switches=of_every_run("linearized.parquet", lambda e: e["linearized"]["switch"] and not e["counterexample"]),
+        predictions=of_every_run("predictions/trajectory.safetensors", lambda e: not e["counterexample"]),
+    output:
+        claims=f"{RESULTS}/claims.parquet",
+        page=report(
+            f"{RESULTS}/claims.html",
+            caption="../report/claims.rst",
+            category="Tables",
+            labels={"table": "claims", "shows": "every claim of the papers and its verdict"},
+        ),
+    log:
+        f"{RESULTS}/logs/claims.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/claims.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        **requests("claims"),
+    params:
+        experiments={name: judged(name) for name in EXPERIMENTS},
+        code=[code_digest("claims"), *template_digests("page")],
+    script:
+        "../scripts/claims.py"

@@ -47,6 +47,6 @@ rule phases_page:
         **requests("phases_page"),
     params:
         experiments={name: {"title": e["title"], "level": e["phases"]["level"]} for name, e in EXPERIMENTS.items()},
-        code=[code_digest("phases_page"), *template_digests("phases")],
+        code=[code_digest("phases_page"), *template_digests("page")],
     script:
         "../scripts/phases_page.py"

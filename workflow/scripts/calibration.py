@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import _library  # noqa: F401
-from twophase import calibration, estimate, job, storage
+from twophase import calibration, job, storage, workload
 
 
 def main(path_to_data, path_to_calibration, abouts, datasets, of, cores, facts):
     files = {Path(path).stem: path for path in path_to_data}
-    shapes = {name: estimate.shape(dataset, files.get(name)) for name, dataset in datasets.items()}
+    shapes = {name: workload.shape(dataset, files.get(name)) for name, dataset in datasets.items()}
     abouts = {name: about | {"shape": shapes[of[name]]} for name, about in abouts.items()}
     found = {"cores": cores, "experiments": calibration.measure(abouts, cores), **facts}
     with storage.atomic(path_to_calibration) as temporary:

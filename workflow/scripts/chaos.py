@@ -32,7 +32,9 @@ def main(
         states = storage.read_metadata(predictions_file)["states"]
         predictions = dict(zip(states, storage.read_tensors(predictions_file)["predictions"], strict=True))
         barriers = storage.read_table(barriers_file).set_index("state")["value"]
-        perturbations += [storage.read_table(path) for path in sorted(Path(forks).rglob("perturbation.parquet"))]
+        made = [storage.read_table(path) for path in sorted(Path(forks).rglob("perturbation.parquet"))]
+        epsilons = {(e.t0, e.draw): e.realised for table in made for e in table.itertuples()}
+        perturbations += made
         for state in layout.forks(states):
             base = Path(*layout.base_of(state, states, forks, path_to_trajectory))
             dissimilarity, distance = metrics.distance(vectors.parameters([base, Path(forks) / state]))
@@ -50,13 +52,14 @@ def main(
                     "D": float(np.mean(of_base[name] != predictions[state])),
                     "S": metrics.dissimilarity(h, h_fork).item(),
                     "l2": distance,
+                    "epsilon": epsilons[t0, draw],
                 }
             )
     table = pd.DataFrame(rows).sort_values(["t0", "t1", "draw"])
     control = table["draw"] < 0
     definition = (
         "fork from t0 against the base run, in lock-step its twin, at t1 (iterations): C parameter dissimilarity, "
-        "B barrier, D disagreement, S kernel distance, l2 distance of the parameters"
+        "B barrier, D disagreement, S kernel distance, l2 distance of the parameters, epsilon l2 norm of its start"
     )
     storage.write_table(path_to_chaos, table[~control], storage.provenance(definition, **facts))
     storage.write_table(

@@ -1,11 +1,11 @@
 """The table of estimates as an HTML page."""
 
 import _library  # noqa: F401
-from twophase import job, phases_page, storage
+from twophase import job, pages, storage
 
 
 def main(path_to_phases, path_to_page, experiments, facts):
-    page = phases_page.page(storage.read_table(path_to_phases), experiments)
+    page = pages.of_phases(storage.read_table(path_to_phases), experiments)
     with storage.atomic(path_to_page) as temporary:
         temporary.write_text(page, encoding="utf-8")
 

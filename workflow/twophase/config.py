@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from twophase import datasets, grids, model_names, noise
+from twophase import datasets, grids, model_names, noise, sources
 from twophase.errors import UserError
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
@@ -181,7 +181,7 @@ def _check_dataset(key: str, dataset: dict) -> None:
         raise UserError(f"{key}.source: unknown data set '{source}'; known: {', '.join(datasets.SOURCES)}.")
     if source == "imagefolder" and not dataset["root"]:
         raise UserError(f"{key}.root: an image folder needs the path of its folder or zip file.")
-    for part, sizes in (("train_size", datasets.TRAIN_SIZES), ("test_size", datasets.TEST_SIZES)):
+    for part, sizes in (("train_size", sources.TRAIN_SIZES), ("test_size", sources.TEST_SIZES)):
         if dataset[part] and source in sizes and dataset[part] > sizes[source]:
             raise UserError(f"{key}.{part}: {source} has {sizes[source]} images, not {dataset[part]}.")
     missing = datasets.source_missing(source, dataset["root"])
@@ -251,7 +251,7 @@ def _resolve_training(key: str, training: dict, dataset: Mapping) -> None:
         raise UserError(f"{key}.nesterov: needs a momentum above 0.")
     per_epoch = None
     if training["epochs"] is not None or schedule["unit"] == "epochs":
-        size = dataset["train_size"] or datasets.TRAIN_SIZES.get(dataset["source"])
+        size = dataset["train_size"] or sources.TRAIN_SIZES.get(dataset["source"])
         if size is None:
             what = "epochs" if training["epochs"] is not None else "schedule.unit"
             raise UserError(

@@ -11,7 +11,7 @@ import numpy as np
 from twophase.data import content_digest, stratified
 from twophase.errors import UserError
 from twophase.imagefolder import SPLITS, Source, open_folder, to_side
-from twophase.sources import NUM_CLASSES, TEST_SIZES, TRAIN_SIZES  # noqa: F401
+from twophase.sources import TRAIN_SIZES
 from twophase.storage import write_tensors
 from twophase.torchvision_sets import open_set
 

@@ -14,6 +14,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
 
 from twophase import storage
+from twophase.phases import exponents as lyapunov
 
 DECADES = 2.0  # a colour scale is logarithmic from this span on
 ESTIMATORS = {  # how each estimate of the inflection point is marked, in every figure
@@ -315,6 +316,17 @@ def divergence(ax, chaos: pd.DataFrame, perturbations: pd.DataFrame) -> None:
         ax.plot(mean.index[0], mean.iloc[0], marker="v", ms=6, color=colour)
     ax.set(yscale="log", xlabel="$t_1$ (iterations)", ylabel=r"$|\theta'_{t_1}-\theta_{t_1}|_2$")
     ax.legend(title="perturbed\nat $t_0$", loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def exponents(ax, chaos: pd.DataFrame, phases: pd.DataFrame) -> None:
+    """Lyapunov exponents over t0, a curve for each t1: mean and range over seeds and draws; 0, the sign change."""
+    curves(ax, chaos.assign(exponent=lyapunov(chaos)), "t0", "exponent", "t1", "$t_1$")
+    ax.axhline(0.0, color=INK, lw=0.8)
+    for row in phases[(phases["quantity"] == "sign change") & phases["found"]].itertuples():
+        error = [[row.value - row.low], [row.high - row.value]] if np.isfinite(row.low) else None
+        ax.errorbar(row.value, 0.0, xerr=error, fmt="D", ms=5, color=INK, capsize=3, zorder=5)
+    label = r"$\log(|\theta'_{t_1}-\theta_{t_1}| / |\varepsilon|)\,/\,(t_1-t_0)$ (1/iteration)"
+    ax.set(xlabel="$t_0$ (iterations)", ylabel=label)
 
 
 # Time ---------------------------------------------------------------------------------------------------------------

@@ -87,6 +87,30 @@ def p_value(statistic: Callable, x: np.ndarray, y: np.ndarray, count: int = 9999
     return float((1 + (_best(pieces, x, noise)[1] >= share).sum()) / (1 + count))
 
 
+def sign_change(x: np.ndarray, y: np.ndarray) -> float:
+    """The first place where `y` falls from above 0 to 0 or below, between two points on a straight line; NaN if none.
+
+    Equal x count as one, with their mean.
+    """
+    x, index = np.unique(x, return_inverse=True)
+    y = np.bincount(index, y) / np.bincount(index)
+    falls = np.flatnonzero((y[:-1] > 0) & (y[1:] <= 0))
+    if not len(falls):
+        return np.nan
+    k = falls[0]
+    return float(x[k] + (x[k + 1] - x[k]) * y[k] / (y[k] - y[k + 1]))
+
+
+def exponents(chaos: pd.DataFrame) -> pd.Series:
+    """Finite-time Lyapunov exponents log(|theta'(t1) - theta(t1)| / |epsilon|) / (t1 - t0) of forks, per iteration.
+
+    Args:
+        chaos: columns t0, t1, l2, epsilon.
+    """
+    growth = np.log(np.maximum(chaos["l2"], TINY) / chaos["epsilon"])
+    return (growth / (chaos["t1"] - chaos["t0"])).rename("exponent")
+
+
 def width(x: np.ndarray, y: np.ndarray) -> float:
     """Opening of the cone in degrees: the largest arccos(1 - S(t, tau)) of the kernel distances `y`."""
     return float(np.degrees(np.arccos(np.clip(1 - y.max(), -1, 1))))
@@ -141,7 +165,8 @@ def from_chaos(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[
     """Inflection points from the chaos grids of all seeds: where the last distance to the base run changes level.
 
     One row each for C (in its logarithm), B and D. That of C is found only where its geometric mean falls by a decade
-    or more: where forks from every t0 run away, C still declines a little, as later ones have less time to do so.
+    or more: where forks from every t0 run away, C still declines a little, as later ones have less time to do so. A
+    last row says from when on perturbations shrink instead of growing.
     """
     rows = []
     for metric in ("C", "B", "D"):
@@ -157,7 +182,12 @@ def from_chaos(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[
             y = mean_curve(values)
             row["found"] = row["found"] and bool(y[x < row["value"]].mean() - y[x > row["value"]].mean() >= DECADE)
         rows.append(row)
-    return rows
+    curves = [g.assign(value=exponents(g)).pivot(index="draw", columns="t0", values="value") for g in last]
+    values = [curve.to_numpy() for curve in curves]
+    found = interval(sign_change, x, values, count, level)
+    definition = f"first t0 with log(|theta'(t1) - theta(t1)| / |epsilon|) <= 0, t1 = {last[0]['t1'].iloc[0]}"
+    row = _row("sign change", "Lyapunov exponent", found, "iterations", values, definition)
+    return [*rows, row | {"found": bool(np.isfinite(found[0]))}]
 
 
 def from_steps(grids: Sequence[pd.DataFrame], metric: str, dt: int, count: int, level: float) -> list[dict]:

@@ -18,6 +18,7 @@ NEEDS = {  # figure: what its experiments must have, beside not being a countere
     "fig4": lambda e: True,
     "fig5": lambda e: e["cone"]["tau"] and e["cone"]["dt"],
     "fig6": lambda e: e["linearized"]["switch"],
+    "lyapunov": lambda e: e["chaos"]["t0"],
     "wfig1": lambda e: e["cone"]["dt"],
     "wfig2": lambda e: e["cone"]["tau"] and e["linearized"]["switch"],
 }
@@ -32,6 +33,7 @@ NAMES = {  # rule: its jobs, named as the files of their benchmarks
     "inflection": "{experiment}/phases/{estimator}",
     "phases": "phases",
     "phases_page": "phases_page",
+    "claims": "claims",
     "explorer": "explorer",
     **{figure: f"figures/{figure}" for figure in FIGURES},
 }
@@ -118,6 +120,7 @@ def jobs(config: Mapping) -> Iterator[Job]:
         rows = shown(experiments, figure)
         if rows:
             yield Job(figure, {}, tuple(need for name in rows for need in gathered[name]))
+    yield Job("claims", {}, tuple(need for names in gathered.values() for need in names))
     yield Job("explorer", {}, tuple(need for names in gathered.values() for need in names))
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from twophase.calibration import Timers, fixed, rate, times, write_data
+from twophase.calibration import write_data
+from twophase.timers import Timers, fixed, rate, times
 
 CHECKPOINTS, TEST, INPUTS, WIDTHS = (25, 50, 100, 200), (512, 1024, 2048, 4096), (16, 32, 64, 128), (4, 8, 16, 32)
 SHAPE = {"image": [1, 8, 8], "classes": 10, "train": 1437, "test": 4096}  # digits, with more test images

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from twophase import phases_page
+from twophase import pages
 
 ROWS = pd.DataFrame(
     [
@@ -16,7 +16,7 @@ ROWS = pd.DataFrame(
 
 
 def test_rows_are_there():
-    page = phases_page.page(ROWS, {"e": {"title": "a < b", "level": 0.9}, "none": {"title": "absent", "level": 0.9}})
+    page = pages.of_phases(ROWS, {"e": {"title": "a < b", "level": 0.9}, "none": {"title": "absent", "level": 0.9}})
     assert "a &lt; b" in page
     assert "absent" not in page
     assert '<td class="number">175</td><td class="number">100 to 275</td><td class="number">0.01</td>' in page

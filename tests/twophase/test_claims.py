@@ -1,0 +1,210 @@
+"""Claims on tables of a made-up world in which every value follows from a formula."""
+
+from math import cos, inf, isnan, log10, radians
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from twophase import claims, findings, pages, plan
+from twophase.findings import Run
+
+END, STEP, BEND = 1000, 50, 225  # iterations; BEND is halfway between two checkpoints
+T0, T1 = (0, 100, 200, 250, 400, 600, 800), (500, 1000)
+FAST, SLOW = radians(0.2), radians(0.02)  # by which the kernel turns in an iteration, before BEND and after
+SETTINGS = {
+    "title": "a world",
+    "dt": [50, 100],
+    "iterations": END,
+    "images": 1000,
+    "model": {"name": "resnet20", "width": None},
+    "counterexample": False,
+    "bootstrap": 30,
+    "level": 0.95,
+}
+
+
+def chaos(early=1e-2, late=1e-10, draws=2, bend=BEND):
+    rows = []
+    for t0 in T0:
+        for t1 in [t for t in T1 if t > t0]:
+            for draw in range(draws):
+                runs_away = t0 < bend
+                rows.append(
+                    {
+                        "t0": t0,
+                        "t1": t1,
+                        "draw": draw,
+                        "C": early if runs_away else late,
+                        "B": 0.5 if runs_away else 0.01,
+                        "D": 0.3 if runs_away else 0.001,
+                        "l2": 1.0 if runs_away else 1e-6,
+                        "epsilon": 1e-5,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def angle(t, fast=FAST, slow=SLOW):
+    return fast * min(t, BEND) + slow * max(t - BEND, 0)
+
+
+def kernels(**speeds):
+    """S of a kernel that turns in a plane: 1 - cos of the angle between."""
+    times = range(0, END + 1, STEP)
+    rows = [(i, j, 1 - cos(angle(j, **speeds) - angle(i, **speeds))) for i in times for j in times if i <= j]
+    return pd.DataFrame(rows, columns=["i", "j", "value"])
+
+
+def switches(scores=(0.5, 0.6, 0.9)):
+    return pd.DataFrame(
+        {"switch": [0, 200, 400] * 2, "iteration": [500] * 3 + [END] * 3, "test_accuracy": [0.1] * 3 + [*scores]}
+    )
+
+
+def run(**parts):
+    whole = {
+        "chaos": chaos(),
+        "control": pd.DataFrame({"C": [0.0], "D": [0.0]}),
+        "S": kernels(),
+        "switches": switches(),
+        "standard": pd.DataFrame({"iteration": [0, END], "test_accuracy": [0.1, 0.95]}),
+    }
+    return Run(**(whole | parts))
+
+
+def judge(*runs, **settings):
+    return claims.of_experiment(runs or [run()], SETTINGS | settings).set_index("claim")
+
+
+def test_values_follow_from_the_world_s_formulas():
+    table = judge()
+    turned = {dt: 1 - cos(SLOW * dt) for dt in (50, 100)}
+    steps = [1 - cos(angle(t + 50) - angle(t)) for t in range(0, END, 50)]
+    before, after = steps[: BEND // 50 + 1], steps[BEND // 50 + 1 :]
+    since = {t: 1 - cos(angle(t) - angle(250)) for t in (600, END)}
+    expected = {
+        "same noise": 0.0,
+        "inflection point": 8.0,
+        "C high before": 8.0,
+        "perturbation grows": 5.0,
+        "stays after": 1e-10,
+        "barrier before": 0.5,
+        "disagreement before": 0.3,
+        "kernel slows down": np.mean(before) / np.mean(after),
+        "place, ResNet-20": BEND,
+        "kernel keeps moving": turned[50],
+        "one bound for all dt": turned[100] / turned[50],
+        "cone": (angle(END) - angle(250)) / angle(END),
+        "later switch, higher accuracy": 0.4,
+        "nonlinear beats linearized": 0.45,
+        "cone beats linearized": 0.05,
+    }
+    for name, value in expected.items():
+        assert table.loc[name, "value"] == pytest.approx(value, rel=1e-9, abs=1e-12), name
+    # The curve since 250 grows like the square of time; the largest growth is of some tau between it and 750.
+    assert table.loc["constant after tau", "value"] >= 1 - since[600] / since[END] - 1e-12
+    for metric, low in (("barrier", 0.01 / 0.5), ("disagreement", 0.001 / 0.3)):
+        assert table.loc[f"{metric} only there", "value"] == pytest.approx(low)
+
+
+def test_verdicts_of_that_world():
+    table = judge()
+    assert table.loc["inflection point", "verdict"] == claims.REPRODUCED
+    assert table.loc["place, ResNet-20", "verdict"] == claims.REPRODUCED
+    assert table.loc["kernel slows down", "verdict"] == claims.REPRODUCED
+    assert table.loc["cone", "verdict"] == claims.REPRODUCED
+    # A kernel that turns at an even pace goes four times as far, in S, in twice the time, and never settles.
+    assert table.loc["one bound for all dt", "verdict"] == claims.NOT
+    assert table.loc["constant after tau", "verdict"] == claims.NOT
+    assert table.loc["place, VGG-16", "verdict"] == claims.OUTSIDE
+    assert isnan(table.loc["place, VGG-16", "value"])
+    assert table.loc["above all past 2000", "verdict"] == claims.OUTSIDE
+
+
+def test_without_an_inflection_point_what_speaks_of_it_is_not_reproduced():
+    everywhere = chaos(bend=inf)
+    # Later forks have less time: C declines, but by less than a decade.
+    everywhere["C"] *= 1 - everywhere["t0"] / 1000
+    table = judge(run(chaos=everywhere))
+    assert table.loc["inflection point", "verdict"] == claims.NOT
+    about = [claim.name for claim in claims.CLAIMS if claim.after_inflection and claim.scale(SETTINGS)]
+    about = [name for name in about if name in table.index]
+    assert (table.loc[about, "verdict"] == claims.NOT).all()
+    assert table.loc[about, "value"].isna().all()
+    assert table.loc["later switch, higher accuracy", "verdict"] == claims.REPRODUCED
+
+
+def test_what_an_experiment_does_not_have_is_outside_its_scale():
+    table = judge(run(switches=None, control=None))
+    for name in ("same noise", "later switch, higher accuracy", "cone beats linearized"):
+        assert table.loc[name, "verdict"] == claims.OUTSIDE
+    assert "no control" in table.loc["same noise", "reason"]
+    assert table.loc["kernel slows down", "verdict"] == claims.REPRODUCED
+
+
+def test_a_control_that_differs_is_no_control():
+    table = judge(run(control=pd.DataFrame({"C": [0.0, 1e-15], "D": [0.0, 0.0]})))
+    assert table.loc["same noise", "verdict"] == claims.NOT
+
+
+def test_intervals_come_from_seeds_draws_and_test_images():
+    alone = judge(run(chaos=chaos(draws=1)))
+    assert isnan(alone.loc["inflection point", "low"])
+    assert "no interval" in alone.loc["inflection point", "reason"]
+    # D is a share of 1000 images, of which other samples would give other shares.
+    low, high = alone.loc["disagreement before", ["low", "high"]]
+    cells = sum(t0 < BEND < t1 for t0 in T0 for t1 in T1 if t1 > t0)
+    error = (0.3 * 0.7 / 1000 / cells) ** 0.5
+    assert 0.3 - 4 * error < low < 0.3 - error < 0.3 + error < high < 0.3 + 4 * error
+
+    seeds = judge(run(chaos=chaos(early=1e-1)), run(chaos=chaos(early=1e-3)))
+    assert seeds.loc["inflection point", ["low", "value", "high"]].tolist() == pytest.approx([7, 8, 9])
+    assert seeds.loc["inflection point", "seeds"] == 2
+
+    table = chaos()
+    table.loc[(table["draw"] == 1) & (table["t0"] < BEND), "C"] = 1e-4
+    draws = judge(run(chaos=table))
+    assert draws.loc["inflection point", ["low", "value", "high"]].tolist() == pytest.approx([6, 7, 8])
+
+
+def test_an_interval_on_both_sides_of_the_bound_decides_nothing():
+    scores = [(0.5, 0.6, 0.5 + gain) for gain in (-0.1, 0.1, 0.3)]
+    table = judge(*[run(switches=switches(score)) for score in scores])
+    row = table.loc["later switch, higher accuracy"]
+    assert row["low"] < claims.BETTER < row["high"]
+    assert row["verdict"] == claims.UNDECIDED
+
+
+def test_a_counterexample_answers_for_its_own_claims_only():
+    only = Run(S=kernels(fast=SLOW))
+    table = judge(only, counterexample=True)
+    assert set(table.index) == {claim.name for claim in claims.CLAIMS if claim.counterexample}
+    assert table.loc["counterexample: one speed", "value"] == pytest.approx(1.0)
+    half = (1 - cos(SLOW * 500)) / (1 - cos(SLOW * END))
+    assert table.loc["counterexample: no cone", "value"] == pytest.approx(1 - half)
+    assert (table["verdict"] == claims.REPRODUCED).all()
+    assert (judge(Run(S=kernels()), counterexample=True)["verdict"] == claims.NOT).any()
+
+
+def test_names_differ_and_figures_exist():
+    names = [claim.name for claim in claims.CLAIMS]
+    assert len(set(names)) == len(names)
+    assert {claim.figure for claim in claims.CLAIMS} <= set(plan.FIGURES)
+    assert all(claim.holds[0] <= claim.holds[1] for claim in claims.CLAIMS)
+
+
+def test_the_perturbation_is_measured_from_what_rounding_left_of_it():
+    table = chaos()
+    table["epsilon"] = 1e-3
+    assert findings.growth(findings.Means([run(chaos=table)], SETTINGS)) == pytest.approx(log10(1 / 1e-3))
+
+
+def test_the_page_shows_every_claim_with_value_and_verdict():
+    table = judge().reset_index().assign(experiment="e")
+    page = pages.of_claims(table, {"e": {"title": "a < b", "level": 0.95}})
+    assert "a &lt; b" in page
+    assert page.count("<tr>") == 2 + len(table) + 1  # two heads, a line of the summary
+    assert "8 decades" in page
+    assert "outside this run&#x27;s scale" in page
+    assert '<span class="reproduced">reproduced</span>' in page

@@ -1,0 +1,482 @@
+"""The empirical claims of both papers, each as a formula on the tables of an experiment with the values it allows.
+
+A claim is a statistic of mean tables and a range. Its interval is a bootstrap over seeds, over draws of the
+perturbation within each and, for disagreements, over test images; the inflection point that it refers to is estimated
+anew in every sample. The verdict follows from value and interval alone, see `verdict`. No torch.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, nan
+
+import numpy as np
+import pandas as pd
+
+from twophase import findings, phases
+from twophase.findings import Means, Run
+
+VERDICTS = REPRODUCED, NOT, UNDECIDED, OUTSIDE = (
+    "reproduced",
+    "not reproduced",
+    "undecided",
+    "outside this run's scale",
+)
+
+# What the papers' words are taken to mean where they give no number.
+HIGH_C = 1.0  # decades between C before the inflection point and after it
+STAYS = 1e-4  # C at most, of a fork that stays with its base run
+LARGE = {"B": 0.1, "D": 0.02}  # nats; share of the test set
+ONLY = 0.1  # share of its level elsewhere
+SLOWER = 2.0  # a slow kernel moves at most half as far in the same time
+SAME = 2.0  # what is the same differs by less than this factor
+MOVING = 1e-6  # S at least, of a kernel that moves: kernels are kept in float32
+FLAT = 0.2  # share of its last value by which a constant curve may grow over the second half of its time
+BETTER = 0.005  # share of the test set by which one accuracy is above another
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim.
+
+    Args:
+        name: a short one, for tables.
+        text: what the papers say.
+        definition: what is computed.
+        paper: the papers' own value or picture, in words.
+        holds: lowest and highest value with which the claim holds.
+        unit: of the value.
+        figure: that shows it.
+        statistic: the value of mean tables; NaN where they do not have what it takes.
+        needs: parts of a `Run` that it is computed from.
+        after_inflection: whether it speaks of an inflection point, so that without one it cannot hold.
+        scale: whether a run of these settings can decide it.
+        counterexample: whether it is about experiments that are meant to have no two phases.
+    """
+
+    name: str
+    text: str
+    definition: str
+    paper: str
+    holds: tuple[float, float]
+    unit: str
+    figure: str
+    statistic: Callable[[Means], float]
+    needs: tuple[str, ...]
+    after_inflection: bool = True
+    scale: Callable[[Mapping], bool] = lambda settings: True
+    counterexample: bool = False
+
+
+def _is(name: str) -> Callable[[Mapping], bool]:
+    """Whether a network is one of the papers', and trained far enough to see its inflection point twice over."""
+    return lambda s: (
+        s["model"]["name"] == name
+        and s["model"].get("width") in (None, 1, 16)
+        and (s["iterations"] >= {"resnet20": 1000, "vgg16": 5000}[name])
+    )
+
+
+def _long(settings: Mapping) -> bool:
+    return settings["iterations"] >= 4000
+
+
+C_LAST = "log10 C(t0, T)"
+CLAIMS = (
+    Claim(
+        "same noise",
+        "A fork shares everything with its base run but the perturbation.",
+        "largest C or D of the unperturbed forks (control)",
+        "presupposed",
+        (0.0, 0.0),
+        "",
+        "fig3",
+        findings.difference_of_control,
+        ("control",),
+        after_inflection=False,
+    ),
+    Claim(
+        "inflection point",
+        "There is an inflection point: before it a perturbation leads to other parameters, after it hardly.",
+        f"mean of {C_LAST} over t0 < t* less that over t0 > t*; a significant change of level besides",
+        "Figures 1 and 3",
+        (HIGH_C, inf),
+        "decades",
+        "fig1",
+        findings.fall,
+        ("chaos",),
+        after_inflection=False,
+    ),
+    Claim(
+        "C high before",
+        "C is high for every t0 before the inflection point.",
+        f"smallest {C_LAST} of t0 < t* less the largest of t0 > t*",
+        "Figure 3a",
+        (HIGH_C, inf),
+        "decades",
+        "fig3",
+        findings.gap,
+        ("chaos",),
+    ),
+    Claim(
+        "perturbation grows",
+        "Before it, a perturbation of 1e-7 sends the network far away.",
+        "smallest log10 |theta'(T) - theta(T)| / |epsilon| of t0 < t*",
+        "Figure 1",
+        (3.0, inf),
+        "decades",
+        "lyapunov",
+        findings.growth,
+        ("chaos",),
+    ),
+    Claim(
+        "stays after",
+        "After it, the perturbed network stays with the base run.",
+        "largest C(t0, T) of t0 > t*",
+        "Figures 1 and 3a",
+        (0.0, STAYS),
+        "",
+        "fig3",
+        findings.latest,
+        ("chaos",),
+    ),
+    Claim(
+        "barrier before",
+        "The barrier is large where t0 <= t* < t1.",
+        "mean of B over t0 <= t* < t1",
+        "Figure 3b",
+        (LARGE["B"], inf),
+        "nats",
+        "fig3",
+        findings.level_inside("B"),
+        ("chaos",),
+    ),
+    Claim(
+        "barrier only there",
+        "The barrier is large only there.",
+        "mean of B elsewhere over its mean where t0 <= t* < t1",
+        "Figure 3b",
+        (-inf, ONLY),
+        "",
+        "fig3",
+        findings.level_outside("B"),
+        ("chaos",),
+    ),
+    Claim(
+        "disagreement before",
+        "The disagreement is large where t0 <= t* < t1.",
+        "mean of D over t0 <= t* < t1",
+        "Figure 3c",
+        (LARGE["D"], inf),
+        "of the test set",
+        "fig3",
+        findings.level_inside("D"),
+        ("chaos",),
+    ),
+    Claim(
+        "disagreement only there",
+        "The disagreement is large only there.",
+        "mean of D elsewhere over its mean where t0 <= t* < t1",
+        "Figure 3c",
+        (-inf, ONLY),
+        "",
+        "fig3",
+        findings.level_outside("D"),
+        ("chaos",),
+    ),
+    Claim(
+        "kernel slows down",
+        "The kernel moves fast before the inflection point and slowly after.",
+        "mean of S(t, t + dt) over t < t* over its mean over t > t*, shortest dt",
+        "Figure 4, Figure 5a",
+        (SLOWER, inf),
+        "",
+        "fig5",
+        findings.slowing,
+        ("chaos", "S"),
+    ),
+    Claim(
+        "kernel's transition coincides",
+        "The kernel's transition coincides with the inflection point.",
+        "elbow of S(t, t + dt), shortest dt, over t*",
+        "at about the same iteration",
+        (1 / SAME, SAME),
+        "",
+        "fig4",
+        findings.coincidence,
+        ("chaos", "S"),
+    ),
+    Claim(
+        "place, ResNet-20",
+        "For ResNet-20 the inflection point lies between iterations 100 and 500.",
+        f"t*, change of level of {C_LAST}",
+        "100 to 500",
+        (100.0, 500.0),
+        "iterations",
+        "fig1",
+        findings.inflection,
+        ("chaos",),
+        scale=_is("resnet20"),
+    ),
+    Claim(
+        "place, VGG-16",
+        "For VGG-16 the inflection point lies near iteration 2500.",
+        f"t*, change of level of {C_LAST}",
+        "2500",
+        (2500 / SAME, 2500 * SAME),
+        "iterations",
+        "fig1",
+        findings.inflection,
+        ("chaos",),
+        scale=_is("vgg16"),
+    ),
+    Claim(
+        "kernel keeps moving",
+        "After it, S(t, t + dt) is low but not zero.",
+        "mean of S(t, t + dt) over the later half of t > t*, shortest dt",
+        "Figure 5a",
+        (MOVING, inf),
+        "",
+        "fig5",
+        findings.settled,
+        ("chaos", "S"),
+    ),
+    Claim(
+        "one bound for all dt",
+        "The late upper bound of S(t, t + dt) is the same for different dt.",
+        "largest late S(t, t + dt) of the longest dt over that of the shortest",
+        "Figure 5a",
+        (1 / SAME, SAME),
+        "",
+        "fig5",
+        findings.spread_of_dt,
+        ("chaos", "S"),
+    ),
+    Claim(
+        "constant after tau",
+        "S(t, tau) rises and then stays nearly constant, for tau after the inflection point.",
+        "largest 1 - S((tau + T) / 2, tau) / S(T, tau), t* < tau <= 3/4 T",
+        "Figure 5b, tau = 2000, 4000, 6000, 8000",
+        (-inf, FLAT),
+        "",
+        "fig5",
+        findings.plateau,
+        ("chaos", "S"),
+    ),
+    Claim(
+        "cone",
+        "After it, the kernel stays in a narrow cone.",
+        "width of the cone after the first tau > t* over that after 0",
+        "Figure 5c",
+        (0.0, 0.5),
+        "",
+        "fig5",
+        findings.narrowing,
+        ("chaos", "S"),
+    ),
+    Claim(
+        "later switch, higher accuracy",
+        "The accuracy of linearized training rises with the switch.",
+        "test accuracy from the last switch less that from the first",
+        "Figure 6",
+        (BETTER, inf),
+        "of the test set",
+        "fig6",
+        findings.gain_of_switch,
+        ("switches",),
+        after_inflection=False,
+    ),
+    Claim(
+        "above all past 2000",
+        "It rises above all when the switch is past iteration 2000.",
+        "test accuracy from the last switch less that from the last one up to 2000",
+        "Figure 6, workshop paper's Figure 2",
+        (BETTER, inf),
+        "of the test set",
+        "wfig2",
+        findings.gain_past_2000,
+        ("switches",),
+        after_inflection=False,
+        scale=_long,
+    ),
+    Claim(
+        "nonlinear beats linearized",
+        "Standard training beats training linearized at initialisation.",
+        "test accuracy of the base run less that from the first switch",
+        "Figure 6",
+        (BETTER, inf),
+        "of the test set",
+        "fig6",
+        findings.lead_of_standard,
+        ("switches", "standard"),
+        after_inflection=False,
+    ),
+    Claim(
+        "cone beats linearized",
+        "Training within the cone still beats linearized training.",
+        "test accuracy of the base run less that from the first switch after t*",
+        "Figure 6",
+        (BETTER, inf),
+        "of the test set",
+        "fig6",
+        findings.lead_of_cone,
+        ("chaos", "switches", "standard"),
+    ),
+    Claim(
+        "phase I until 2000",
+        "The first phase of the workshop paper is t < 2000.",
+        "elbow of S(t, t + dt), shortest dt",
+        "2000",
+        (2000 / SAME, 2000 * SAME),
+        "iterations",
+        "wfig1",
+        findings.kernel_elbow,
+        ("S",),
+        after_inflection=False,
+        scale=_long,
+    ),
+    Claim(
+        "counterexample: one speed",
+        "There are settings without two phases: the kernel does not slow down.",
+        "mean of S(t, t + dt) over the first half of the time over that over the second, shortest dt",
+        "workshop paper's Figure 3",
+        (0.0, SLOWER),
+        "",
+        "wfig3",
+        findings.one_speed,
+        ("S",),
+        after_inflection=False,
+        counterexample=True,
+    ),
+    Claim(
+        "counterexample: no cone",
+        "There S(t, tau) keeps growing.",
+        "1 - S(T / 2, 0) / S(T, 0)",
+        "workshop paper's Figure 3",
+        (FLAT, inf),
+        "",
+        "wfig3",
+        findings.endless_growth,
+        ("S",),
+        after_inflection=False,
+        counterexample=True,
+    ),
+)
+
+
+def of_experiment(runs: Sequence[Run], settings: Mapping) -> pd.DataFrame:
+    """All claims about one experiment, a row each.
+
+    Args:
+        runs: of all its seeds, with the same parts.
+        settings: as of `Means`, and `counterexample`, `bootstrap` (samples) and `level` of the intervals.
+
+    Returns:
+        columns claim, text, definition, paper, holds_from, holds_to, value, low, high (NaN where nothing can be
+        drawn), unit, verdict, reason, figure, seeds, draws.
+    """
+    means, level = Means(runs, settings), settings["level"]
+    draws = runs[0].chaos["draw"].nunique() if runs[0].chaos is not None else 0
+    found = means.chaos is not None and _has_inflection(means, level)
+    claims = [c for c in CLAIMS if c.counterexample == settings["counterexample"]]
+    values = {c.name: _value(c, means) for c in claims}
+    samples = _samples(claims, runs, settings)
+    rows = []
+    for claim in claims:
+        value, (low, high) = values[claim.name], _interval(samples[claim.name], level)
+        said, reason = verdict(claim, value, low, high, found, runs[0], settings)
+        if said == OUTSIDE or reason == NO_INFLECTION:
+            value = low = high = nan
+        rows.append(
+            {
+                "claim": claim.name,
+                "text": claim.text,
+                "definition": claim.definition,
+                "paper": claim.paper,
+                "holds_from": claim.holds[0],
+                "holds_to": claim.holds[1],
+                "value": value,
+                "low": low,
+                "high": high,
+                "unit": claim.unit,
+                "verdict": said,
+                "reason": reason,
+                "figure": claim.figure,
+                "seeds": len(runs),
+                "draws": draws if "chaos" in claim.needs else 0,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+NO_INFLECTION = "no inflection point was found"
+
+
+def verdict(claim: Claim, value, low, high, found: bool, run: Run, settings: Mapping) -> tuple[str, str]:
+    """A claim's verdict and the reason for it.
+
+    `reproduced` where value and interval lie where the claim holds, `not reproduced` where they lie outside or where
+    it speaks of an inflection point and there is none, `undecided` where the interval lies on both sides, and
+    `outside this run's scale` where these settings do not have what it takes.
+
+    Args:
+        found: whether there is a significant inflection point.
+    """
+    missing = [part for part in claim.needs if getattr(run, part) is None]
+    if missing:
+        return OUTSIDE, f"this experiment has no {' and '.join(PARTS[part] for part in missing)}"
+    if not claim.scale(settings):
+        return OUTSIDE, "about another network, or a longer training"
+    if claim.after_inflection and not found:
+        return NOT, NO_INFLECTION
+    if np.isnan(value):
+        return OUTSIDE, "no times of this grid enter the formula"
+    ends = [value, *(end for end in (low, high) if not np.isnan(end))]
+    inside = [claim.holds[0] <= end <= claim.holds[1] for end in ends]
+    alone = "" if len(ends) > 1 else "one seed and draw: no interval"
+    if claim.statistic is findings.fall and not found:
+        return NOT, "no significant change of level"
+    if all(inside):
+        return REPRODUCED, alone
+    return (UNDECIDED, "the interval lies on both sides of the bound") if any(inside) else (NOT, alone)
+
+
+PARTS = {
+    "chaos": "forks",
+    "control": "control",
+    "S": "kernels",
+    "switches": "linearized training",
+    "standard": "test scores",
+}
+
+
+def _has_inflection(means: Means, level: float) -> bool:
+    """Whether C changes level by as much as the claim says, and more clearly than noise would."""
+    x, y = means.ends.index.to_numpy(), means.ends["C"].to_numpy()
+    return bool(phases.p_value(phases.change_point, x, y) <= 1 - level and findings.fall(means) >= HIGH_C)
+
+
+def _value(claim: Claim, means: Means) -> float:
+    if any(getattr(means.runs[0], part) is None for part in claim.needs):
+        return nan
+    return float(claim.statistic(means))
+
+
+def _samples(claims, runs: Sequence[Run], settings: Mapping) -> dict[str, np.ndarray]:
+    """Each claim's value in bootstrap samples of seeds, draws and test images."""
+    rng = np.random.default_rng(0)  # the same samples in every run
+    samples = {claim.name: np.full(settings["bootstrap"], nan) for claim in claims}
+    for k in range(settings["bootstrap"]):
+        drawn = Means([runs[i] for i in rng.integers(len(runs), size=len(runs))], settings, rng)
+        for claim in claims:
+            samples[claim.name][k] = _value(claim, drawn)
+    return samples
+
+
+def _interval(samples: np.ndarray, level: float) -> tuple[float, float]:
+    """Percentiles; NaN where all samples are one, so that there was nothing to draw."""
+    samples = samples[~np.isnan(samples)]
+    if not len(samples) or samples.min() == samples.max():
+        return nan, nan
+    tail = (1 - level) / 2
+    low, high = np.quantile(samples, [tail, 1 - tail])
+    return float(low), float(high)
