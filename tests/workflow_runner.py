@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from twophase import estimate
+
 REPOSITORY = Path(__file__).parents[1]
 
 TINY = {
@@ -38,6 +40,11 @@ TINY = {
         }
     },
 }
+
+UNITS = (
+    *("start", "start_table", "start_figure", "step", "tangent_step", "image", "tangent_image", "kernel", "swap"),
+    *("save", "load", "coordinate", "distance", "bend", "widths", "panel"),
+)
 
 
 class Workflow:
@@ -76,6 +83,21 @@ class Workflow:
         """Every Parquet table of the results, by its path, as bytes."""
         results = self.folder / "results"
         return {str(path.relative_to(results)): path.read_bytes() for path in sorted(results.rglob("*.parquet"))}
+
+
+def measured(config: dict, **units) -> dict:
+    """What `snakemake estimate` leaves of a resolved config, by hand: a unit takes a second, but those given; 100 MiB."""
+    found = {}
+    for name, experiment in config["experiments"].items():
+        shape = estimate.shape(config["datasets"][experiment["dataset"]], None)
+        peaks = dict.fromkeys(("start", "start_table", "start_figure", *UNITS), 100.0)
+        found[name] = {
+            "about": estimate.about(experiment, shape),
+            "units": dict.fromkeys(UNITS, 1.0) | units,
+            "memory": peaks,
+            "sizes": estimate.sizes(experiment, shape),
+        }
+    return found
 
 
 def shared_data(part: str) -> Path:
