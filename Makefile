@@ -60,7 +60,7 @@ test-browser: $(READY)
 	$(BIN)/python -m pytest -rs tests/browser
 
 test-slurm: $(READY)
-	@command -v slurmctld slurmd munged >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	@{ command -v slurmctld && command -v munged; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 		&& apt-get install -y --no-install-recommends slurm-wlm munge; } \
 		|| echo "SLURM is missing, and only root on Debian can install it here: apt-get install slurm-wlm munge"
 	$(BIN)/python -m pytest -rs tests/slurm

@@ -86,7 +86,7 @@ class Workflow:
 
 
 def measured(config: dict, **units) -> dict:
-    """What `snakemake estimate` leaves of a resolved config, by hand: a unit takes a second, but those given; 100 MiB."""
+    """A calibration of a resolved config by hand: every unit takes 100 MiB, and a second, but those given."""
     found = {}
     for name, experiment in config["experiments"].items():
         shape = estimate.shape(config["datasets"][experiment["dataset"]], None)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,7 @@ LONGEST = 240.0  # seconds that a run may take
 SEED = "results/tiny/seed0"
 TARGETS = ("fig3", f"{SEED}/S.parquet", f"{SEED}/linearized/0")
 REQUEUED, CANCELLED, LATE, LARGE = "trajectory_tiny_0", "forks_tiny_0_0", "forks_tiny_0_1", "linearized_tiny_0_0"
+TRAINED = {REQUEUED: "trajectory", CANCELLED: "forks/0", LATE: "forks/1"}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def config() -> dict:
     config = copy.deepcopy(TINY)
     tiny = config["experiments"]["tiny"]
     del tiny["pairs"], tiny["barrier"]["block"]
-    tiny["chaos"] |= {"t0": [0, 16], "t1": [16, 24], "draws": 1, "t0_per_job": 1}
+    tiny["chaos"] |= {"t0": [0, 4], "t1": [16, 24], "t0_per_job": 1}
     return config
 
 
@@ -69,15 +71,23 @@ class Run:
     def trouble(self) -> str:
         return self.path_to_output.read_text()[-6000:] + self.cluster.trouble()
 
-    def training(self, name: str, folder: str) -> dict[str, str]:
-        """Waits until the job is training, as its working folder tells; returns the job."""
+    def in_training(self, name: str) -> str | None:
+        """The id of the job if it is training, as its working folder tells."""
+        assert self.process.poll() is None, f"Snakemake ended\n{self.trouble()}"
+        running = [job["JobId"] for job in self.cluster.jobs(name) if job["JobState"] == "RUNNING"]
+        return running[-1] if running and list(self.workflow.folder.glob(f"{SEED}/{TRAINED[name]}.partial-*")) else None
 
-        def found():
-            assert self.process.poll() is None, f"Snakemake ended\n{self.trouble()}"
-            running = [job for job in self.cluster.jobs(name) if job["JobState"] == "RUNNING"]
-            return running if list(self.workflow.folder.glob(f"{SEED}/{folder}.partial-*")) else []
-
-        return until(found, f"{name} to train", self.trouble)[-1]
+    def when_training(self, *names: str) -> Iterator[tuple[str, str]]:
+        """Yields each of these jobs and its id as soon as it trains."""
+        names = list(names)
+        while names:
+            name, job = until(
+                lambda: next(((name, job) for name in names if (job := self.in_training(name))), None),
+                f"{' or '.join(names)} to train",
+                self.trouble,
+            )
+            names.remove(name)
+            yield name, job
 
     def end(self) -> int:
         """Waits for Snakemake; returns its exit status."""
@@ -104,14 +114,14 @@ def story(config, cluster, undisturbed, tmp_path_factory) -> Story:
     write_calibration(workflow, config)
 
     run = Run(workflow, cluster)
-    run.training(REQUEUED, "trajectory")
+    next(run.when_training(REQUEUED))
     run.process.send_signal(signal.SIGINT)
     run.end()
     story.after_interrupt = cluster.run("squeue", "--noheader")
 
     run = Run(workflow, cluster)
     try:
-        job = run.training(REQUEUED, "trajectory")["JobId"]
+        _, job = next(run.when_training(REQUEUED))
         cluster.run("scancel", "--signal=STOP", job)  # so that it can't end before the rest is done
         cluster.run("scontrol", "update", f"NodeName={cluster.host}", "State=DRAIN", "Reason=test")
         cluster.run("scontrol", "requeue", job, check=False)
@@ -121,13 +131,13 @@ def story(config, cluster, undisturbed, tmp_path_factory) -> Story:
         cluster.run("scontrol", "update", f"NodeName={cluster.host}", "State=RESUME")
         cluster.run("scancel", "--signal=CONT", job, check=False)
 
-        cluster.run("scancel", run.training(CANCELLED, "forks/0")["JobId"])
-
-        job = run.training(LATE, "forks/1")["JobId"]
-        cluster.run("scancel", "--signal=STOP", job)
-        cluster.run(
-            "scontrol", "update", f"JobId={job}", "EndTime=now+2"
-        )  # its limit is in minutes; we are not as patient
+        for name, job in run.when_training(CANCELLED, LATE):
+            if name == CANCELLED:
+                cluster.run("scancel", job)
+            else:
+                cluster.run("scancel", "--signal=STOP", job)
+                # Its limit is a matter of minutes; we are less patient.
+                cluster.run("scontrol", "update", f"JobId={job}", "EndTime=now+2")
 
         story.status = run.end()
     finally:
