@@ -163,7 +163,7 @@ def until(condition: Callable[[], object], what: str, trouble: Callable[[], str]
     deadline = time.monotonic() + patience
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}\n{trouble()}"
-        time.sleep(0.1)
+        time.sleep(0.02)
     return value
 
 

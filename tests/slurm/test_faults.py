@@ -31,11 +31,16 @@ TRAINED = {REQUEUED: "trajectory", CANCELLED: "forks/0", LATE: "forks/1"}
 
 @pytest.fixture(scope="module")
 def config() -> dict:
-    """The tiny one with as few jobs as will do: each costs some seconds for the two Snakemakes that start it."""
+    """The tiny one with as few jobs as will do, which some seconds go to start, and training long enough to be hit."""
     config = copy.deepcopy(TINY)
     tiny = config["experiments"]["tiny"]
     del tiny["pairs"], tiny["barrier"]["block"]
-    tiny["chaos"] |= {"t0": [0, 4], "t1": [16, 24], "t0_per_job": 1}
+    tiny["training"] |= {"iterations": 48, "schedule": {"milestones": [32]}}
+    tiny["checkpoints"] = {"every": 8}
+    tiny["cone"] = {"tau": [8], "dt": [8]}
+    tiny["barrier"]["grid"] = {"every": 16}
+    tiny["chaos"] |= {"t0": [0, 8], "t1": [32, 48], "t0_per_job": 1}
+    tiny["linearized"]["switch"] = [8]
     return config
 
 
@@ -48,14 +53,15 @@ def undisturbed(config, cluster, tmp_path_factory) -> dict[str, bytes]:
 
 
 class Run:
-    """`snakemake --profile profiles/slurm` in the background."""
+    """`snakemake --profile profiles/slurm` in the background, for as long as a `with` block lasts."""
 
     def __init__(self, workflow: Workflow, cluster: Cluster):
-        self.workflow, self.cluster = workflow, cluster
+        self.workflow, self.cluster, self.began = workflow, cluster, time.time()
         command = [sys.executable, Path(__file__).with_name("impatient.py"), "--configfile", "config.yaml"]
         command += ["--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1"]
         # A network on the CPU, in a job that has a GPU.
-        command += ["--set-resources", "block_B:gpu=1", f"block_B:gpu_model={GPU_MODEL}", "--", *TARGETS]
+        command += ["--set-resources", "block_B:gpu=1", f"block_B:gpu_model={GPU_MODEL}"]
+        command += ["--set-threads", "dataset=2", "--", *TARGETS]
         self.path_to_output = workflow.folder / "output.txt"
         with self.path_to_output.open("w") as output:
             self.process = subprocess.Popen(
@@ -72,10 +78,12 @@ class Run:
         return self.path_to_output.read_text()[-6000:] + self.cluster.trouble()
 
     def in_training(self, name: str) -> str | None:
-        """The id of the job if it is training, as its working folder tells."""
-        assert self.process.poll() is None, f"Snakemake ended\n{self.trouble()}"
-        running = [job["JobId"] for job in self.cluster.jobs(name) if job["JobState"] == "RUNNING"]
-        return running[-1] if running and list(self.workflow.folder.glob(f"{SEED}/{TRAINED[name]}.partial-*")) else None
+        """The id of the job if it is training: if this run's job has written a checkpoint to its working folder."""
+        folders = self.workflow.folder.glob(f"{SEED}/{TRAINED[name]}.partial-*")
+        if not any(folder.stat().st_mtime > self.began for folder in folders):
+            assert self.process.poll() is None, f"Snakemake ended\n{self.trouble()}"
+            return None
+        return next((job["JobId"] for job in self.cluster.jobs(name) if job["JobState"] == "RUNNING"), None)
 
     def when_training(self, *names: str) -> Iterator[tuple[str, str]]:
         """Yields each of these jobs and its id as soon as it trains."""
@@ -89,12 +97,16 @@ class Run:
             names.remove(name)
             yield name, job
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
     def end(self) -> int:
         """Waits for Snakemake; returns its exit status."""
-        try:
-            return self.process.wait(LONGEST)
-        finally:
-            self.process.kill()
+        return self.process.wait(LONGEST)
 
 
 @dataclass
@@ -113,14 +125,13 @@ def story(config, cluster, undisturbed, tmp_path_factory) -> Story:
     story, workflow = Story(), Workflow(tmp_path_factory.mktemp("disturbed"), config)
     write_calibration(workflow, config)
 
-    run = Run(workflow, cluster)
-    next(run.when_training(REQUEUED))
-    run.process.send_signal(signal.SIGINT)
-    run.end()
-    story.after_interrupt = cluster.run("squeue", "--noheader")
+    with Run(workflow, cluster) as run:
+        next(run.when_training(REQUEUED))
+        run.process.send_signal(signal.SIGINT)
+        run.end()
+        story.after_interrupt = cluster.run("squeue", "--noheader")
 
-    run = Run(workflow, cluster)
-    try:
+    with Run(workflow, cluster) as run:
         _, job = next(run.when_training(REQUEUED))
         cluster.run("scancel", "--signal=STOP", job)  # so that it can't end before the rest is done
         cluster.run("scontrol", "update", f"NodeName={cluster.host}", "State=DRAIN", "Reason=test")
@@ -140,8 +151,6 @@ def story(config, cluster, undisturbed, tmp_path_factory) -> Story:
                 cluster.run("scontrol", "update", f"JobId={job}", "EndTime=now+2")
 
         story.status = run.end()
-    finally:
-        run.process.kill()
     story.tables = workflow.tables()
     names = (REQUEUED, CANCELLED, LATE, LARGE, "block_B_tiny", "dataset_digits")
     story.jobs = {name: cluster.jobs(name) for name in names}
@@ -208,6 +217,10 @@ def test_a_job_over_its_memory_is_submitted_again_with_twice_the_memory(story):
     assert "exceeded memory limit" in Path(large["StdOut"]).read_text()
     assert again["JobState"] == "COMPLETED"
     assert megabytes(again) == 2 * megabytes(large)
+
+
+def test_a_job_has_as_many_cores_as_threads(story):
+    assert [story.jobs[name][0]["CPUs/Task"] for name in ("dataset_digits", "block_B_tiny")] == ["2", "1"]
 
 
 def test_a_job_with_a_gpu_goes_to_the_partition_that_has_one(story):
