@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -61,12 +62,12 @@ class Workflow:
     def write(self, config: dict) -> None:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
 
-    def snakemake(self, *arguments: str, check: bool = True) -> str:
+    def snakemake(self, *arguments: str, check: bool = True, environment: Mapping = os.environ) -> str:
         """Runs Snakemake; returns what it printed."""
         command = [sys.executable, "-m", "snakemake", "--configfile", "config.yaml", *arguments]
         # The log of a job names what went wrong in it, on the screen as well.
         done = subprocess.run(
-            command, cwd=self.folder, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         if check and done.returncode:
             pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-6000:]}")

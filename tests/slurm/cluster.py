@@ -111,14 +111,15 @@ class Cluster:
 
     def stop(self) -> None:
         """Ends all jobs and daemons, whatever came up of them."""
-        if (self.folder / "slurmctld.pid").exists():
-            self.run("scancel", "--user=root", check=False)
-            try:
+        pids = [self.folder / name for name in ("slurmd.pid", "slurmctld.pid", "munge/pid")]
+        try:
+            if pids[1].exists():
+                self.run("scancel", "--user=root", check=False)
                 until(lambda: not self.run("squeue", "--noheader", check=False), "an end of all jobs", self.trouble)
-            except AssertionError as error:
-                print(error)
-        paths = [self.folder / name for name in ("slurmd.pid", "slurmctld.pid", "munge/pid")]
-        end([int(path.read_text()) for path in paths if path.exists()])
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            print(error)
+        finally:
+            end([int(path.read_text()) for path in pids if path.exists()])
 
     def run(self, *command: str, check: bool = True) -> str:
         """What a command prints."""
@@ -140,12 +141,12 @@ class Cluster:
         """Submissions of a workflow's job in their order, as `scontrol show job` has them.
 
         Args:
-            name: the job's rule and its wildcards, as in `forks_tiny_0_1`; wildcards in any order.
+            name: its rule and its wildcards, or the first of them, as in `forks_tiny_0_1`.
         """
         found = []
         for text in self.run("scontrol", "show", "job", "--oneliner", check=False).splitlines():
             job = dict(re.findall(r"(\w+(?:/\w+)?)=(\S*)", text))
-            if name in job.get("Comment", "").replace("rule_", "").replace("_wildcards", ""):
+            if job.get("Comment", "").replace("rule_", "").replace("_wildcards", "").startswith(name):
                 found.append(job)
         return sorted(found, key=lambda job: int(job["JobId"]))
 

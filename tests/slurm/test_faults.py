@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from slurm.cluster import GPU_MODEL, WAIT_OF_REQUEUED, Cluster, until
+from slurm.cluster import GPU_MODEL, PATIENCE, WAIT_OF_REQUEUED, Cluster, until
 from twophase.config import resolve
 from workflow_runner import TINY, UNITS, Workflow, measured
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]
 
-LONGEST = 240.0  # seconds that a run may take
+LONGEST = 400.0  # seconds that a run may take
 SEED = "results/tiny/seed0"
 TARGETS = ("fig3", f"{SEED}/S.parquet", f"{SEED}/linearized/0")
 REQUEUED, CANCELLED, LATE, LARGE = "trajectory_tiny_0", "forks_tiny_0_0", "forks_tiny_0_1", "linearized_tiny_0_0"
@@ -93,6 +93,7 @@ class Run:
                 lambda: next(((name, job) for name in names if (job := self.in_training(name))), None),
                 f"{' or '.join(names)} to train",
                 self.trouble,
+                patience=2 * PATIENCE,  # after some jobs before it
             )
             names.remove(name)
             yield name, job
