@@ -130,7 +130,7 @@ def story(config, cluster, undisturbed, tmp_path_factory) -> Story:
         next(run.when_training(REQUEUED))
         run.process.send_signal(signal.SIGINT)
         run.end()
-        story.after_interrupt = cluster.run("squeue", "--noheader")
+        story.after_interrupt = cluster.run("squeue", "--noheader", "--states=PENDING,RUNNING")
 
     with Run(workflow, cluster) as run:
         _, job = next(run.when_training(REQUEUED))
