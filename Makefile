@@ -3,6 +3,7 @@
 # make report        the report of the results that are there
 # make bench         compare the speed with what one would otherwise write, 15 minutes; QUICK=1 only tries it
 # make test-browser  install a browser's driver (as root on Debian, Chromium too), test the pages in it
+# make test-slurm    install SLURM (as root on Debian), run the workflow on a cluster of one node and its faults, 5 minutes
 # make clean         remove the environment (results stay)
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ READY := $(VENV)/.ready
 THREADS ?= 1
 BENCHMARKS := results/benchmarks$(if $(QUICK),-quick)
 
-.PHONY: figures report test bench test-browser lint clean setup
+.PHONY: figures report test bench test-browser test-slurm lint clean setup
 .DEFAULT_GOAL := figures
 
 figures: $(READY)
@@ -36,7 +37,7 @@ lint: $(READY)
 	$(BIN)/snakemake --lint
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -m "not slurm"
 	@echo
 	@echo "All tests passed. What they check: tests/, one file for each module and each part of the workflow."
 
@@ -57,6 +58,12 @@ test-browser: $(READY)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r envs/browser.lock \
 		|| echo "Playwright could not be installed (envs/browser.lock)."
 	$(BIN)/python -m pytest -rs tests/browser
+
+test-slurm: $(READY)
+	@{ command -v slurmctld && command -v munged; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& apt-get install -y --no-install-recommends slurm-wlm munge; } \
+		|| echo "SLURM is missing, and only root on Debian can install it here: apt-get install slurm-wlm munge"
+	$(BIN)/python -m pytest -rs tests/slurm
 
 setup: $(READY)
 

@@ -6,10 +6,13 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import yaml
+
+from twophase import workload
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -39,6 +42,11 @@ TINY = {
     },
 }
 
+UNITS = (
+    *("start", "start_table", "start_figure", "step", "tangent_step", "image", "tangent_image", "kernel", "swap"),
+    *("save", "load", "coordinate", "distance", "bend", "widths", "panel"),
+)
+
 
 class Workflow:
     """A copy of the repository with a config of its own, and Snakemake in it."""
@@ -54,12 +62,12 @@ class Workflow:
     def write(self, config: dict) -> None:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
 
-    def snakemake(self, *arguments: str, check: bool = True) -> str:
+    def snakemake(self, *arguments: str, check: bool = True, environment: Mapping = os.environ) -> str:
         """Runs Snakemake; returns what it printed."""
         command = [sys.executable, "-m", "snakemake", "--configfile", "config.yaml", *arguments]
         # The log of a job names what went wrong in it, on the screen as well.
         done = subprocess.run(
-            command, cwd=self.folder, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         if check and done.returncode:
             pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-6000:]}")
@@ -76,6 +84,21 @@ class Workflow:
         """Every Parquet table of the results, by its path, as bytes."""
         results = self.folder / "results"
         return {str(path.relative_to(results)): path.read_bytes() for path in sorted(results.rglob("*.parquet"))}
+
+
+def measured(config: dict, **units) -> dict:
+    """A calibration of a resolved config by hand: every unit takes 100 MiB, and a second, but those given."""
+    found = {}
+    for name, experiment in config["experiments"].items():
+        shape = workload.shape(config["datasets"][experiment["dataset"]], None)
+        peaks = dict.fromkeys(("start", "start_table", "start_figure", *UNITS), 100.0)
+        found[name] = {
+            "about": workload.about(experiment, shape),
+            "units": dict.fromkeys(UNITS, 1.0) | units,
+            "memory": peaks,
+            "sizes": workload.sizes(experiment, shape),
+        }
+    return found
 
 
 def shared_data(part: str) -> Path:

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twophase import datasets, grids
+from twophase import grids
 from twophase.config import load_schema, resolve
 from twophase.errors import UserError
 
@@ -155,7 +155,9 @@ def one(**sections) -> dict:
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "config").glob("*.yaml")), ids=lambda path: path.name)
 def test_shipped_configs_resolve(path, monkeypatch):
-    monkeypatch.setattr(datasets, "source_missing", lambda source, root: None)  # images do not come with the repository
+    monkeypatch.setattr(
+        "twophase.datasets.source_missing", lambda source, root: None
+    )  # images do not come with the repository
     resolved = resolve(yaml.safe_load(path.read_text()))
     for experiment in resolved["experiments"].values():
         steps = experiment["checkpoints"]

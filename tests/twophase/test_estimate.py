@@ -13,32 +13,13 @@ from hypothesis import strategies as st
 from twophase import calibration, estimate, model_names, models, plan, timers, workload
 from twophase.config import resolve
 from twophase.errors import UserError
-from workflow_runner import TINY
+from workflow_runner import TINY, UNITS, measured
 
 REPOSITORY = Path(__file__).parents[2]
-UNITS = (
-    *("start", "start_table", "start_figure", "step", "tangent_step", "image", "tangent_image", "kernel", "swap"),
-    *("save", "load", "coordinate", "distance", "bend", "widths", "panel"),
-)
 
 
 def resolved(name: str) -> dict:
     return resolve(yaml.safe_load((REPOSITORY / "config" / f"{name}.yaml").read_text()))
-
-
-def measured(config: dict, **units) -> dict:
-    """A calibration by hand: every unit takes a second, but those given."""
-    found = {}
-    for name, experiment in config["experiments"].items():
-        shape = workload.shape(config["datasets"][experiment["dataset"]], None)
-        peaks = dict.fromkeys(("start", "start_table", "start_figure", *UNITS), 100.0)
-        found[name] = {
-            "about": workload.about(experiment, shape),
-            "units": dict.fromkeys(UNITS, 1.0) | units,
-            "memory": peaks,
-            "sizes": workload.sizes(experiment, shape),
-        }
-    return found
 
 
 def seconds(config: dict, rule: str, **units) -> float:
@@ -182,10 +163,19 @@ def test_requests_follow_a_calibration_only_where_it_fits(tmp_path):
     fitting = estimate.Requests(DEMO, path).of(*job)
     (cost,) = [c for c in estimate.costs(DEMO, found) if c.name == "resnet8/seed0/forks/0"]
     assert fitting["runtime"] == math.ceil(estimate.MARGIN["runtime"] * cost.seconds / 60)
-    assert cost.memory < fitting["mem_mb"] < 2 * cost.memory + 100
+    assert cost.memory + estimate.SNAKEMAKE < fitting["mem_mb"] < 2 * cost.memory + estimate.SNAKEMAKE + 100
     found["resnet8"]["about"]["training"]["batch_size"] += 1
     path.write_text(json.dumps({"experiments": found}))
     assert estimate.Requests(DEMO, path).of(*job) == bound
+
+
+def test_another_attempt_asks_for_more_memory_and_time_and_forgets_it_afterwards(tmp_path):
+    requests = estimate.Requests(DEMO, tmp_path / "none.json")
+    job = "forks", {"experiment": "resnet8", "seed": "0", "block": "0"}
+    first = requests.of(*job)
+    third = requests.of(*job, attempt=3)
+    assert third == first | {"mem_mb": 3 * first["mem_mb"], "runtime": 3 * first["runtime"]}
+    assert requests.of(*job) == first
 
 
 def test_jobs_that_no_figure_needs_can_be_asked_for_as_well(tmp_path):

@@ -97,11 +97,25 @@ def gpus(wildcards):
     return int(plan.uses_gpu(of("training", "device")(wildcards)))
 
 
+def check_devices():
+    """Stops a run on a cluster, before its first job, whose config leaves the device to the machine that looks."""
+    unsure = [name for name, e in EXPERIMENTS.items() if e["training"]["device"] == "auto"]
+    if workflow.non_local_exec and unsure:
+        raise WorkflowError(
+            f"training.device of {', '.join(unsure)} is auto, which tells a cluster nothing: whether this machine has a "
+            "GPU is not whether the node of a job will. Write cuda, for which jobs ask for a GPU, or cpu in the config, "
+            "or add: --config 'defaults={training: {device: cuda}}'"
+        )
+
+
 def requests(rule):
-    """Resources of a rule's jobs as `estimate` reckons them: `mem_mb`, `runtime` (minutes) and `disk_mb`."""
+    """Resources of a rule's jobs as `estimate` reckons them: `mem_mb`, `runtime` (minutes) and `disk_mb`.
+
+    A job that failed, where the profile has `retries`, asks for more memory and time: it may have had too little.
+    """
 
     def of(resource):
-        return lambda wildcards: REQUESTS.of(rule, wildcards)[resource]
+        return lambda wildcards, attempt: REQUESTS.of(rule, wildcards, attempt)[resource]
 
     return {resource: of(resource) for resource in ("mem_mb", "runtime", "disk_mb")}
 

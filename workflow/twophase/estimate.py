@@ -20,6 +20,7 @@ MIB = 2**20
 # Requests of a job: what is estimated, times the margin; where nothing was measured, guesses on the large
 # side (memory in MiB, on top of the states and vectors that a job holds; minutes).
 MARGIN = {"memory": 1.5, "runtime": 3, "disk": 1.2}
+SNAKEMAKE = 350  # MiB: on a cluster, two Snakemakes start the job and count as part of it
 BOUNDS = {
     "dataset": (4000, 60),
     "trajectory": (4000, 720),
@@ -205,25 +206,30 @@ class Requests:
             self.measured[name] = measured if fits else None
             self.known[name] = workload.sizes(experiment, found, (self.measured[name] or {}).get("sizes"))
 
-    def of(self, rule: str, wildcards: Mapping) -> dict[str, int]:
-        """`mem_mb`, `runtime` (minutes) and `disk_mb` of one job."""
+    def of(self, rule: str, wildcards: Mapping, attempt: int = 1) -> dict[str, int]:
+        """`mem_mb`, `runtime` (minutes) and `disk_mb` of one job.
+
+        Args:
+            attempt: the n-th time that the job is submitted asks for n times the memory and the time.
+        """
         key = (rule, *wildcards.items())  # Snakemake asks for each resource by itself, and more than once
         if key not in self.asked:
             of = wildcards.get("experiment", next(iter(self.experiments)))
             done = workload.work(rule, wildcards, self.experiments, self.known)
             self.asked[key] = request(done, rule, self.measured[of])
-        return self.asked[key]
+        asked = self.asked[key]
+        return asked | {"mem_mb": attempt * asked["mem_mb"], "runtime": attempt * asked["runtime"]}
 
 
 def request(work: workload.Work, rule: str, measured: Mapping | None) -> dict[str, int]:
     """Resources that a job asks for: `mem_mb`, `runtime` (minutes) and `disk_mb`.
 
     Args:
-        measured: calibration of the job's experiment: estimate times `MARGIN`. Without, `BOUNDS`.
+        measured: calibration of the job's experiment: estimate times `MARGIN`, and `SNAKEMAKE`. Without, `BOUNDS`.
     """
     disk = math.ceil(MARGIN["disk"] * work.disk / MIB) + 1
     if measured:
-        memory = MARGIN["memory"] * (measured["memory"][work.peak] + work.held / MIB)
+        memory = MARGIN["memory"] * (measured["memory"][work.peak] + work.held / MIB) + SNAKEMAKE
         runtime = max(10.0, MARGIN["runtime"] * work.seconds(measured["units"]) / 60)
     else:
         memory, runtime = BOUNDS.get(rule, TABLE_BOUND)
