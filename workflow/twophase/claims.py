@@ -376,7 +376,7 @@ def of_experiment(runs: Sequence[Run], settings: Mapping) -> pd.DataFrame:
     """
     means, level = Means(runs, settings), settings["level"]
     draws = runs[0].chaos["draw"].nunique() if runs[0].chaos is not None else 0
-    found = means.chaos is not None and _has_inflection(means, level)
+    found = runs[0].chaos is not None and _has_inflection(means, level)
     claims = [c for c in CLAIMS if c.counterexample == settings["counterexample"]]
     values = {c.name: _value(c, means) for c in claims}
     samples = _samples(claims, runs, settings)
@@ -432,7 +432,7 @@ def verdict(claim: Claim, value, low, high, found: bool, run: Run, settings: Map
         return OUTSIDE, "no times of this grid enter the formula"
     ends = [value, *(end for end in (low, high) if not np.isnan(end))]
     inside = [claim.holds[0] <= end <= claim.holds[1] for end in ends]
-    alone = "" if len(ends) > 1 else "one seed and draw: no interval"
+    alone = "" if len(ends) > 1 else "nothing varies: no interval"
     if claim.statistic is findings.fall and not found:
         return NOT, "no significant change of level"
     if all(inside):
@@ -451,7 +451,8 @@ PARTS = {
 
 def _has_inflection(means: Means, level: float) -> bool:
     """Whether C changes level by as much as the claim says, and more clearly than noise would."""
-    x, y = means.ends.index.to_numpy(), means.ends["C"].to_numpy()
+    end = means.t1 == means.settings["iterations"]
+    x, y = means.t0[end], means.C[end]
     return bool(phases.p_value(phases.change_point, x, y) <= 1 - level and findings.fall(means) >= HIGH_C)
 
 

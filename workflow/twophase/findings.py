@@ -33,6 +33,31 @@ class Run:
     switches: pd.DataFrame | None = None
     standard: pd.DataFrame | None = None
 
+    @cached_property
+    def cells(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """(t0, t1) of the forks' comparisons [cells, 2], and C, B, D and l2 / epsilon there [draws, cells]."""
+        table = self.chaos.assign(growth=self.chaos["l2"] / self.chaos["epsilon"])
+        table = table.pivot(index="draw", columns=["t0", "t1"], values=["C", "B", "D", "growth"]).sort_index(axis=1)
+        return np.array(table["C"].columns.to_list()), {
+            name: table[name].to_numpy() for name in ("C", "B", "D", "growth")
+        }
+
+    @cached_property
+    def kernels(self) -> tuple[np.ndarray, np.ndarray]:
+        """Iterations [m], and the kernel's distances S [m, m], i <= j; NaN below."""
+        table = self.S.pivot(index="i", columns="j", values="value")
+        return table.columns.to_numpy(), table.to_numpy()
+
+    @cached_property
+    def switched(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """Switches [k], test accuracy at the end of linearized training [k], and the base run's there (NaN if unknown)."""
+        end = self.switches["iteration"].max()
+        last = self.switches[self.switches["iteration"] == end].sort_values("switch")
+        base = nan
+        if self.standard is not None:
+            base = float(self.standard.loc[self.standard["iteration"] == end, "test_accuracy"].mean())
+        return last["switch"].to_numpy(), last["test_accuracy"].to_numpy(), base
+
 
 class Means:
     """What the statistics look at: means over some runs of the means over some draws of each.
@@ -41,198 +66,157 @@ class Means:
         runs: of all seeds, possibly some of them several times.
         settings: `dt` (iterations) and `model` of the config, `iterations`, `images` of the test set.
         rng: for a bootstrap sample, which also draws the draws and the test images; None takes all as they are.
+
+    Attributes:
+        t0, t1, C, growth, B, D: of the forks' comparisons [cells]; C and growth, |theta' - theta| / |epsilon|, as log10.
+        times, S: iterations [m] and kernel distances [m, m], i <= j.
+        switches, accuracy, standard: switches [k], test accuracy after linearized training [k], the base run's.
     """
 
     def __init__(self, runs: Sequence[Run], settings: Mapping, rng: np.random.Generator | None = None):
-        self.runs, self.settings, self.rng = runs, settings, rng
-        self.chaos = self._chaos() if runs[0].chaos is not None else None
+        self.runs, self.settings = runs, settings
+        if runs[0].chaos is not None:
+            self.t0, self.t1 = runs[0].cells[0].T
+            for name, values in self._mean_cells(rng).items():
+                setattr(self, name, values)
+            end = self.t1 == settings["iterations"]
+            self.inflection = phases.change_point(self.t0[end], self.C[end])
+            self.early, self.late = end & (self.t0 < self.inflection), end & (self.t0 > self.inflection)
+        if runs[0].S is not None:
+            self.times = runs[0].kernels[0]
+            self.S = np.mean([run.kernels[1] for run in runs], axis=0)
+        if runs[0].switches is not None:
+            self.switches = runs[0].switched[0]
+            self.accuracy = np.mean([run.switched[1] for run in runs], axis=0)
+            self.standard = float(np.mean([run.switched[2] for run in runs]))
 
-    def _chaos(self) -> pd.DataFrame:
-        """log10 C, log10 l2 / epsilon, B and D by t0 and t1: mean over seeds of the means over draws."""
+    def _mean_cells(self, rng) -> dict[str, np.ndarray]:
         parts = []
         for run in self.runs:
-            table = run.chaos
-            if self.rng is not None:
-                draws = table["draw"].unique()
-                drawn = self.rng.choice(draws, len(draws))
-                table = pd.concat([table[table["draw"] == draw] for draw in drawn])
-            images = self.settings["images"]
-            shares = table["D"] if self.rng is None else self.rng.binomial(images, table["D"]) / images
-            columns = {
-                "t0": table["t0"],
-                "t1": table["t1"],
-                "C": np.log10(np.maximum(table["C"], phases.TINY)),
-                "l2": np.log10(np.maximum(table["l2"], phases.TINY) / table["epsilon"]),
-                "B": table["B"],
-                "D": shares,
-            }
-            parts.append(pd.DataFrame(columns).groupby(["t0", "t1"]).mean())
-        return sum(parts) / len(parts)
+            cells = run.cells[1]
+            if rng is not None:
+                drawn = rng.integers(len(cells["C"]), size=len(cells["C"]))
+                cells = {name: values[drawn] for name, values in cells.items()}
+                images = self.settings["images"]
+                cells["D"] = rng.binomial(images, cells["D"]) / images
+            logs = {name: np.log10(np.maximum(cells[name], phases.TINY)) for name in ("C", "growth")}
+            parts.append({name: values.mean(axis=0) for name, values in (cells | logs).items()})
+        return {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
 
-    @cached_property
-    def ends(self) -> pd.DataFrame:
-        """The chaos table at the last t1, by t0."""
-        return self.chaos.xs(self.settings["iterations"], level="t1")
+    def steps(self, dt: int) -> tuple[np.ndarray, np.ndarray]:
+        """t, and S(t, t + dt)."""
+        i, j = np.nonzero(self.times[None] - self.times[:, None] == dt)
+        return self.times[i], self.S[i, j]
 
-    @cached_property
-    def inflection(self) -> float:
-        """t*: where log10 C of the last t1 changes level over t0."""
-        return phases.change_point(self.ends.index.to_numpy(), self.ends["C"].to_numpy())
+    def since(self, tau: int) -> tuple[np.ndarray, np.ndarray]:
+        """t >= tau, and S(t, tau)."""
+        k = int(np.searchsorted(self.times, tau))
+        return self.times[k:], self.S[k, k:]
 
     @property
-    def early(self) -> pd.DataFrame:
-        return self.ends[self.ends.index < self.inflection]
-
-    @property
-    def late(self) -> pd.DataFrame:
-        return self.ends[self.ends.index > self.inflection]
-
-    @cached_property
-    def S(self) -> pd.Series:
-        """Kernel distance by i and j."""
-        return sum(run.S.set_index(["i", "j"])["value"] for run in self.runs) / len(self.runs)
-
-    def steps(self, dt: int) -> pd.Series:
-        """S(t, t + dt) by t."""
-        i, j = (self.S.index.get_level_values(name) for name in "ij")
-        return self.S[j - i == dt].droplevel("j").sort_index()
-
-    def since(self, tau: int) -> pd.Series:
-        """S(t, tau) by t >= tau."""
-        return self.S.xs(tau, level="i").sort_index()
-
-    @property
-    def taus(self) -> list[int]:
-        """The first tau after t*, and those between it and the last quarter of the training."""
-        times = self.S.index.get_level_values("i").unique()
-        return sorted(t for t in times if self.inflection < t <= 0.75 * self.settings["iterations"])
-
-    @cached_property
-    def switched(self) -> pd.Series:
-        """Test accuracy at the end of linearized training, by switch."""
-        return sum(self._accuracies(run) for run in self.runs) / len(self.runs)
-
-    @staticmethod
-    def _accuracies(run: Run) -> pd.Series:
-        last = run.switches[run.switches["iteration"] == run.switches["iteration"].max()]
-        return last.set_index("switch")["test_accuracy"].sort_index()
-
-    @property
-    def standard(self) -> float:
-        """Test accuracy of the base run where linearized training ends."""
-        end = self.runs[0].switches["iteration"].max()
-        return float(
-            np.mean([run.standard.set_index("iteration").loc[end, "test_accuracy"].item() for run in self.runs])
-        )
+    def taus(self) -> np.ndarray:
+        """The times after t* up to the last quarter of the training."""
+        return self.times[(self.times > self.inflection) & (self.times <= 0.75 * self.settings["iterations"])]
 
 
 def fall(m: Means) -> float:
-    return m.early["C"].mean() - m.late["C"].mean()
+    return m.C[m.early].mean() - m.C[m.late].mean()
 
 
 def gap(m: Means) -> float:
-    return m.early["C"].min() - m.late["C"].max()
+    return m.C[m.early].min() - m.C[m.late].max()
 
 
 def growth(m: Means) -> float:
-    return m.early["l2"].min()
+    return m.growth[m.early].min()
 
 
 def latest(m: Means) -> float:
-    return 10 ** m.late["C"].max()
-
-
-def _inside(m: Means, metric: str) -> tuple[pd.Series, pd.Series]:
-    """Cells t0 <= t* < t1 of a metric, and all others."""
-    t0, t1 = (m.chaos.index.get_level_values(name) for name in ("t0", "t1"))
-    inside = (t0 <= m.inflection) & (m.inflection < t1)
-    return m.chaos.loc[inside, metric], m.chaos.loc[~inside, metric]
-
-
-def level_inside(metric: str) -> Callable[[Means], float]:
-    return lambda m: _inside(m, metric)[0].mean()
-
-
-def level_outside(metric: str) -> Callable[[Means], float]:
-    def share(m: Means) -> float:
-        inside, outside = (part.mean() for part in _inside(m, metric))
-        return outside / inside if inside > 0 else nan
-
-    return share
-
-
-def _moves(m: Means) -> tuple[pd.Series, pd.Series]:
-    """S(t, t + dt) of the shortest dt before t* and after."""
-    steps = m.steps(min(m.settings["dt"]))
-    return steps[steps.index < m.inflection], steps[steps.index > m.inflection]
-
-
-def slowing(m: Means) -> float:
-    before, after = _moves(m)
-    return before.mean() / after.mean()
-
-
-def settled(m: Means) -> float:
-    after = _moves(m)[1]
-    return after[len(after) // 2 :].mean()
-
-
-def spread_of_dt(m: Means) -> float:
-    def top(dt):
-        steps = m.steps(dt)
-        after = steps[steps.index > m.inflection]
-        return after[len(after) // 2 :].max()
-
-    return top(max(m.settings["dt"])) / top(min(m.settings["dt"]))
-
-
-def kernel_elbow(m: Means) -> float:
-    steps = m.steps(min(m.settings["dt"]))
-    return phases.elbow(steps.index.to_numpy(), steps.to_numpy())
-
-
-def coincidence(m: Means) -> float:
-    return kernel_elbow(m) / m.inflection
+    return 10 ** m.C[m.late].max()
 
 
 def inflection(m: Means) -> float:
     return m.inflection
 
 
+def _inside(m: Means) -> np.ndarray:
+    return (m.t0 <= m.inflection) & (m.inflection < m.t1)
+
+
+def level_inside(metric: str) -> Callable[[Means], float]:
+    return lambda m: getattr(m, metric)[_inside(m)].mean()
+
+
+def level_outside(metric: str) -> Callable[[Means], float]:
+    def share(m: Means) -> float:
+        values, inside = getattr(m, metric), _inside(m)
+        return values[~inside].mean() / values[inside].mean() if values[inside].mean() > 0 else nan
+
+    return share
+
+
+def _later(m: Means, dt: int) -> np.ndarray:
+    """S(t, t + dt) over the later half of t > t*."""
+    t, steps = m.steps(dt)
+    steps = steps[t > m.inflection]
+    return steps[len(steps) // 2 :]
+
+
+def slowing(m: Means) -> float:
+    t, steps = m.steps(min(m.settings["dt"]))
+    before, after = steps[t < m.inflection], steps[t > m.inflection]
+    return before.mean() / after.mean() if len(before) and len(after) else nan
+
+
+def settled(m: Means) -> float:
+    later = _later(m, min(m.settings["dt"]))
+    return later.mean() if len(later) else nan
+
+
+def spread_of_dt(m: Means) -> float:
+    short, long = (_later(m, dt) for dt in (min(m.settings["dt"]), max(m.settings["dt"])))
+    return long.max() / short.max() if len(short) and len(long) else nan
+
+
+def kernel_elbow(m: Means) -> float:
+    return phases.elbow(*m.steps(min(m.settings["dt"])))
+
+
+def coincidence(m: Means) -> float:
+    return kernel_elbow(m) / m.inflection
+
+
 def plateau(m: Means) -> float:
     """Of all late tau, the largest growth of S(t, tau) in the second half of the time after it."""
-    shares = []
-    for tau in m.taus:
-        curve = m.since(tau)
-        half = curve[curve.index <= (tau + curve.index.max()) / 2].iloc[-1]
-        shares.append(1 - half / curve.iloc[-1])
-    return max(shares, default=nan)
+    return max((_second_half(*m.since(tau)) for tau in m.taus), default=nan)
+
+
+def _second_half(t: np.ndarray, curve: np.ndarray) -> float:
+    """By which share of its end a curve grows in the second half of its time."""
+    half = curve[t <= (t[0] + t[-1]) / 2][-1]
+    return 1 - half / curve[-1]
 
 
 def narrowing(m: Means) -> float:
-    def width(tau):
-        curve = m.since(tau)
-        return phases.width(curve.index.to_numpy(), curve.to_numpy())
-
-    return width(m.taus[0]) / width(0) if m.taus else nan
+    return phases.width(*m.since(m.taus[0])) / phases.width(*m.since(0)) if len(m.taus) else nan
 
 
 def gain_of_switch(m: Means) -> float:
-    return m.switched.iloc[-1] - m.switched.iloc[0]
+    return m.accuracy[-1] - m.accuracy[0]
 
 
 def gain_past_2000(m: Means) -> float:
-    before, after = m.switched[m.switched.index <= 2000], m.switched[m.switched.index > 2000]
-    return after.iloc[-1] - before.iloc[-1] if len(before) and len(after) else nan
-
-
-def lead_of_cone(m: Means) -> float:
-    late = m.switched[m.switched.index > m.inflection]
-    return m.standard - late.iloc[0] if len(late) else nan
+    before, after = m.accuracy[m.switches <= 2000], m.accuracy[m.switches > 2000]
+    return after[-1] - before[-1] if len(before) and len(after) else nan
 
 
 def lead_of_standard(m: Means) -> float:
-    return m.standard - m.switched.iloc[0]
+    return m.standard - m.accuracy[0]
+
+
+def lead_of_cone(m: Means) -> float:
+    late = m.accuracy[m.switches > m.inflection]
+    return m.standard - late[0] if len(late) else nan
 
 
 def difference_of_control(m: Means) -> float:
@@ -240,12 +224,10 @@ def difference_of_control(m: Means) -> float:
 
 
 def one_speed(m: Means) -> float:
-    steps = m.steps(min(m.settings["dt"]))
+    _, steps = m.steps(min(m.settings["dt"]))
     half = len(steps) // 2
-    return steps[:half].mean() / steps[-half:].mean()
+    return steps[:half].mean() / steps[-half:].mean() if half else nan
 
 
 def endless_growth(m: Means) -> float:
-    curve = m.since(0)
-    half = curve[curve.index <= curve.index.max() / 2].iloc[-1]
-    return 1 - half / curve.iloc[-1]
+    return _second_half(*m.since(0))
