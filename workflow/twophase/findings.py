@@ -38,9 +38,8 @@ class Run:
         """(t0, t1) of the forks' comparisons [cells, 2], and C, B, D and l2 / epsilon there [draws, cells]."""
         table = self.chaos.assign(growth=self.chaos["l2"] / self.chaos["epsilon"])
         table = table.pivot(index="draw", columns=["t0", "t1"], values=["C", "B", "D", "growth"]).sort_index(axis=1)
-        return np.array(table["C"].columns.to_list()), {
-            name: table[name].to_numpy() for name in ("C", "B", "D", "growth")
-        }
+        values = {name: table[name].to_numpy() for name in ("C", "B", "D", "growth")}
+        return np.array(table["C"].columns.to_list()), values
 
     @cached_property
     def kernels(self) -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +49,7 @@ class Run:
 
     @cached_property
     def switched(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """Switches [k], test accuracy at the end of linearized training [k], and the base run's there (NaN if unknown)."""
+        """Switches [k], test accuracy where linearized training ends [k], and the base run's there (NaN if unknown)."""
         end = self.switches["iteration"].max()
         last = self.switches[self.switches["iteration"] == end].sort_values("switch")
         base = nan
@@ -68,7 +67,7 @@ class Means:
         rng: for a bootstrap sample, which also draws the draws and the test images; None takes all as they are.
 
     Attributes:
-        t0, t1, C, growth, B, D: of the forks' comparisons [cells]; C and growth, |theta' - theta| / |epsilon|, as log10.
+        t0, t1, C, growth, B, D: of the forks' comparisons [cells]; log10 of C and of |theta' - theta| / |epsilon|.
         times, S: iterations [m] and kernel distances [m, m], i <= j.
         switches, accuracy, standard: switches [k], test accuracy after linearized training [k], the base run's.
     """
