@@ -13,7 +13,7 @@ pytestmark = pytest.mark.workflow
 
 TORCH = {"trajectory", "forks", "predictions", "kernels", "linearized", "fork_barriers", "block_B"}
 TRAINING = {"trajectory", "forks", "linearized"}
-FIGURES = {"fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "wfig1", "wfig2"}
+FIGURES = {"fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "lyapunov", "wfig1", "wfig2"}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_every_figure_and_table_is_there(finished):
     for name in ("C", "S", "B", "D", "chaos", "control", "perturbations", "linearized"):
         assert len(load("tiny", name, results=results)), name
     assert (results / "phases.parquet").exists()
-    for page in ("phases.html", "explorer.html"):
+    for page in ("claims.html", "phases.html", "explorer.html"):
         assert (results / page).read_text(encoding="utf-8").rstrip().endswith("</html>")
 
 
@@ -70,6 +70,7 @@ def test_tables_do_not_depend_on_the_number_of_cores(finished, tmp_path):
     alone = Workflow(tmp_path, TINY)
     names = [
         "phases.parquet",
+        "claims.parquet",
         *(f"tiny/seed0/{n}.parquet" for n in (*"CSBD", "control", "linearized", "cone", "plane")),
     ]
     alone.snakemake("--cores", "1", *(f"results/{name}" for name in names))

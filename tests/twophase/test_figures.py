@@ -92,6 +92,18 @@ def test_inflections_keep_the_legend_and_the_limits(ax, found):
     assert len(ax.lines) == lines + found
 
 
+@pytest.mark.parametrize("found", [True, False])
+def test_exponents_have_a_curve_for_each_t1_and_say_where_the_sign_changes(ax, found):
+    chaos = pd.DataFrame({"t0": [0, 10, 0, 10], "t1": [20, 20, 50, 50], "epsilon": 1e-6})
+    chaos["l2"] = 1e-6 * np.exp(0.1 * (chaos["t1"] - chaos["t0"]))
+    row = {"quantity": "sign change", "value": 312.0, "low": 300.0, "high": 320.0, "found": found}
+    figures.exponents(ax, chaos, pd.DataFrame([row]))
+    curves = [line for line in ax.lines if len(line.get_xdata()) == 2]
+    assert sum(np.allclose(line.get_ydata(), 0.1) for line in curves) == 2
+    words = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert words[-1] == ("sign change: 312" if found else "sign change: none")
+
+
 def test_equal_figures_are_equal_files(tmp_path):
     style = {"dpi": 50, "panel": 1.0}
     for name in ("a", "b"):
