@@ -29,5 +29,9 @@ rule all:
         rules.explorer.output,
 
 
+onstart:
+    start_run()
+
+
 onsuccess:
     print("", *summary.lines(RESULTS, STARTED, time.time()), sep="\n")

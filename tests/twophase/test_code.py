@@ -115,8 +115,8 @@ USERS = {  # module: the scripts whose results it can change
     "figures": {*FIGURES, *MEASURING, "scaling_figure", "explorer"},
     "explorer": {"explorer"},
     "phases_page": {"phases_page"},
-    "tables": {*FIGURES, *MEASURING, "phases", "explorer"},
-    "layout": {*ALL} - {"dataset", "grid", "inflection", "phases_page", "scaling_figure"},
+    "tables": {*FIGURES, *MEASURING, "grid", "phases", "explorer"},
+    "layout": {*ALL} - {"dataset", "inflection", "phases_page", "scaling_figure"},
     "summary": set(),
     "config": set(),
     "sources": {"dataset", *PLANNING},
@@ -243,6 +243,7 @@ def test_modules_that_compute_without_torch_do_not_load_it():
     # tables, phases and figures are imported by the scripts above.
     torch_free = [
         *("errors", "storage", "grids", "layout", "noise", "perturbation", "metrics", "vectors", "progress", "job"),
+        *("gpus", "locks"),
         *("code", "data", "datasets", "imagefolder", "torchvision_sets", "torchvision_ops", "model_names", "config"),
         *("plan", "estimate", "calibration", "scaling"),
     ]

@@ -18,8 +18,9 @@ from types import SimpleNamespace
 from twophase import job
 from twophase.errors import UserError
 
-def snakemake(params={}, input={}, output={}, wildcards={}):
-    return SimpleNamespace(input=input, output=output, params=params, wildcards=wildcards, log=[sys.argv[1]])
+def snakemake(params={}, input={}, output={}, wildcards={}, resources={}, config={"results": "."}):
+    parts = dict(input=input, output=output, params=params, wildcards=wildcards, resources=resources, config=config)
+    return SimpleNamespace(log=[sys.argv[1]], **parts)
 """
 
 

@@ -32,7 +32,9 @@ def main(
         states = storage.read_metadata(predictions_file)["states"]
         predictions = dict(zip(states, storage.read_tensors(predictions_file)["predictions"], strict=True))
         barriers = storage.read_table(barriers_file).set_index("state")["value"]
-        perturbations += [storage.read_table(path) for path in sorted(Path(forks).rglob("perturbation.parquet"))]
+        perturbations += [
+            storage.read_table(Path(forks) / f) for f in storage.files(forks) if f.endswith("perturbation.parquet")
+        ]
         for state in layout.forks(states):
             base = Path(*layout.base_of(state, states, forks, path_to_trajectory))
             dissimilarity, distance = metrics.distance(vectors.parameters([base, Path(forks) / state]))
