@@ -18,7 +18,8 @@ from types import SimpleNamespace
 from twophase import job
 from twophase.errors import UserError
 
-def snakemake(params={}, input={}, output={}, wildcards={}, resources={}, config={"results": "."}):
+def snakemake(params={}, input={}, output={}, wildcards={}, resources={}):
+    config = {"results": os.path.dirname(sys.argv[1])}
     parts = dict(input=input, output=output, params=params, wildcards=wildcards, resources=resources, config=config)
     return SimpleNamespace(log=[sys.argv[1]], **parts)
 """

@@ -269,7 +269,7 @@ def content(path: Path):
 
 @pytest.mark.parametrize("suffix", FILES)
 def test_a_flipped_bit_is_noticed_in_every_byte(tmp_path, suffix):
-    """Values, names, shapes, metadata, checksum. Only the checksum's label may suffer unnoticed, which is no content."""
+    """Values, names, shapes, metadata, checksum. Only the checksum's label may suffer unnoticed: it is no content."""
     path = tmp_path / f"whole{suffix}"
     FILES[suffix](path)
     whole, expected = path.read_bytes(), content(path)
