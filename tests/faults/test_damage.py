@@ -119,6 +119,8 @@ def test_files_of_results_are_read_by_storage_alone():
     readers = re.compile(r"safe_open|load_file|read_parquet|pq\.read|np\.load|torch\.load")
     for path in [*(REPOSITORY / "workflow").rglob("*.py")]:
         assert path.name == "storage.py" or not readers.search(path.read_text()), path
+    for path in (REPOSITORY / "workflow" / "scripts").glob("*.py"):
+        assert not re.search(r"glob\(|iterdir|listdir", path.read_text()), f"{path} overlooks files that are missing"
 
 
 # --- blocks

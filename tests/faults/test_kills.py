@@ -4,6 +4,7 @@ Killed is its whole process group, with SIGKILL, as by a power cut or by a sched
 same command is given again. `make test-faults` aims at every stage, `make test` at three.
 """
 
+import contextlib
 import copy
 import os
 import random
@@ -17,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from twophase import plan
+from twophase import plan, storage
 from twophase.config import resolve
+from twophase.errors import UserError
 from workflow_runner import TINY, Workflow
 
 pytestmark = pytest.mark.workflow
@@ -76,8 +78,13 @@ class Victim(Workflow):
         return modified(self.results / "benchmarks" / f"{name}.tsv")
 
     def saved(self, name: str) -> bool:
-        """Whether a training job has saved a state from which it can go on."""
-        return any(self.results.glob(f"{name}.partial-*/**/resume.safetensors"))
+        """Whether a training job has saved a state that is worth something: of a later iteration than its first."""
+        for path in self.results.glob(f"{name}.partial-*/**/resume.safetensors"):
+            fork = re.search(r"/t0-(\d+)/", str(path))
+            with contextlib.suppress(UserError):  # it has ended meanwhile
+                if storage.read_tensors(path)["iteration"] > (int(fork[1]) if fork else 0):
+                    return True
+        return False
 
     def files(self) -> dict[str, bytes]:
         """Every file beside Snakemake's own: its bytes, where it is not about how the run went."""
