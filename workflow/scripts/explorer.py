@@ -44,7 +44,7 @@ def main(
     for run in runs.values():
         if "barriers" in run:
             run["barriers"] = tables.joined(run["barriers"])
-    phases = storage.read_table(path_to_phases) if path_to_phases else tables.of_experiments([])
+    phases = storage.read_table(path_to_phases[0]) if path_to_phases else tables.of_experiments([])
     provenance = storage.provenance("explorer", **facts)
     explorer.write(path_to_explorer, explorer.gather(runs, phases, experiments), colormap, provenance)
 
