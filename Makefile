@@ -1,5 +1,6 @@
 # make figures       set up, run the embedded example, write the report
 # make test          set up, lint, run the tests
+# make test-faults  kill the example at every stage, twenty times and more, and damage its files, 10 minutes
 # make report        the report of the results that are there
 # make bench         compare the speed with what one would otherwise write, 15 minutes; QUICK=1 only tries it
 # make test-browser  install a browser's driver (as root on Debian, Chromium too), test the pages in it
@@ -15,7 +16,7 @@ READY := $(VENV)/.ready
 THREADS ?= 1
 BENCHMARKS := results/benchmarks$(if $(QUICK),-quick)
 
-.PHONY: figures report test bench test-browser test-slurm lint clean setup
+.PHONY: figures report test test-faults bench test-browser test-slurm lint clean setup
 .DEFAULT_GOAL := figures
 
 figures: $(READY)
@@ -40,6 +41,9 @@ test: lint
 	$(BIN)/python -m pytest -n 2 -m "not slurm"
 	@echo
 	@echo "All tests passed. What they check: tests/, one file for each module and each part of the workflow."
+
+test-faults: $(READY)
+	$(BIN)/python -m pytest -s tests/faults --all-kills
 
 # A package of envs/bench.lock that cannot be installed costs its rows, not the run.
 bench: $(READY)

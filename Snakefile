@@ -31,6 +31,7 @@ rule all:
 
 onstart:
     check_devices()
+    start_run()
 
 
 onsuccess:

@@ -117,8 +117,8 @@ USERS = {  # module: the scripts whose results it can change
     "pages": {"phases_page", "claims"},
     "claims": {"phases_page", "claims"},
     "findings": {"phases_page", "claims"},
-    "tables": {*FIGURES, *MEASURING, "phases", "explorer", "claims"},
-    "layout": {*ALL} - {"dataset", "grid", "inflection", "phases_page", "scaling_figure"},
+    "tables": {*FIGURES, *MEASURING, "grid", "phases", "explorer", "claims"},
+    "layout": {*ALL} - {"dataset", "inflection", "phases_page", "scaling_figure"},
     "summary": set(),
     "config": set(),
     "sources": {"dataset", *PLANNING},
@@ -247,6 +247,7 @@ def test_modules_that_compute_without_torch_do_not_load_it():
     # tables, phases and figures are imported by the scripts above.
     torch_free = [
         *("errors", "storage", "grids", "layout", "noise", "perturbation", "metrics", "vectors", "progress", "job"),
+        *("gpus", "locks"),
         *("code", "data", "datasets", "imagefolder", "torchvision_sets", "torchvision_ops", "model_names", "config"),
         *("plan", "estimate", "calibration", "scaling"),
     ]

@@ -25,30 +25,23 @@ def test_members_of_a_block():
     assert len(set(folders)) == len(folders)
 
 
-def test_states_of_a_run_come_in_the_order_of_time(tmp_path):
-    for t in (1000, 5, 90, 0):
-        (tmp_path / layout.step_file(t)).touch()
-    for other in ("log.parquet", "resume.safetensors", ".step-7.abc.safetensors", ".snakemake_timestamp"):
-        (tmp_path / other).touch()
-    assert layout.states(tmp_path) == [layout.step_file(t) for t in (0, 5, 90, 1000)]
-    assert layout.states(tmp_path, [90, 5, 6]) == [layout.step_file(t) for t in (5, 90)]
+def test_states_of_a_run_come_in_the_order_of_time():
+    files = ["log.parquet", "resume.safetensors", *map(layout.step_file, (1000, 5, 90, 0))]
+    assert layout.states(files) == [layout.step_file(t) for t in (0, 5, 90, 1000)]
+    assert layout.states(files, [90, 5, 6]) == [layout.step_file(t) for t in (5, 90)]
 
 
-def test_states_of_a_block_of_forks_keep_each_fork_together(tmp_path):
+def test_states_of_a_block_of_forks_keep_each_fork_together():
     members = [(t0, draw) for t0 in (100, 20) for draw in (layout.CONTROL, 0, 10, 2)]
-    for t0, draw in members:
-        for t1 in (1000, 200):
-            path = tmp_path / layout.fork_folder(t0, draw) / layout.step_file(t1)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-    states = layout.states(tmp_path)
+    files = [f"{layout.fork_folder(*member)}/{layout.step_file(t1)}" for member in members for t1 in (1000, 200)]
+    states = layout.states(files)
     assert sorted(states) == sorted(
         f"{layout.fork_folder(*member)}/{layout.step_file(t1)}" for member in members for t1 in (200, 1000)
     )
     forks = [layout.fork(state) for state in states]
     assert all(a == b for a, b in zip(forks[::2], forks[1::2], strict=True))
     assert [layout.iteration(state) for state in states] == [200, 1000] * len(members)
-    assert layout.states(tmp_path, [200]) == states[::2]
+    assert layout.states(files, [200]) == states[::2]
 
 
 def test_forks_are_compared_with_the_twin_of_their_block_or_else_with_the_base_run():

@@ -18,8 +18,10 @@ from types import SimpleNamespace
 from twophase import job
 from twophase.errors import UserError
 
-def snakemake(params={}, input={}, output={}, wildcards={}):
-    return SimpleNamespace(input=input, output=output, params=params, wildcards=wildcards, log=[sys.argv[1]])
+def snakemake(params={}, input={}, output={}, wildcards={}, resources={}):
+    config = {"results": os.path.dirname(sys.argv[1])}
+    parts = dict(input=input, output=output, params=params, wildcards=wildcards, resources=resources, config=config)
+    return SimpleNamespace(log=[sys.argv[1]], **parts)
 """
 
 
@@ -57,6 +59,23 @@ def test_a_job_gets_its_paths_params_and_facts_by_name(tmp_path):
         "norm": "l2",
         "facts": {"experiment": "net", "seed": "3", "settings": settings},
     }
+
+
+def test_no_run_begins_while_a_job_is_at_work(tmp_path):
+    code = """
+    from twophase import locks
+    def main(facts):
+        locks.start_run(os.path.dirname(sys.argv[1]))
+    job.run(main, snakemake())
+    """
+    status, log, _ = python(code, tmp_path)
+    assert status == 1
+    assert log.startswith("Error: Another run is writing to")
+
+
+def test_what_a_block_says_of_its_origin_is_a_fact_and_no_argument(tmp_path):
+    code = "job.run(lambda facts: print(facts['origin']), snakemake({'origin': 'abc'}))\n"
+    assert python(code, tmp_path)[:2] == (0, "abc\n")
 
 
 def test_facts_change_with_the_code_and_leave_out_what_is_not_known(tmp_path):

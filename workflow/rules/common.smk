@@ -14,7 +14,7 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from twophase import estimate, grids, plan, summary, workload
+from twophase import estimate, grids, locks, plan, storage, summary, workload
 from twophase.code import code_digest, template_digests
 from twophase.config import resolve
 from twophase.errors import UserError
@@ -34,6 +34,14 @@ CALIBRATION = f"{RESULTS}/calibration.json"  # what `snakemake estimate` measure
 REQUESTS = estimate.Requests(config, CALIBRATION)
 RUN = f"{RESULTS}/{{experiment}}/seed{{seed}}"
 EXPERIMENTS = config["experiments"]
+
+
+def start_run():
+    """Keeps other runs out of the results. Jobs of a run that was killed do so, too, until they have ended."""
+    try:
+        locks.start_run(RESULTS)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:
@@ -154,6 +162,20 @@ def side(metric, index):
         return metric_blocks(wildcards.experiment, metric)[int(wildcards[index])]
 
     return times
+
+
+def origin(metric):
+    """A param: a digest of all settings that a pair's value depends on, whichever blocks the grid is cut into."""
+
+    def value(wildcards):
+        experiment = EXPERIMENTS[wildcards.experiment]
+        settings = [config["datasets"][experiment["dataset"]], experiment["model"], training_settings(wildcards)]
+        own = {"S": "kernel", "B": "barrier"}.get(metric)
+        if own:
+            settings.append(without([own], "grid", "block")(wildcards))
+        return storage.digest([metric, wildcards.experiment, wildcards.seed, *settings])
+
+    return value
 
 
 def grid_blocks(wildcards):

@@ -15,6 +15,7 @@ rule block_C:
     params:
         rows=side("C", "bi"),
         columns=side("C", "bj"),
+        origin=origin("C"),
         code=code_digest("block_C"),
     script:
         "../scripts/block_C.py"
@@ -37,6 +38,7 @@ rule block_S:
     params:
         rows=side("S", "bi"),
         columns=side("S", "bj"),
+        origin=origin("S"),
         code=code_digest("block_S"),
     script:
         "../scripts/block_S.py"
@@ -59,6 +61,7 @@ rule block_D:
     params:
         rows=side("D", "bi"),
         columns=side("D", "bj"),
+        origin=origin("D"),
         code=code_digest("block_D"),
     script:
         "../scripts/block_D.py"
@@ -87,6 +90,7 @@ rule block_B:
         rows=side("B", "bi"),
         columns=side("B", "bj"),
         options=without(["barrier"], "grid", "block"),
+        origin=origin("B"),
         code=code_digest("block_B"),
     script:
         "../scripts/block_B.py"
@@ -107,6 +111,8 @@ rule grid:
     resources:
         **requests("grid"),
     params:
+        times=lambda w: of(plan.METRICS[w.metric], "grid")(w),
+        origin=lambda w: origin(w.metric)(w),
         code=code_digest("grid"),
     script:
         "../scripts/grid.py"

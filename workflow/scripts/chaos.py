@@ -32,7 +32,8 @@ def main(
         states = storage.read_metadata(predictions_file)["states"]
         predictions = dict(zip(states, storage.read_tensors(predictions_file)["predictions"], strict=True))
         barriers = storage.read_table(barriers_file).set_index("state")["value"]
-        made = [storage.read_table(path) for path in sorted(Path(forks).rglob("perturbation.parquet"))]
+        names = [name for name in storage.files(forks) if name.endswith("perturbation.parquet")]
+        made = [storage.read_table(Path(forks) / name) for name in names]
         epsilons = {(e.t0, e.draw): e.realised for table in made for e in table.itertuples()}
         perturbations += made
         for state in layout.forks(states):

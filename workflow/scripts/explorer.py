@@ -37,14 +37,14 @@ def main(
         table = storage.read_table(path)
         run_of(table.attrs).setdefault("barriers", []).append(table)
     for folder in path_to_forks:
-        for path in sorted(Path(folder).glob("t0-*/draw-*/log.parquet")):
-            log = storage.read_table(path)
-            fork = layout.fork(path.relative_to(folder).as_posix())
-            run_of(log.attrs).setdefault("forks", {})[fork] = log
+        for file in storage.files(folder):
+            if Path(file).match("t0-*/draw-*/log.parquet"):
+                log = storage.read_table(Path(folder) / file)
+                run_of(log.attrs).setdefault("forks", {})[layout.fork(file)] = log
     for run in runs.values():
         if "barriers" in run:
             run["barriers"] = tables.joined(run["barriers"])
-    phases = storage.read_table(path_to_phases) if path_to_phases else tables.of_experiments([])
+    phases = storage.read_table(path_to_phases[0]) if path_to_phases else tables.of_experiments([])
     provenance = storage.provenance("explorer", **facts)
     explorer.write(path_to_explorer, explorer.gather(runs, phases, experiments), colormap, provenance)
 

@@ -13,7 +13,7 @@ def main(path_to_data, path_to_trajectory, path_to_forks, path_to_barriers, mode
     network, data = training.set_up(path_to_data, model, settings, seed)
     facts |= training.machine(data, settings)
     measure = barrier.on_test_set(network, data, **options)
-    states = layout.states(path_to_forks)
+    states = layout.states(storage.files(path_to_forks))
     forks = layout.forks(states)
     bases = [layout.base_of(fork, states, path_to_forks, path_to_trajectory) for fork in forks]
     files = [(Path(*base), Path(path_to_forks) / fork) for base, fork in zip(bases, forks, strict=True)]

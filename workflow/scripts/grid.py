@@ -1,16 +1,12 @@
 """The blocks of one metric as one table of all pairs."""
 
-import pandas as pd
-
 import _library  # noqa: F401
-from twophase import job, storage
+from twophase import job, storage, tables
 
 
-def main(path_to_blocks, path_to_grid, facts):
-    tables = [storage.read_table(path) for path in path_to_blocks]
-    provenance = {**tables[0].attrs, **facts}
-    table = pd.concat(tables, ignore_index=True).sort_values(["i", "j"])
-    storage.write_table(path_to_grid, table, provenance)
+def main(path_to_blocks, path_to_grid, times, facts):
+    table = tables.of_blocks(path_to_blocks, times, facts["origin"])
+    storage.write_table(path_to_grid, table, {**table.attrs, **facts})
 
 
 if __name__ == "__main__":

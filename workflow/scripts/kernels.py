@@ -12,7 +12,7 @@ def main(path_to_data, path_to_run, path_to_kernels, model, settings, seed, step
     facts |= training.machine(data, settings)
     inputs, _ = data.sample("train", n)  # the same for every seed, so that kernels of two seeds can be compared
     cost = ntk.cost(network, inputs, reduce, chunk)
-    states = layout.states(path_to_run, steps)
+    states = layout.states(storage.files(path_to_run), steps)
     print(
         f"{len(states)} kernels of {cost['flops'] / 1e9:.3g} GFLOP, {cost['peak_bytes'] / 2**20:.3g} MiB of memory each"
     )

@@ -9,11 +9,11 @@ from twophase import job, layout, metrics, storage, vectors
 
 
 def main(path_to_trajectory, path_to_forks, path_to_plane, facts):
-    base = layout.states(path_to_trajectory)
+    base = layout.states(storage.files(path_to_trajectory))
     rows = [{"t0": -1, "draw": -1, "iteration": layout.iteration(state)} for state in base]
     paths = [Path(path_to_trajectory) / state for state in base]
     for block in path_to_forks:
-        for state in layout.forks(layout.states(block)):
+        for state in layout.forks(layout.states(storage.files(block))):
             t0, draw = layout.fork(state)
             if draw >= 0:
                 rows.append({"t0": t0, "draw": draw, "iteration": layout.iteration(state)})

@@ -14,7 +14,7 @@ def main(path_to_data, path_to_run, path_to_predictions, model, settings, seed, 
     facts |= training.machine(data, settings)
     network.eval()
     inputs, labels = data.sample("test", None)
-    states = layout.states(path_to_run)
+    states = layout.states(storage.files(path_to_run))
     predictions, losses, errors = [], [], []
     with bar(len(states), label="predictions") as progress:
         for k, state in enumerate(states):

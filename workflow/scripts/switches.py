@@ -11,9 +11,8 @@ from twophase import job, layout, storage
 def main(path_to_blocks, path_to_switches, facts):
     logs = {}
     for block in path_to_blocks:
-        for folder in Path(block).iterdir():
-            if folder.is_dir():
-                logs[layout.switch(folder.name)] = storage.read_table(folder / "log.parquet")
+        for file in storage.files(block):
+            logs[layout.switch(Path(file).parent.name)] = storage.read_table(Path(block) / file)
     tables = [log[log["test_loss"].notna()].assign(switch=switch) for switch, log in sorted(logs.items())]
     table = pd.concat(tables)[["switch", "iteration", "test_loss", "test_accuracy", "loss", "accuracy"]]
     definition = "linearized runs: switch and iteration; test loss (nats) and accuracy, batch loss (nats) and accuracy"

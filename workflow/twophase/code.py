@@ -7,8 +7,8 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).parent
 SCRIPTS = LIBRARY.parent / "scripts"
-# They decide how files and messages look, not what the numbers are.
-NEUTRAL = {"code", "errors", "job", "progress", "storage"}
+# They decide how files and messages look, where and when a job runs, not what the numbers are.
+NEUTRAL = {"code", "errors", "gpus", "job", "locks", "progress", "storage"}
 
 
 def code_digest(script: str) -> str:

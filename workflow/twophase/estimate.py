@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from twophase import plan, workload
+from twophase import gpus, plan, workload
 from twophase.errors import UserError
 
 MIB = 2**20
@@ -258,15 +258,10 @@ def report(jobs: list[Cost], cores: int, measured: Mapping[str, tuple[float, flo
         for line in lines
     ]
     text = [text[0], rule, *text[1:-1], rule, text[-1]]
-    gpus = gpu_count()
-    where = f"{cores} core{'s' * (cores > 1)}" + (f" and {gpus} GPU{'s' * (gpus > 1)}" if on_gpu else "")
-    text.append(f"\nFrom nothing to the last figure: about {duration(makespan(jobs, cores, gpus))} on {where}.")
+    devices = max(1, len(gpus.visible()))  # a run that wants one waits for it
+    where = f"{cores} core{'s' * (cores > 1)}" + (f" and {devices} GPU{'s' * (devices > 1)}" if on_gpu else "")
+    text.append(f"\nFrom nothing to the last figure: about {duration(makespan(jobs, cores, devices))} on {where}.")
     return "\n".join(text)
-
-
-def gpu_count() -> int:
-    """GPUs of this machine, at least one: a run that wants one waits for it."""
-    return max(1, len(list(Path("/dev").glob("nvidia[0-9]*"))))
 
 
 def duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 
-from twophase import storage
+from twophase import gpus, locks, storage
 from twophase.errors import UserError
 from twophase.progress import TERMINAL
 
@@ -39,8 +39,10 @@ def logged(path_to_log: str) -> Iterator[None]:
 def run(main: Callable, snakemake) -> None:
     """Calls `main` with the job's named inputs and outputs as `path_to_<name>`, its params, and `facts`.
 
-    `facts` is what the files that the job writes say of their origin: experiment, seed and a digest of the params.
-    The param `code` serves Snakemake alone.
+    `facts` is what the files that the job writes say of their origin: experiment, seed, a digest of the params, and the
+    param `origin` where there is one. The param `code` serves Snakemake alone. While the job lives, no other run begins
+    in the folder of results; a job that asks for the resource `gpu` has a device to itself, or shares it as the
+    config's `gpus.share` allows.
     """
     paths = {f"path_to_{name}": value for part in (snakemake.input, snakemake.output) for name, value in part.items()}
     params = dict(snakemake.params.items())
@@ -48,5 +50,10 @@ def run(main: Callable, snakemake) -> None:
     facts = {name: wildcards[name] for name in ("experiment", "seed") if name in wildcards}
     facts["settings"] = storage.digest(params)
     params.pop("code", None)
+    if "origin" in params:
+        facts["origin"] = params.pop("origin")
     with logged(snakemake.log[0]):
+        locks.start_job(snakemake.config["results"])
+        if snakemake.resources.get("gpu"):
+            gpus.take(snakemake.config["gpus"]["share"])
         main(**paths, **params, facts=facts)

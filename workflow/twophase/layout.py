@@ -32,13 +32,14 @@ def switch_folder(switch: int) -> str:
     return f"switch-{switch}"
 
 
-def states(folder: str | Path, steps: Iterable[int] | None = None) -> list[str]:
-    """Paths, relative to `folder`, of the checkpoints of a base run or a block of forks, in a fixed order.
+def states(files: Iterable[str], steps: Iterable[int] | None = None) -> list[str]:
+    """The checkpoints among the files of a base run or a block of forks, in a fixed order.
 
     Args:
+        files: paths relative to the folder, as of `storage.files`.
         steps: keep these iterations only.
     """
-    paths = [path.relative_to(folder) for path in Path(folder).rglob("step-*.safetensors")]
+    paths = [path for path in map(Path, files) if path.match("step-*.safetensors")]
     if steps is not None:
         wanted = set(steps)
         paths = [path for path in paths if iteration(path) in wanted]

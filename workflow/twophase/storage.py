@@ -1,12 +1,17 @@
-"""Files: safetensors for tensors, Parquet for tables, provenance in both, every write atomic. No torch, no pickle."""
+"""Files: safetensors for tensors, Parquet for tables, provenance in both. No torch, no pickle.
+
+Every write is atomic. A file holds a checksum of itself, which is looked at whenever it is opened; a folder lists what
+belongs to it. So whatever is damaged, missing or not its own is noticed where it would enter a result.
+"""
 
 import contextlib
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import subprocess
-import uuid
+import zlib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata as package_metadata
@@ -18,28 +23,106 @@ from twophase.errors import UserError
 
 # One key that holds JSON: safetensors writes several keys in an order that changes from run to run.
 KEY = "twophase"
+CHECKSUM = "crc32 of this file with zeros here: "  # value of `checksum` in that JSON, before eight digits
+CONTENTS = "contents.json"  # of a folder: the files that belong to it
+TEMPORARY = ".part"
 
 
 @contextlib.contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary sibling of `path` that takes its name when the block ends well and goes when it fails."""
+    """Yields a temporary sibling of `path` that takes its name when the block ends well and goes when it fails.
+
+    A process that is killed leaves it behind; it is overwritten when the same file is written again.
+
+    Raises:
+        UserError: the file cannot be written: a full disk, a folder without permission.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}{TEMPORARY}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error}). Make room, or the folder writable, and run the same command again: "
+            "it goes on where it stopped."
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _json(metadata: Mapping) -> str:
+    """Metadata of a file that has not its checksum yet."""
+    return json.dumps({**metadata, "checksum": CHECKSUM + "0" * 8}, sort_keys=True)
+
+
+def _metadata(text: str | bytes | None) -> dict:
+    facts = json.loads(text or "{}")
+    facts.pop("checksum", None)
+    return facts
+
+
+def _checksum(content) -> tuple[int, bytes] | None:
+    """Where a file's checksum is, and what it should be; None for a file of other origin, which has none."""
+    at = content.find(CHECKSUM.encode()) + len(CHECKSUM)
+    if at < len(CHECKSUM):
+        return None
+    with memoryview(content) as view:
+        crc = zlib.crc32(view[at + 8 :], zlib.crc32(b"0" * 8, zlib.crc32(view[:at])))
+    return at, b"%08x" % crc
+
+
+def _seal(path: Path) -> None:
+    """Writes the checksum into its place in a file."""
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as content:
+        at, digits = _checksum(content)
+        file.seek(at)
+        file.write(digits)
+
+
+def _check(path: str | Path) -> None:
+    """Stops at a file that is missing, empty, or not as it was written; reads its bytes once in a process."""
+    try:
+        stat = os.stat(path)
+        if not _is_whole(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns):
+            raise damaged(path, "is not as it was written: its checksum differs")
+    except (OSError, ValueError) as error:  # an empty file cannot be mapped
+        raise damaged(path, f"cannot be read ({error})") from error
+
+
+@cache
+def _is_whole(path: str, *version: int) -> bool:
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        found = _checksum(content)
+        return found is None or content[found[0] : found[0] + 8] == found[1]
+
+
+def damaged(path: str | Path, what: str) -> UserError:
+    """The error about a file that a job finds missing or damaged: `what` is wrong, and how it is mended.
+
+    Snakemake makes a folder anew as a whole: where the file belongs to one, this has to be deleted.
+    """
+    path = Path(path)
+    marks = (CONTENTS, ".snakemake_timestamp")
+    whole = next((folder for folder in path.parents if any((folder / mark).exists() for mark in marks)), path)
+    remedy = f"Delete {whole} and run" if whole.exists() else "Run"
+    return UserError(f"{path} {what}. {remedy} the same command again.")
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, np.ndarray], metadata: Mapping) -> None:
     """Writes named arrays and JSON-able `metadata` as one safetensors file."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     with atomic(path) as temporary:
-        save_file(arrays, str(temporary), metadata={KEY: json.dumps(dict(metadata), sort_keys=True)})
+        try:
+            save_file(arrays, str(temporary), metadata={KEY: _json(metadata)})
+        except SafetensorError as error:  # its name for an OSError
+            raise OSError(error) from error
+        _seal(temporary)
 
 
 @contextlib.contextmanager
@@ -51,10 +134,11 @@ def open_tensors(path: str | Path):
     """
     from safetensors import SafetensorError, safe_open
 
+    _check(path)
     try:
         handle = safe_open(str(path), framework="numpy")
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} cannot be read ({error}). Delete it and run the same command again.") from error
+        raise damaged(path, f"cannot be read ({error})") from error
     with handle as file:
         yield file
 
@@ -74,9 +158,10 @@ def write_table(path: str | Path, columns: Mapping, metadata: Mapping) -> None:
     import pyarrow.parquet as pq
 
     table = pa.table({str(name): pa.array(np.asarray(columns[name])) for name in columns})
-    table = table.replace_schema_metadata({KEY: json.dumps(dict(metadata), sort_keys=True)})
+    table = table.replace_schema_metadata({KEY: _json(metadata)})
     with atomic(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
+        _seal(temporary)
 
 
 def read_table(path: str | Path):
@@ -88,12 +173,13 @@ def read_table(path: str | Path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    _check(path)
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path} cannot be read ({error}). Delete it and run the same command again.") from error
+        raise damaged(path, f"cannot be read ({error})") from error
     frame = table.replace_schema_metadata(None).to_pandas()
-    frame.attrs = json.loads((table.schema.metadata or {}).get(KEY.encode(), b"{}"))
+    frame.attrs = _metadata((table.schema.metadata or {}).get(KEY.encode()))
     return frame
 
 
@@ -102,7 +188,7 @@ def read_metadata(path: str | Path) -> dict:
     if Path(path).suffix == ".parquet":
         return read_table(path).attrs
     with open_tensors(path) as file:
-        return json.loads((file.metadata() or {}).get(KEY, "{}"))
+        return _metadata((file.metadata() or {}).get(KEY))
 
 
 def digest(value) -> str:
@@ -141,16 +227,46 @@ def resumable(path_to_folder: str | Path, key: str, *inputs: str | Path) -> Iter
 
     Its name carries `key`, a digest of the settings, and the times at which `inputs` were made, so that a run that was
     stopped goes on in it, and one with other settings or other inputs cannot. It survives a failure, which the declared
-    output of a Snakemake job does not.
+    output of a Snakemake job does not. What a killed job was writing goes. In the end the folder lists its files.
     """
     if inputs:
         key = digest([key, [Path(path).stat().st_mtime_ns for path in inputs]])
     final = Path(path_to_folder)
     work = final.with_name(f"{final.name}.partial-{key}")
     work.mkdir(parents=True, exist_ok=True)
+    for left in work.rglob(f".*{TEMPORARY}.*"):
+        left.unlink()
     yield work
+    with atomic(work / CONTENTS) as temporary:
+        temporary.write_text(json.dumps(_files(work), indent=0), encoding="utf-8")
     if final.exists():
         shutil.rmtree(final)
     os.replace(work, final)
     for stale in final.parent.glob(f"{final.name}.partial-*"):
         shutil.rmtree(stale)
+
+
+def _files(folder: Path) -> list[str]:
+    paths = [path for path in folder.rglob("[!.]*") if path.is_file() and path.name != CONTENTS]
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
+def files(folder: str | Path) -> list[str]:
+    """The files of a folder that `resumable` made, as paths relative to it, sorted.
+
+    Raises:
+        UserError: one is missing, or there is one that is not the folder's own.
+    """
+    path = Path(folder) / CONTENTS
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise damaged(path, f"cannot be read ({error})") from error
+    there = _files(Path(folder))
+    for name in listed:
+        if name not in there:
+            raise damaged(Path(folder) / name, "is missing")
+    for name in there:
+        if name not in listed:
+            raise damaged(Path(folder) / name, "does not belong where it is")
+    return listed

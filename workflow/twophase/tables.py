@@ -42,6 +42,36 @@ def matrix(frame: pd.DataFrame) -> pd.DataFrame:
     return full
 
 
+def of_blocks(paths: Sequence[str | Path], times: Sequence[int], origin: str) -> pd.DataFrame:
+    """The blocks of one metric as one table of all pairs i <= j, with the first block's metadata.
+
+    Args:
+        times: the iterations of the grid.
+        origin: what every block's metadata has to give as its origin.
+
+    Raises:
+        UserError: a block is of another run or config, or of other pairs.
+    """
+    frames = [storage.read_table(path) for path in paths]
+    wanted = {(i, j) for i in times for j in times if i <= j}
+    for path, frame in zip(paths, frames, strict=True):
+        if frame.attrs.get("origin") != origin:
+            raise storage.damaged(path, "was computed with another config")
+        pairs = set(frame[["i", "j"]].itertuples(index=False, name=None))
+        if not pairs <= wanted or len(pairs) != len(frame):
+            raise storage.damaged(path, "holds pairs that are not its own")
+        wanted -= pairs
+    if wanted:
+        i, j = min(wanted)
+        folder = Path(paths[0]).parent
+        raise UserError(
+            f"No block in {folder} has the pair ({i}, {j}). Delete {folder} and run the same command again."
+        )
+    table = joined(frames).sort_values(["i", "j"])
+    table.attrs = frames[0].attrs
+    return table
+
+
 def of_runs(paths: Sequence[str | Path]) -> pd.DataFrame:
     """Tables of several runs as one, with columns `experiment` and `seed` from their metadata."""
     frames = [storage.read_table(path) for path in paths]
