@@ -11,7 +11,7 @@ import yaml
 
 from image_files import files, folder, pack
 from twophase import plan
-from workflow_runner import TINY
+from workflow_runner import TINY, Workflow
 
 pytestmark = pytest.mark.workflow
 
@@ -99,12 +99,12 @@ def test_a_wrong_config_stops_before_the_first_job(number, tmp_path):
 SPOILED = {  # a file that is no config: what is said about it
     "run code": (
         "datasets: !!python/object/apply:os.mkdir [it-ran]\n",
-        "could not determine a constructor for the tag",
+        "could not determine a constructor",
     ),
     "no YAML": ("datasets: {digits: [\n", "while parsing a flow"),
     "key twice": (
         yaml.safe_dump(GOOD) + "datasets: {}\n",
-        "config.yaml: datasets is given twice; drop one, or rename it.",
+        "config.yaml: datasets is given twice; drop one",
     ),
 }
 
@@ -118,6 +118,15 @@ def test_a_file_that_is_no_config_is_refused(kind, tmp_path):
     assert expected in printed
     assert "Traceback" not in printed
     assert {path.name for path in tmp_path.iterdir()} <= {"config.yaml", ".snakemake"}
+
+
+def test_a_model_that_is_no_python_is_named_with_its_line(tmp_path):
+    workflow = Workflow(tmp_path, GOOD)
+    path = tmp_path / "workflow/twophase/models.py"
+    path.write_text("def broken(:\n")
+    printed = workflow.snakemake("--dry-run", check=False)
+    assert f"{path}, line 1: invalid syntax; mend it, jobs import this file." in printed
+    assert "Traceback" not in printed
 
 
 NASTY = 'o\'ut; touch "it-ran" $(touch it-ran) `touch it-ran` & #'  # as a folder

@@ -81,7 +81,9 @@ def test_in_double_precision_it_is_the_solo_run(bases, tmp_path, name):
         for table in ("log.parquet", "perturbation.parquet"):
             ours, theirs = (storage.read_table(where / table) for where in (folder, solo))
             assert (ours.dtypes == theirs.dtypes).all()
-            numbers = theirs.select_dtypes("number").columns.difference(["gradient"])  # its bits round
+            if table == "log.parquet":  # bits of gradients, which round differently
+                ours, theirs = (log.drop(columns="gradient") for log in (ours, theirs))
+            numbers = theirs.select_dtypes("number").columns
             np.testing.assert_allclose(ours[numbers], theirs[numbers], rtol=1e-10, atol=1e-12)
             assert ours.drop(columns=numbers).equals(theirs.drop(columns=numbers))
 

@@ -16,8 +16,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import nn
 
+import kernels
 from helpers import checkpoint, data, files, net, run, same_bits, settings
-from twophase import noise, storage, training
+from twophase import barrier, noise, storage, training
+from twophase.data import Data
 from twophase.errors import UserError
 from twophase.layout import step_file
 
@@ -481,6 +483,46 @@ def test_the_state_is_saved_only_now_and_then(tmp_path, monkeypatch, after, expe
     monkeypatch.setattr(training, "SAVE_AFTER", after)
     run(tmp_path, net(), data(), settings(), [0, 14])
     assert saved == expected
+
+
+# --- what does not fit the data
+
+
+def bare(**changes) -> dict:
+    return settings(batch_size=8, **changes)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (
+            settings(batch_size=61),
+            "training.batch_size: asks for 61 images, but there are 60 train images; take at most",
+        ),
+        (bare(augment={"crop": 8}), "training.augment.crop: 8 pixels of padding would cut whole images of 8x8 pixels"),
+        (bare(device="cuda"), "training.device is cuda, but torch sees no CUDA device here. Set it to cpu or auto."),
+    ],
+)
+def test_settings_that_do_not_fit_stop_before_training(digits, config, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    training.set_up(digits, {"name": "resnet8", "width": 2}, bare(), 0)
+    with pytest.raises(UserError, match=re.escape(expected)):
+        training.set_up(digits, {"name": "resnet8", "width": 2}, config, 0)
+
+
+def test_a_network_is_tried_on_the_smallest_batch_before_training(digits):
+    """59 images leave a last batch of one, of which a batch norm over one pixel has no statistics."""
+    training.set_up(digits, {"name": "torchvision:resnet18"}, settings(batch_size=20), 0)
+    with pytest.raises(UserError, match="the last batch of an epoch has a single image"):
+        training.set_up(digits, {"name": "torchvision:resnet18"}, settings(batch_size=59), 0)
+
+
+def test_samples_larger_than_the_data_are_refused(digits):
+    content = Data.load(digits)
+    with pytest.raises(UserError, match="barrier.test_size: asks for 41 images, but there are 40 test images"):
+        barrier.on_test_set(net(), content, 3, "lerp", "loss", 41, 10)
+    with pytest.raises(UserError, match="kernel.n: asks for 61 images, but there are 60 train images"):
+        kernels.main(digits, "", "", {"name": "resnet8", "width": 2}, bare(), 0, [0], 61, "trace", 8, {})
 
 
 # --- replay

@@ -76,7 +76,7 @@ def resolve(config: Mapping) -> dict:
 
 
 def check_keys(path: str | Path) -> None:
-    """Raises a UserError where a YAML file has a key twice, of which its readers would keep the last and say nothing."""
+    """Raises a UserError where a YAML file has a key twice, of which its readers would silently keep the last."""
     import yaml
 
     seen, waiting = set(), [((), yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader))]
