@@ -565,6 +565,10 @@ BAD = {
         )[1],
         "has no folders test/<class>/; give a folder or .zip that holds train/<class>/ and test/<class>/",
     ),
+    "a path with braces": (
+        datasets(more={"source": "imagefolder", "root": "pictures/{set}"}),
+        "datasets.more.root: 'pictures/{set}' has braces, which Snakemake takes for wildcards; rename it.",
+    ),
     "a path of nobody": (
         datasets(more={"source": "imagefolder", "root": "~nosuchuser/x"}),
         "datasets.more.root: ~nosuchuser/x does not exist; give a folder or .zip",

@@ -276,9 +276,7 @@ def test_trying_a_network_changes_nothing():
 
 def test_a_name_without_a_network_is_told_where_to_add_one(monkeypatch):
     monkeypatch.setitem(model_names.OPTIONS, "mlp", ())
-    with pytest.raises(
-        UserError, match=r"mlp is named in model_names\.py, but `build` in models\.py has no case for it"
-    ):
+    with pytest.raises(UserError, match=r"mlp is named in .* but `build` in models\.py has no case for it"):
         build("mlp", 10, 1, 8)
 
 

@@ -519,9 +519,9 @@ def test_a_network_is_tried_on_the_smallest_batch_before_training(digits):
 
 def test_samples_larger_than_the_data_are_refused(digits):
     content = Data.load(digits)
-    with pytest.raises(UserError, match="barrier.test_size: asks for 41 images, but there are 40 test images"):
+    with pytest.raises(UserError, match=r"barrier\.test_size: asks for 41 images, but there are 40 test images"):
         barrier.on_test_set(net(), content, 3, "lerp", "loss", 41, 10)
-    with pytest.raises(UserError, match="kernel.n: asks for 61 images, but there are 60 train images"):
+    with pytest.raises(UserError, match=r"kernel\.n: asks for 61 images, but there are 60 train images"):
         kernels.main(digits, "", "", {"name": "resnet8", "width": 2}, bare(), 0, [0], 61, "trace", 8, {})
 
 

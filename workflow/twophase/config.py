@@ -239,6 +239,8 @@ def _check_dataset(key: str, dataset: dict) -> None:
         raise UserError(f"{key}.source: unknown data set '{source}'; known: {', '.join(datasets.SOURCES)}.")
     if source == "imagefolder" and not dataset["root"]:
         raise UserError(f"{key}.root: an image folder needs the path of its folder or zip file.")
+    if source == "imagefolder" and {*"{}"} & {*dataset["root"]}:
+        raise UserError(f"{key}.root: {dataset['root']!r} has braces, which Snakemake takes for wildcards; rename it.")
     for part, sizes in (("train_size", datasets.TRAIN_SIZES), ("test_size", datasets.TEST_SIZES)):
         if dataset[part] and source in sizes and dataset[part] > sizes[source]:
             raise UserError(f"{key}.{part}: {source} has {sizes[source]} images, not {dataset[part]}.")
