@@ -795,6 +795,14 @@ def test_any_config_within_the_schema_resolves_to_the_same_again_in_any_order(co
     jsonschema.Draft202012Validator(SCHEMA).validate(resolved)
 
 
+def test_what_defaults_count_in_epochs_is_counted_once():
+    config = with_experiment()
+    del config["experiments"]["one"]["training"]
+    config["defaults"] = {"training": {"epochs": 2, "schedule": {"milestones": [1], "unit": "epochs"}}}
+    resolved = resolve(config)
+    assert resolve(resolved) == resolved
+
+
 ANYTHING = st.recursive(
     st.one_of(
         *(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.dates()),
