@@ -21,7 +21,7 @@ LINEARIZED = "Linearized training"
 def _run(model, data, settings: dict, steps: int) -> torch.Tensor:
     """Losses [steps] of the workflow's own loop from the model's present state, which stays as it is."""
     model = copy.deepcopy(model)
-    log = torch.full((steps, 2), torch.nan)
+    log = training.empty_log(steps, data)
     for _ in training.train(model, training.make_optimizer(model, settings), data, settings, 0, 0, {steps}, log):
         pass
     return log[:, 0]

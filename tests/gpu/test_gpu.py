@@ -25,8 +25,8 @@ def test_control_and_replay(experiment, tmp_path):
     network, data, settings = experiment
     helpers.run(tmp_path / "base", network, data, settings, [0, 5, 12], seed=0)
     base = storage.read_tensors(tmp_path / "base" / step_file(5))
-    losses = storage.read_table(tmp_path / "base" / "log.parquet")["loss"].to_numpy()[5:8]
-    training.replay(network, data, settings, 0, 5, base, losses)
+    log = storage.read_table(tmp_path / "base" / "log.parquet").set_index("iteration")
+    training.replay(network, data, settings, 0, 5, base, log.loc[5:7], {})
     forks.fork(network, data, settings, 0, base, 5, CONTROL, [12], "l2", 1e-7, tmp_path / "fork", {})
     end, twin = (storage.read_tensors(tmp_path / name / step_file(12)) for name in ("base", "fork"))
     assert all(np.array_equal(end[name], twin[name]) for name in twin)

@@ -68,7 +68,7 @@ def seconds(step, device: str, repeats: int) -> float:
 def trainer(model, members, config: dict, data: Data, *size: int, limit: int = 10**4):
     """A call that trains `model`, a network or a stack of `size`, for the next of at most `limit` iterations."""
     optimizer = training.make_optimizer(members, config)
-    log = torch.zeros((limit, 2, *size), device=data.mean.device)
+    log = training.empty_log(limit, data, *size)
     t = iter(range(limit))
 
     def step():
@@ -92,7 +92,7 @@ def traffic(model, config: dict, data: Data) -> tuple[float, float]:
         return tensor
 
     optimizer = training.make_optimizer(model, config)
-    log = torch.zeros(1, 2, device=data.mean.device)
+    log = training.empty_log(1, data)
     with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
         for _ in training.train(model, optimizer, data, config, 0, 0, {1}, log):
             pass
@@ -154,8 +154,8 @@ def test_a_member_is_the_solo_run_in_double_precision():
     model = network({"name": "resnet8", "width": 8}, "cuda", "float64")
     stack, optimizer = lockstep.restore(model, config, lockstep.stack([training.state_of(model)] * 3), 3)
     alone = training.make_optimizer(model, config)
-    for trained, its, shape in ((stack, optimizer, (5, 2, 3)), (model, alone, (5, 2))):
-        log = torch.zeros(shape, dtype=torch.float64, device="cuda")
+    for trained, its, members in ((stack, optimizer, (3,)), (model, alone, ())):
+        log = training.empty_log(5, data, *members)
         list(training.train(trained, its, data, config, 0, 0, {5}, log))
     together, solo = training.state_of(stack.members, optimizer), training.state_of(model, alone)
     for name, value in solo.items():  # running statistics among them

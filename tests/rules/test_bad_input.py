@@ -3,16 +3,19 @@
 import copy
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import yaml
 
+from image_files import files, folder, pack
+from twophase import plan
+from workflow_runner import TINY, Workflow
+
 pytestmark = pytest.mark.workflow
 
 REPOSITORY = Path(__file__).parents[2]
-PATIENCE = 20.0  # seconds; the message takes about two
+PATIENCE = 200  # seconds after which it hangs; the message takes about two
 
 GOOD = {
     "datasets": {"digits": {"source": "digits"}},
@@ -33,9 +36,8 @@ def snakemake(folder: Path, config: dict | None, *arguments: str, start: Path = 
     if config is not None:
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         command += ["--configfile", str(folder / "config.yaml")]
-    began = time.monotonic()
-    done = subprocess.run(command, cwd=start, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert time.monotonic() - began < PATIENCE
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    done = subprocess.run(command, cwd=start, timeout=PATIENCE, **pipes)
     return done.returncode, done.stdout  # a dry run prints errors to stdout, a real one to stderr
 
 
@@ -90,6 +92,91 @@ def test_a_wrong_config_stops_before_the_first_job(number, tmp_path):
     assert printed.count(f"In the config: {expected}") == 1
     assert "Traceback" not in printed
     assert not (tmp_path / "results").exists()
+
+
+SPOILED = {  # a file that is no config: what is said about it
+    "run code": (
+        "datasets: !!python/object/apply:os.mkdir [it-ran]\n",
+        "Config file is not valid JSON or YAML.",
+    ),
+    "no YAML": ("datasets: {digits: [\n", "Config file is not valid JSON or YAML."),
+    "key twice": (
+        yaml.safe_dump(GOOD) + "datasets: {}\n",
+        "config.yaml: datasets is given twice; drop one",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_a_file_that_is_no_config_is_refused(kind, tmp_path):
+    text, expected = SPOILED[kind]
+    (tmp_path / "config.yaml").write_text(text)
+    status, printed = snakemake(tmp_path, None, "--dry-run", "--configfile", str(tmp_path / "config.yaml"))
+    assert status != 0
+    assert expected in printed
+    assert "Traceback" not in printed
+    assert {path.name for path in tmp_path.iterdir()} <= {"config.yaml", ".snakemake"}
+
+
+def test_a_model_that_is_no_python_is_named_with_its_line(tmp_path):
+    workflow = Workflow(tmp_path, GOOD)
+    path = tmp_path / "workflow/twophase/models.py"
+    path.write_text("def broken(:\n")
+    printed = workflow.snakemake("--dry-run", check=False)
+    assert f"{path}, line 1: invalid syntax; mend it, jobs import this file." in printed
+    assert "Traceback" not in printed
+
+
+NASTY = 'o\'ut; touch "it-ran" $(touch it-ran) `touch it-ran` & #'  # as a folder
+
+
+def test_names_of_folders_are_never_commands(tmp_path):
+    root = folder(tmp_path / NASTY, files())
+    config = {**GOOD, "results": NASTY, "datasets": {"mine": {"source": "imagefolder", "root": str(root)}}}
+    config["experiments"] = {"one": GOOD["experiments"]["one"] | {"dataset": "mine", "title": "$(touch it-ran)"}}
+    status, printed = snakemake(tmp_path, config, "--cores", "1", f"{NASTY}/data/mine.safetensors")
+    assert status == 0, printed
+    assert (tmp_path / NASTY / "data/mine.safetensors").exists()
+    assert not list(tmp_path.rglob("it-ran"))
+    assert not (REPOSITORY / "it-ran").exists()
+
+
+def test_a_malicious_zip_ends_the_job_with_its_name_and_leaves_nothing(tmp_path):
+    root = pack(tmp_path / "set.zip", files() | {"../../train/Ant/9.png": b"out"})
+    config = changed({"source": "imagefolder", "root": str(root)}, "datasets", "digits")
+    status, printed = snakemake(tmp_path, config, "--cores", "1", "results/data/digits.safetensors")
+    assert status != 0
+    assert f"Error: root: member '../../train/Ant/9.png' of {root} points out of the archive;" in printed
+    assert "Traceback" not in printed
+    assert not list(tmp_path.rglob("*.safetensors"))
+    assert not list(tmp_path.rglob("9.png"))
+
+
+@pytest.mark.skipif(plan.uses_gpu("auto"), reason="has a GPU")
+def test_a_gpu_that_is_not_there(tmp_path):
+    config = of_one("cuda", "training", "device")
+    config["datasets"]["digits"] |= {"train_size": 200, "test_size": 50}
+    status, printed = snakemake(tmp_path, config, "--cores", "1", "results/one/seed0/trajectory")
+    assert status != 0
+    assert "Error: training.device is cuda, but torch sees no CUDA device here. Set it to cpu or auto." in printed
+    assert "Traceback" not in printed
+    assert not (tmp_path / "results/one/seed0/trajectory").exists()
+
+
+def test_forks_on_a_machine_with_other_arithmetic_stop_and_say_what_differs(tmp_path, monkeypatch):
+    config = copy.deepcopy(TINY)
+    tiny = config["experiments"]["tiny"]
+    tiny["training"] |= {"iterations": 8, "schedule": {}}
+    tiny |= {"chaos": {"t0": [4], "t1": [8]}, "linearized": {}, "cone": {}}
+    status, printed = snakemake(tmp_path, config, "--cores", "1", "results/tiny/seed0/trajectory")
+    assert status == 0, printed
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    status, printed = snakemake(tmp_path, config, "--cores", "1", "results/tiny/seed0/forks/0")
+    assert status != 0
+    assert "Error: Replay check failed: iteration 4 has" in printed
+    assert "ATEN_CPU_CAPABILITY (not set there, default here)" in printed
+    assert "Traceback" not in printed
+    assert not (tmp_path / "results/tiny/seed0/forks/0").exists()
 
 
 def test_a_wrong_value_of_the_command_line_is_named_as_well(tmp_path):

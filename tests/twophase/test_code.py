@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from twophase import code
+from twophase.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 LIBRARY, SCRIPTS, RULES = (ROOT / "workflow" / name for name in ("twophase", "scripts", "rules"))
@@ -136,6 +137,14 @@ USERS = {  # module: the scripts whose results it can change
 def test_an_edit_concerns_the_scripts_that_use_the_module_directly_or_not(untouched, sources, module):
     sources(f"twophase/{module}.py", lambda text: text + "\nEDITED = 1\n")
     assert changed(untouched) == USERS[module]
+
+
+def test_a_source_that_is_no_python_is_named_with_its_line(sources):
+    sources("twophase/models.py", lambda text: text + "\n\ndef broken(:\n")
+    line = len((code.LIBRARY / "models.py").read_text().splitlines())
+    code._read.cache_clear()
+    with pytest.raises(UserError, match=rf"models\.py, line {line}: .*; mend it"):
+        code.code_digest("trajectory")
 
 
 def test_an_edit_deep_inside_a_function_counts(untouched, sources):

@@ -1,17 +1,19 @@
 """The config: its page and its schema agree, what it resolves to, and what is said about a wrong one."""
 
 import copy
+import datetime
 import re
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twophase import grids
-from twophase.config import load_schema, resolve
+from twophase.config import TEXT, check_keys, load_schema, resolve
+from twophase.config import _typed as typed
 from twophase.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -172,7 +174,7 @@ def test_resolving_leaves_the_config_alone():
 
 def test_every_key_has_a_value():
     resolved = resolve(PLAIN)
-    gone = {"epochs", "unit"}  # counted in iterations by now
+    gone = {"epochs", "unit", "defaults"}  # counted in iterations, and merged, by now
     for path, _, _ in KEYS:
         if not gone & {*path} and not any(FIGURE.fullmatch(name) for name in path):
             part = resolved
@@ -346,10 +348,24 @@ def datasets(**entries):
     return {**PLAIN, "datasets": {**PLAIN["datasets"], **entries}}
 
 
+def circular():
+    """What YAML makes of `defaults: &all {training: *all}`."""
+    config = copy.deepcopy(PLAIN)
+    config["defaults"] = {"training": config}
+    return config
+
+
 def in_epochs(tmp_path):
     config = with_experiment(training={"schedule": {"milestones": [2], "unit": "epochs"}})
-    config["datasets"]["pictures"] = {"source": "imagefolder", "root": str(tmp_path)}
+    config["datasets"]["pictures"] = folder(tmp_path)
     return config
+
+
+def folder(tmp_path, **keys):
+    """A data set of image files whose number is not known before they are read."""
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+    return {"source": "imagefolder", "root": str(tmp_path)} | keys
 
 
 BAD = {
@@ -505,17 +521,313 @@ BAD = {
         with_experiment(training={"schedule": {"warmup": 100}}),
         "training.schedule.warmup: it must end before training does, T = 100.",
     ),
+    "more in a batch than there are": (
+        with_experiment(training={"batch_size": 1438}),
+        "one.training.batch_size: asks for 1438 images, but there are 1437 train images; take at most that many.",
+    ),
+    "more in a batch than are kept": (
+        place(with_experiment(kernel={"n": 12}), ("datasets", "pictures", "train_size"), 63),
+        "one.training.batch_size: asks for 64 images, but there are 63 train images",
+    ),
+    "more inputs of the kernel than there are": (
+        with_experiment(kernel={"n": 1438}),
+        "one.kernel.n: asks for 1438 images, but there are 1437 train images",
+    ),
+    "more test images than there are": (
+        with_experiment(barrier={"test_size": 361}),
+        "one.barrier.test_size: asks for 361 images, but there are 360 test images",
+    ),
+    "fewer images than classes": (
+        datasets(pictures={"source": "digits", "train_size": 9}),
+        "datasets.pictures.train_size: 9 images cannot show the 10 classes of digits; keep more.",
+    ),
+    "means of other channels": (
+        datasets(pictures={"source": "cifar10", "mean": [0.5]}),
+        "datasets.pictures.mean: has 1 numbers; the images of cifar10 need 3, one for each channel.",
+    ),
+    "images too small for the model": (
+        with_experiment(model={"name": "vgg16"}),
+        "one.model: vgg16 needs images of at least 32x32 pixels, these have 8x8; set `resize: 32` for the data set",
+    ),
+    "images made too small": (
+        place(with_experiment(model={"name": "lenet5"}), ("datasets", "pictures", "resize"), 11),
+        "one.model: lenet5 needs images of at least 12x12 pixels, these have 11x11; set `resize: 12`",
+    ),
+    "crops beside the image": (
+        with_experiment(training={"augment": {"crop": 8}}),
+        "one.training.augment.crop: 8 pixels of padding would cut whole images of 8x8 pixels away; take fewer.",
+    ),
+    "a file that is no zip": (
+        lambda tmp_path: datasets(more={"source": "imagefolder", "root": str(Path(__file__))}),
+        "datasets.more.root: ",
+    ),
+    "a folder without a test part": (
+        lambda tmp_path: (
+            (tmp_path / "train").mkdir(),
+            datasets(more={"source": "imagefolder", "root": str(tmp_path)}),
+        )[1],
+        "has no folders test/<class>/; give a folder or .zip that holds train/<class>/ and test/<class>/",
+    ),
+    "a path with braces": (
+        datasets(more={"source": "imagefolder", "root": "pictures/{set}"}),
+        "datasets.more.root: 'pictures/{set}' has braces, which Snakemake takes for wildcards; rename it.",
+    ),
+    "a path of nobody": (
+        datasets(more={"source": "imagefolder", "root": "~nosuchuser/x"}),
+        "datasets.more.root: ~nosuchuser/x does not exist; give a folder or .zip",
+    ),
+    "a path too long": (
+        datasets(more={"source": "imagefolder", "root": "a" * 5000}),
+        "does not exist; give a folder or .zip",
+    ),
+    "training without end": (
+        with_experiment(training={"iterations": 1e300}),
+        "one.training.iterations: 1000000",
+    ),
+    "epochs without end": (
+        with_experiment(training={"iterations": None, "epochs": 1e7}),
+        "one.training.epochs: 10000000 are more than 100000000 iterations; train for fewer.",
+    ),
+    "a grid too fine": (
+        with_experiment(training={"iterations": 10**6}, checkpoints={"every": 100}),
+        "one.checkpoints.every: a point every 100 iterations up to 1000000 makes a grid of more than 10000 points;",
+    ),
+    "a logarithmic grid too fine": (
+        with_experiment(kernel={"grid": {"log": 10**9}}),
+        "one.kernel.grid.log: 1000000000 is greater than the maximum of 10000",
+    ),
+    "images too large": (
+        datasets(pictures={"source": "digits", "resize": 100_000}),
+        "datasets.pictures.resize: 100000 is greater than the maximum of 2048",
+    ),
+    "no thread": (with_experiment(training={"threads": 0}), "training.threads: 0 is less than the minimum of 1."),
+    "unknown device": (
+        with_experiment(training={"device": "gpu"}),
+        "training.device: 'gpu' is not one of ['cpu', 'cuda', 'auto'].",
+    ),
+    "no point": (with_experiment(checkpoints=[]), "one.checkpoints: [] should be non-empty."),
+    "a point twice": (with_experiment(chaos={"t0": [10, 10.0]}), "chaos.t0: [10, 10] has non-unique elements."),
+    "a negative point": (with_experiment(chaos={"t0": [-10]}), "chaos.t0.0: -10 is less than the minimum of 0."),
+    "drops at one iteration": (
+        with_experiment(training={"schedule": {"milestones": [0.1, 0.101], "unit": "epochs"}}),
+        "training.schedule.milestones: two of them are the same iteration; drop one.",
+    ),
+    "one title for two": (
+        {**PLAIN, "experiments": {name: with_experiment(title="x")["experiments"]["one"] for name in ("a", "b")}},
+        "experiments.b.title: 'x' is also what experiments.a is called, and figures could not tell them apart",
+    ),
+    "a title that is no formula": (
+        with_experiment(title=r"width $\wdith$"),
+        r"one.title: 'width $\\wdith$' has a formula between its dollar signs that matplotlib cannot read; mend it,",
+    ),
+    "a title of two lines": (
+        with_experiment(title="a\n\n.. raw:: html"),
+        "one.title: 'a\\n\\n.. raw:: html' cannot be",
+    ),
+    "a title that is a date": (
+        with_experiment(title=datetime.date(2024, 1, 31)),
+        "one.title: datetime.date(2024, 1, 31) is not of type 'string', 'null'. Put it in quotes: YAML takes it for",
+    ),
+    "a name that is a number": (
+        {**PLAIN, "experiments": {2024: PLAIN["experiments"]["one"]}},
+        "experiments: 2024 is not of type 'string'. Put it in quotes",
+    ),
+    "a name that ends in a line break": (
+        {**PLAIN, "experiments": {"one\n": PLAIN["experiments"]["one"]}},
+        r"experiments: 'one\n' cannot be used; names have letters",
+    ),
+    "a name too long for a folder": (
+        {**PLAIN, "experiments": {"o" * 101: PLAIN["experiments"]["one"]}},
+        "experiments: 'oooooooooooooooooooo'... has more than 100 characters; shorten it.",
+    ),
+    "a name that a shell would run": (
+        {**PLAIN, "experiments": {"one; touch x": PLAIN["experiments"]["one"]}},
+        "experiments: 'one; touch x' cannot be used; names have letters",
+    ),
+    "results with braces": ({**PLAIN, "results": "{here}"}, "results: '{here}' cannot be used; Folder that receives"),
+    "results with a line break": ({**PLAIN, "results": "a\n"}, r"results: 'a\n' cannot be used; Folder that receives"),
+    "no mapping": (None, "the config: must be a mapping of keys, not None; config/README.md has them all."),
+    "a list": ([PLAIN], "the config: must be a mapping of keys, not ["),
+    "a part that holds itself": (circular(), "the config: a part of it holds itself; write it without that YAML "),
+    "a number of 5000 digits": (
+        with_experiment(training={"iterations": "9" * 5000}),
+        "one.training.iterations: '9999",
+    ),
     "name that is no folder": (
         {**PLAIN, "experiments": {"../x": PLAIN["experiments"]["one"]}},
-        "experiments: '../x' does not match",
+        "experiments: '../x' cannot be used; names have letters, digits,",
     ),
 }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("experiments:\n  one: {seeds: [0]}\n  one: {seeds: [1]}\n", "experiments.one is given twice"),
+        ("experiments: {one: {seeds: [0], seeds: [1]}}\n", "experiments.one.seeds is given twice"),
+        ("datasets: [{a: 1}, {b: 1, b: 2}]\n", "datasets.1.b is given twice"),
+        ("results: a\nresults: a\n", "results is given twice"),
+    ],
+)
+def test_a_key_that_a_file_has_twice_is_named(tmp_path, text, expected):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=re.escape(f"{path}: {expected}")):
+        check_keys(path)
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "config").glob("*.yaml")), ids=lambda path: path.name)
+def test_shipped_configs_have_each_key_once(path):
+    check_keys(path)
+
+
+def test_merged_and_circular_parts_of_a_file_are_no_keys_given_twice(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("defaults: &all {a: 1, b: &b {c: *all}}\nexperiments: {one: {<<: *all, a: 2}, two: {<<: [*b]}}\n")
+    check_keys(path)
+    path.write_text("")
+    check_keys(path)
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_one_message_names_the_key_and_the_remedy(case, tmp_path):
     config, expected = BAD[case]
     said = message(config(tmp_path) if callable(config) else config)
-    at_front = re.match(r"(the config|(datasets|experiments|figures)(\.\w+)*): ", said)
+    at_front = re.match(r"(the config|results|(datasets|experiments|figures)(\.\w+)*): ", said)
     assert at_front, said
     assert expected in said
+
+
+# Any config ----------------------------------------------------------------------------------------------------------
+
+
+def values(node: dict):
+    """A strategy for what a node of the schema allows, within sizes that a grid or a run may have."""
+    node = whole(node)
+    if "enum" in node:
+        return st.sampled_from(node["enum"])
+    if "oneOf" in node or "anyOf" in node:
+        return st.one_of(*map(values, node.get("oneOf") or node["anyOf"]))
+    kinds = [node["type"]] if isinstance(node["type"], str) else node["type"]
+    low, high = node.get("minimum", node.get("exclusiveMinimum", -1e3)), node.get("maximum", 1e3)
+    if "exclusiveMaximum" in node:
+        high = node["exclusiveMaximum"]
+    open_ends = {"exclude_min": "exclusiveMinimum" in node, "exclude_max": "exclusiveMaximum" in node}
+    own = {
+        "null": lambda: st.none(),
+        "boolean": lambda: st.booleans(),
+        "string": lambda: st.text(max_size=9),
+        "integer": lambda: st.integers(int(low), int(min(high, low + 99))),
+        "number": lambda: st.floats(low, high, **open_ends),
+        "array": lambda: st.lists(
+            values(node.get("items", {"type": "null"})),
+            min_size=node.get("minItems", 0),
+            max_size=node.get("maxItems", 4),
+            unique=node.get("uniqueItems", False),
+        ),
+        "object": lambda: mappings(node),
+    }
+    return st.one_of(*(own[kind]() for kind in kinds))
+
+
+def mappings(node: dict):
+    parts = {name: values(part) for name, part in node.get("properties", {}).items()}
+    required = {name: parts.pop(name) for name in node.get("required", ())}
+    return st.fixed_dictionaries(required, optional=parts)
+
+
+# Keys whose values depend on others; what they may be is tested above.
+DEPENDENT = {
+    *("dataset", "model", "checkpoints", "cone.tau", "cone.dt", "chaos.t0", "chaos.t1", "chaos.control", "title"),
+    *("pairs.grid", "barrier.grid", "kernel.grid", "linearized.switch", "linearized.until", "linearized.evaluate"),
+    *("training.iterations", "training.epochs", "training.nesterov"),
+    *("training.betas", "training.momentum", "kernel.n", "barrier.test_size"),
+}
+LEAVES = {
+    written(path): node
+    for path, node, _ in KEYS
+    if path[:2] == ("experiments", "<name>") and "properties" not in node and not {"schedule", "augment"} & {*path}
+}
+FREE = {key: values(node) for key, node in LEAVES.items() if key not in DEPENDENT and key[:6] != "model."}
+POINTS = st.lists(st.integers(0, 9).map(lambda k: 10 * k), unique=True, max_size=4)
+RELATED = {
+    "checkpoints": st.sampled_from([{"every": 10}, {"every": 5, "at": [3]}, [*range(0, 100, 10)]]),
+    "chaos.t0": POINTS,
+    "chaos.t1": st.one_of(st.none(), st.just([90, 100]), st.just({"every": 50})),
+    "pairs.grid": st.one_of(st.none(), POINTS.filter(bool), st.just({"every": 20})),
+    "kernel.grid": st.one_of(st.none(), POINTS.filter(bool), st.just({"every": 20})),
+    "linearized.switch": POINTS,
+    "linearized.evaluate": st.one_of(st.none(), st.just({"log": 5})),
+    "training.schedule.milestones": st.lists(st.integers(0, 99), unique=True, max_size=3),
+    "training.schedule.kind": st.sampled_from(["step", "cosine", "constant"]),
+    "training.nesterov": st.booleans(),
+    "training.augment": st.just({"crop": 2, "flip": True}),
+    "title": st.text(st.characters(exclude_characters="$", exclude_categories=["C"]), max_size=9),
+}
+
+
+@st.composite
+def valid(draw, shared=True):
+    """A config that resolves, of any keys; where `shared`, a part of them may stand in the defaults."""
+    chosen = draw(st.fixed_dictionaries({}, optional=FREE | RELATED))
+    config = copy.deepcopy(PLAIN)
+    for key, value in chosen.items():
+        config = place(config, ("experiments", "one", *key.split(".")), value)
+    training = config["experiments"]["one"]["training"]
+    if training.get("optimizer") == "adam" and training.get("nesterov"):
+        training["nesterov"] = False
+    if training.get("schedule", {}).get("kind", "step") != "step":
+        training["schedule"].pop("milestones", None)
+    if shared and draw(st.booleans()):
+        one = config["experiments"]["one"]
+        config["defaults"] = {key: one.pop(key) for key in ("model", "chaos", "kernel") if key in one}
+    return config
+
+
+def reversed_keys(value):
+    return {key: reversed_keys(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+
+@given(valid())
+def test_any_config_within_the_schema_resolves_to_the_same_again_in_any_order(config):
+    before = copy.deepcopy(config)
+    resolved = resolve(config)
+    assert config == before
+    assert resolve(resolved) == resolved
+    assert resolve(reversed_keys(config)) == resolved
+    jsonschema.Draft202012Validator(SCHEMA).validate(resolved)
+
+
+def test_what_defaults_count_in_epochs_is_counted_once():
+    config = with_experiment()
+    del config["experiments"]["one"]["training"]
+    config["defaults"] = {"training": {"epochs": 2, "schedule": {"milestones": [1], "unit": "epochs"}}}
+    resolved = resolve(config)
+    assert resolve(resolved) == resolved
+
+
+ANYTHING = st.recursive(
+    st.one_of(
+        *(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.dates()),
+        st.sampled_from(["1e999", "9" * 400, -1, 0, 2**70, 1e300, "null", "yes", "../x", "a; touch x", "{x}", "\0"]),
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(valid(shared=False), st.sampled_from(KEYS), ANYTHING)
+@settings(max_examples=150)
+def test_one_wrong_value_is_named_with_its_place_and_nothing_else_is_raised(config, entry, value):
+    path, node = real(entry[0]), {**entry[1], "$defs": DEFS}
+    written_out = value if path[-1] in TEXT and isinstance(value, str) else typed(value)
+    within = jsonschema.Draft202012Validator(node).is_valid(written_out)
+    try:
+        resolve(place(config, path, value))
+    except UserError as error:
+        said = str(error)
+        assert "\n" not in said
+        assert re.match(r"(results|(datasets|defaults|experiments|figures)(\.[^:]+)?): ", said), said
+        assert within or said.startswith(".".join(path)), said
+    else:
+        assert within

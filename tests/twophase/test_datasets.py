@@ -4,11 +4,13 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import shutil
 import stat
 import struct
 import subprocess
 import sys
+import tracemalloc
 import urllib.error
 import urllib.request
 import zipfile
@@ -22,6 +24,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from image_files import files, folder, idx, mnist_files, no_network, pack, pictures, png
 from twophase import imagefolder, torchvision_sets
 from twophase.data import Data, stratified
 from twophase.datasets import SOURCES, prepare, source_missing
@@ -140,7 +143,7 @@ def test_resize_of_an_array_source(out):
     [
         ("^train_size: 1438 must be from 1 to the 1437 train images of digits", {"train_size": 1438}),
         ("^test_size: 0 must be from 1 to the 360", {"test_size": 0}),
-        ("^train_size: .* all of one class", {"train_size": 1}),
+        ("^train_size: no training image of the class '.' is kept; keep more", {"train_size": 9}),
         ("^mean: needs one number for each of the 1 channels", {"mean": [0.1, 0.2]}),
         ("^std: needs one number above 0", {"std": [0.0]}),
         ("^mean: needs one number", {"mean": [float("nan")]}),
@@ -174,43 +177,6 @@ def test_importing_the_module_and_preparing_digits_load_no_torch(out):
 
 
 # --- image folders
-
-
-def png(pixels, **options):
-    stream = io.BytesIO()
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    image.save(stream, "png", **options)
-    return stream.getvalue()
-
-
-def folder(root, members):
-    for name, content in members.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content) if content is not None else path.mkdir(parents=True)
-    return root
-
-
-def pack(path, members):
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return path
-
-
-def pictures(channels=3, side=6, seed=0):
-    """{name: pixels} of two classes, listed out of order, with 5 and 3 training images and 2 and 1 for the test."""
-    rng = np.random.default_rng(seed)
-    shape = (side, side) if channels == 1 else (side, side, channels)
-    counts = {"test/zebra": 1, "train/zebra": 3, "train/Ant": 5, "test/Ant": 2}
-    names = [f"{where}/{i}.png" for where, count in counts.items() for i in reversed(range(count))]
-    return {name: rng.integers(0, 256, shape, np.uint8) for name in names}
-
-
-def files(channels=3, side=6, **changes):
-    """The pictures as files; `changes` (by name) replace, add or, where None, remove some."""
-    members = {name: png(pixels) for name, pixels in pictures(channels, side).items()} | changes
-    return {name: content for name, content in members.items() if content is not None}
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -290,7 +256,7 @@ def test_a_subset_reads_only_its_own_images(tmp_path, out, zipped):
     expected = np.stack([pictures()[name].transpose(2, 0, 1) for name in kept])
     assert np.array_equal(read_tensors(out)["train_images"], expected)
     out.unlink()
-    refuses(out, "^root: train/.* is not an image; remove it", "imagefolder", root)
+    refuses(out, "^root: train/.* is not an image .*; remove it", "imagefolder", root)
 
 
 HALF_JPEG = io.BytesIO()
@@ -307,8 +273,8 @@ SIXTEEN_BITS = Image.fromarray(np.full((6, 6), 40_000, np.uint16))
         ("has one class only .'Ant'.", {n: c for n, c in files().items() if "zebra" not in n}),
         ("class 'zebra' in test/ but not in train/", {n: c for n, c in files().items() if "train/zebra" not in n}),
         ("class 'bee' in train/ but not in test/", files(**{"train/bee/0.png": png(np.zeros((6, 6, 3), np.uint8))})),
-        ("train/Ant/2.png in .* is not an image; remove it", files(**{"train/Ant/2.png": b"notes"})),
-        ("train/Ant/2.png in .* is not an image; remove it", files(**{"train/Ant/2.png": b""})),
+        ("train/Ant/2.png in .* is not an image .*; remove it", files(**{"train/Ant/2.png": b"notes"})),
+        ("train/Ant/2.png in .* is not an image .*; remove it", files(**{"train/Ant/2.png": b""})),
         ("train/Ant/2.png in .* is damaged", files(**{"train/Ant/2.png": HALF_JPEG.getvalue()[:900]})),
         ("train/Ant/2.png in .* is damaged", files(**{"train/Ant/2.png": png(pictures()["test/Ant/0.png"])[:-40]})),
         ("train/Ant/2.png in .* mode I;16; save it as RGB or grey", files(**{"train/Ant/2.png": png(SIXTEEN_BITS)})),
@@ -348,6 +314,98 @@ def test_unsafe_members_of_a_zip(tmp_path, out, member, what):
     refuses(out, rf"^root: member .*9.png' of .*set.zip {what}", "imagefolder", path)
 
 
+def test_members_that_are_there_twice_or_packed_without_a_bound(tmp_path, out):
+    path = pack(tmp_path / "set.zip", files())
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("train/Ant/0.png", b"another")
+    refuses(out, r"^root: member 'train/Ant/0.png' of .*set.zip is there twice", "imagefolder", path)
+    for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        path = pack(tmp_path / "set.zip", files())
+        with zipfile.ZipFile(path, "a", method) as archive:
+            archive.writestr("train/Ant/9.png", b"bomb")
+        refuses(out, r"^root: member 'train/Ant/9.png' of .*set.zip is not packed by deflate", "imagefolder", path)
+
+
+def test_a_member_that_is_larger_than_it_says_is_not_unpacked(tmp_path, out):
+    path, size = tmp_path / "set.zip", 2**25
+    with zipfile.ZipFile(pack(path, files()), "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("train/Ant/9.png", bytes(size))
+    content = path.read_bytes()
+    assert content.count(struct.pack("<I", size)) == 2  # in the member's own header and in the directory
+    path.write_bytes(content.replace(struct.pack("<I", size), struct.pack("<I", 100)))
+    tracemalloc.start()
+    refuses(out, "^root: train/Ant/9.png in .* cannot be read .*CRC", "imagefolder", path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < size / 4
+
+
+def test_an_encrypted_member_is_named(tmp_path, out):
+    content = pack(tmp_path / "set.zip", files()).read_bytes()
+    for mark, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):  # the first bit of the flags, in both headers of each member
+        places = [match.start() + offset for match in re.finditer(re.escape(mark), content)]
+        content = bytes(byte | (i in places) for i, byte in enumerate(content))
+    (tmp_path / "set.zip").write_bytes(content)
+    refuses(out, "^root: train/Ant/0.png in .* cannot be read .*encrypted", "imagefolder", tmp_path / "set.zip")
+
+
+def test_a_set_that_no_memory_holds_is_refused_after_its_first_image(tmp_path, out, monkeypatch):
+    root = folder(tmp_path / "set", files())
+    (root / "train/zebra/2.png").write_bytes(b"not reached")
+    monkeypatch.setattr(imagefolder, "MAX_SET_BYTES", 11 * 6 * 6 * 3 - 1)
+    refuses(out, "^resize: 11 images of the size of train/Ant/0.png take .*`resize`", "imagefolder", root)
+
+
+def test_other_size_is_noticed_at_once(tmp_path, out):
+    root = folder(tmp_path / "set", files(**{"train/Ant/1.png": png(np.zeros((4, 9, 3), np.uint8))}))
+    (root / "train/zebra/2.png").write_bytes(b"not reached")
+    refuses(out, "^resize: .*differ in size", "imagefolder", root)
+
+
+@pytest.mark.parametrize("form", ["eps", "pdf", "ico"])
+def test_other_formats_are_no_images(tmp_path, out, form):
+    """Pillow would run Ghostscript on the first of them."""
+    stream = io.BytesIO()
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(stream, form)
+    root = folder(tmp_path / "set", files(**{"train/Ant/2.png": stream.getvalue()}))
+    refuses(out, "^root: train/Ant/2.png in .* is not an image .PNG, JPEG", "imagefolder", root)
+
+
+def test_numbers_that_are_no_pixels_are_refused(tmp_path, out):
+    stream = io.BytesIO()
+    Image.fromarray(np.full((6, 6), np.nan, np.float32)).save(stream, "tiff")
+    root = folder(tmp_path / "set", files(**{"train/Ant/2.png": stream.getvalue()}))
+    refuses(out, "^root: train/Ant/2.png in .* has pixels of mode F; save it as RGB", "imagefolder", root)
+
+
+def test_links_and_pipes_in_a_folder(tmp_path, out):
+    root = folder(tmp_path / "set", files())
+    (tmp_path / "elsewhere.png").write_bytes(files()["train/Ant/0.png"])
+    (root / "train/Ant/9.png").symlink_to(tmp_path / "elsewhere.png")  # how one makes a subset without copies
+    prepare(out, "imagefolder", root)
+    assert len(read_tensors(out)["train_labels"]) == 9
+    out.unlink()
+
+    (tmp_path / "elsewhere.png").unlink()
+    refuses(out, "^root: train/Ant/9.png in .* cannot be read .a link to nothing", "imagefolder", root)
+    (root / "train/Ant/9.png").unlink()
+    os.mkfifo(root / "train/Ant/9.png")
+    refuses(out, "^root: train/Ant/9.png in .* cannot be read .not a file but a device", "imagefolder", root)
+    (root / "train/Ant/9.png").unlink()
+    (root / "train/Ant/9.png").symlink_to("/dev/zero")
+    refuses(out, "^root: train/Ant/9.png in .* cannot be read .not a file but a device", "imagefolder", root)
+    (root / "train/Ant/9.png").unlink()
+    (root / "train/Ant/again").symlink_to(root / "train")
+    refuses(out, "^root: train/Ant/again in .* is a link to a folder that it is in", "imagefolder", root)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission(tmp_path, out):
+    root = folder(tmp_path / "set", files())
+    (root / "train/Ant/2.png").chmod(0)
+    refuses(out, "^root: train/Ant/2.png in .* cannot be read .*Permission", "imagefolder", root)
+
+
 def test_a_file_that_is_no_zip_and_a_zip_cut_short(tmp_path, out):
     whole = pack(tmp_path / "set.zip", files()).read_bytes()
     for content in (b"", b"not a zip at all", whole[: len(whole) // 2]):
@@ -378,36 +436,12 @@ def test_a_missing_image_folder_is_noticed_before_any_job(tmp_path, out):
     assert source_missing("imagefolder", tmp_path / "set") is None
     for source in SOURCES[:-1]:
         assert source_missing(source, None) is None
-    assert "needs the path" in source_missing("imagefolder", None)
+    assert "needs a path" in source_missing("imagefolder", None)
     assert f"{tmp_path / 'nowhere'} does not exist" in source_missing("imagefolder", tmp_path / "nowhere")
     refuses(out, "^root: .*nowhere does not exist", "imagefolder", tmp_path / "nowhere")
 
 
 # --- torchvision's sets
-
-
-def idx(array):
-    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-    return header + array.astype(np.uint8).tobytes()
-
-
-def mnist_files(train=30, test=12, labels=10):
-    rng = np.random.default_rng(5)
-    return {
-        f"{split}-{kind}-ubyte": idx(array)
-        for split, count in (("train", train), ("t10k", test))
-        for kind, array in (
-            ("images-idx3", rng.integers(0, 256, (count, 28, 28))),
-            ("labels-idx1", np.arange(count) % labels),
-        )
-    }
-
-
-def no_network(monkeypatch):
-    def fail(*args, **kwargs):
-        raise urllib.error.URLError("no\nnetwork")
-
-    monkeypatch.setattr(urllib.request, "urlopen", fail)
 
 
 def tree(root):

@@ -9,9 +9,10 @@ import torch
 from torch import nn
 from torch.func import functional_call, jvp, vjp, vmap
 
+from twophase import model_names
 from twophase.errors import UserError
 from twophase.model_names import known_model, torchvision_names
-from twophase.models import PadShortcut, build, max_pool
+from twophase.models import PadShortcut, build, check, max_pool
 from twophase.torchvision_ops import import_torchvision
 
 # name, in_channels, image_size, options: every family, every option, and the data sets at hand
@@ -221,6 +222,62 @@ def test_images_too_small(name, side):
     assert build(name, 2, 1, side)(images(1, side)).shape == (3, 2)
     with pytest.raises(UserError, match=rf"{name} needs images of at least {side}x{side} .*resize"):
         build(name, 2, 1, (side + 9, side - 1))
+
+
+# --- what is tried before training
+
+
+class Own(nn.Module):
+    """A network as a user may write it, [n, 1, 8, 8] -> [n, outputs]."""
+
+    def __init__(self, outputs=5, inputs=64, trained=True):
+        super().__init__()
+        self.fc, self.bn = nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs)
+        self.requires_grad_(trained)
+
+    def forward(self, x):
+        return self.bn(self.fc(x.flatten(1)))
+
+
+class Pair(Own):
+    def forward(self, x):
+        return super().forward(x), x
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "expected"),
+    [
+        (Own(trained=False), (4, 1, 8, 8), "the network has no trainable parameters; give it some"),
+        (nn.Flatten(), (4, 1, 8, 8), "the network has no trainable parameters; give it some"),
+        (Own(4), (4, 1, 8, 8), r"for a batch of 4 images and 5 classes the network returns \[4, 4\]; it must return"),
+        (Pair(), (4, 1, 8, 8), "the network returns tuple; it must return logits of shape .4, 5."),
+        (Own(), (4, 3, 8, 8), r"the network cannot be trained on batches of shape \[4, 3, 8, 8\] .*change the model"),
+        (
+            Own(),
+            (1, 1, 8, 8),
+            "the last batch of an epoch has a single image; change the model, the images or training",
+        ),
+    ],
+)
+def test_networks_that_cannot_be_trained_are_refused(net, shape, expected):
+    with pytest.raises(UserError, match=f"^model: .*{expected}") as info:
+        check(net, 5, shape)
+    assert "\n" not in str(info.value)
+
+
+def test_trying_a_network_changes_nothing():
+    for net, shape in ((Own(), (2, 1, 8, 8)), (build("resnet8", 5, 1, 8, width=2), (1, 1, 8, 8))):
+        before, drawn = {k: v.clone() for k, v in net.state_dict().items()}, torch.random.get_rng_state()
+        check(net, 5, shape)
+        assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+        assert torch.equal(torch.random.get_rng_state(), drawn)
+        assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_a_name_without_a_network_is_told_where_to_add_one(monkeypatch):
+    monkeypatch.setitem(model_names.OPTIONS, "mlp", ())
+    with pytest.raises(UserError, match=r"mlp is named in .* but `build` in models\.py has no case for it"):
+        build("mlp", 10, 1, 8)
 
 
 # --- torchvision

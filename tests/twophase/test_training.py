@@ -1,7 +1,11 @@
 """Training: formulas of the steps, exact resume, replay, and what is kept of a run."""
 
 import math
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,8 +16,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import nn
 
+import kernels
 from helpers import checkpoint, data, files, net, run, same_bits, settings
-from twophase import noise, storage, training
+from twophase import barrier, noise, storage, training
+from twophase.data import Data
 from twophase.errors import UserError
 from twophase.layout import step_file
 
@@ -28,7 +34,7 @@ OPTIMIZERS = {
 
 def run_through(model, optimizer, content, config, seed, start, stops):
     """Runs the generator to its end; the log and the iterations at which it handed over."""
-    log = torch.full((max(stops), 2), torch.nan, dtype=content.mean.dtype)
+    log = training.empty_log(max(stops), content)
     return log, list(training.train(model, optimizer, content, config, seed, start, stops, log))
 
 
@@ -114,7 +120,7 @@ def test_steps_follow_the_written_formulas(name, augment):
             pixels = np.stack([image[:, ::-1] if flip else image for image, flip in zip(cut, flips, strict=True)])
         x = ((pixels / 255 - 0.45) / 0.25).reshape(len(indices), -1)
         loss, accuracy, gradients = softmax_regression(x, content.train_labels.numpy()[indices], *theta)
-        assert log[t].tolist() == pytest.approx([loss, accuracy], rel=1e-12)
+        assert log[t, :2].tolist() == pytest.approx([loss, accuracy], rel=1e-12)
         lr = config["lr"] * (0.5 if t >= 2 else 1)
         theta = [update(p, g, s, lr, k) for p, g, s in zip(theta, gradients, states, strict=True)]
     for p, expected in zip(model.parameters(), theta, strict=True):
@@ -150,7 +156,7 @@ def test_the_losses_of_a_stack_are_those_of_its_members():
 def test_it_hands_over_at_every_stop_before_its_step_and_in_training_mode():
     model, config, content = net(), settings(), data()
     optimizer = training.make_optimizer(model, config)
-    log = torch.full((9, 2), torch.nan)
+    log = training.empty_log(9, data())
     seen = []
     for t in training.train(model, optimizer, content, config, 3, 2, {2, 5, 9}, log):
         seen.append((t, int(torch.isfinite(log[:, 0]).sum()), int(model.bn1.num_batches_tracked)))
@@ -165,7 +171,7 @@ def test_dropout_and_batches_do_not_follow_the_global_generator():
     def losses(disturb):
         model, config = net(dropout=0.5), settings(augment=AUGMENTED)
         optimizer = training.make_optimizer(model, config)
-        log = torch.full((6, 2), torch.nan)
+        log = training.empty_log(6, data())
         for t in training.train(model, optimizer, data(), config, 3, 0, set(range(7)), log):
             if disturb:
                 torch.manual_seed(t)
@@ -183,7 +189,7 @@ def test_dropout_masks_change_with_iteration_and_seed():
     config = settings(lr=1e-12, momentum=0.0, weight_decay=0.0, batch_size=17)
     for seed in (1, 2):
         training_part = training.train(
-            model, training.make_optimizer(model, config), data(), config, seed, 0, {3}, torch.zeros(3, 2)
+            model, training.make_optimizer(model, config), data(), config, seed, 0, {3}, training.empty_log(3, data())
         )
         list(training_part)
     assert len(set(masks)) == 6
@@ -193,7 +199,7 @@ def test_dropout_masks_change_with_iteration_and_seed():
 def test_a_loss_that_is_not_finite_is_named(tmp_path, monkeypatch, pause):
     monkeypatch.setattr(training, "PAUSE", pause)
     model, config = net(), settings(lr=1e18, momentum=0.0)
-    log = torch.full((14, 2), torch.nan)
+    log = training.empty_log(14, data())
     with pytest.raises(UserError, match="not finite") as info:
         list(training.train(model, training.make_optimizer(model, config), data(), config, 3, 0, {14}, log))
     t = int(re.search(r"loss of iteration (\d+)", str(info.value))[1])
@@ -292,7 +298,7 @@ def test_the_log_and_the_checkpoints_of_a_run(tmp_path):
     assert not any(name.startswith(training.OPTIMIZER) for name in first)
 
     log = storage.read_table(tmp_path / "log.parquet")
-    assert list(log.columns) == ["iteration", "epoch", "lr", "loss", "accuracy"]
+    assert list(log.columns) == ["iteration", "epoch", "lr", "loss", "accuracy", "gradient"]
     assert log["iteration"].tolist() == list(range(15))
     assert log["epoch"].tolist() == [t // 4 for t in range(15)]
     assert log["lr"].tolist() == pytest.approx([0.05] * 6 + [0.005] * 9)
@@ -479,6 +485,46 @@ def test_the_state_is_saved_only_now_and_then(tmp_path, monkeypatch, after, expe
     assert saved == expected
 
 
+# --- what does not fit the data
+
+
+def bare(**changes) -> dict:
+    return settings(batch_size=8, **changes)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (
+            settings(batch_size=61),
+            "training.batch_size: asks for 61 images, but there are 60 train images; take at most",
+        ),
+        (bare(augment={"crop": 8}), "training.augment.crop: 8 pixels of padding would cut whole images of 8x8 pixels"),
+        (bare(device="cuda"), "training.device is cuda, but torch sees no CUDA device here. Set it to cpu or auto."),
+    ],
+)
+def test_settings_that_do_not_fit_stop_before_training(digits, config, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    training.set_up(digits, {"name": "resnet8", "width": 2}, bare(), 0)
+    with pytest.raises(UserError, match=re.escape(expected)):
+        training.set_up(digits, {"name": "resnet8", "width": 2}, config, 0)
+
+
+def test_a_network_is_tried_on_the_smallest_batch_before_training(digits):
+    """59 images leave a last batch of one, of which a batch norm over one pixel has no statistics."""
+    training.set_up(digits, {"name": "torchvision:resnet18"}, settings(batch_size=20), 0)
+    with pytest.raises(UserError, match="the last batch of an epoch has a single image"):
+        training.set_up(digits, {"name": "torchvision:resnet18"}, settings(batch_size=59), 0)
+
+
+def test_samples_larger_than_the_data_are_refused(digits):
+    content = Data.load(digits)
+    with pytest.raises(UserError, match=r"barrier\.test_size: asks for 41 images, but there are 40 test images"):
+        barrier.on_test_set(net(), content, 3, "lerp", "loss", 41, 10)
+    with pytest.raises(UserError, match=r"kernel\.n: asks for 61 images, but there are 60 train images"):
+        kernels.main(digits, "", "", {"name": "resnet8", "width": 2}, bare(), 0, [0], 61, "trace", 8, {})
+
+
 # --- replay
 
 
@@ -487,45 +533,136 @@ def base(tmp_path_factory):
     """A run with dropout, augmentation and Adam, its content and its settings."""
     folder, config, content = tmp_path_factory.mktemp("base"), settings(optimizer="adam", augment=AUGMENTED), data()
     run(folder, net(), content, config, [0, 3, 8, 14])
-    losses = storage.read_table(folder / "log.parquet")["loss"].to_numpy()
-    return folder, config, content, losses
+    log = storage.read_table(folder / "log.parquet").set_index("iteration")
+    return folder, config, content, log
 
 
 @pytest.mark.parametrize("t0", [0, 3, 8])
 @pytest.mark.parametrize("count", [1, 3, 6])
 def test_replay_passes_where_the_base_run_was_trained(base, t0, count):
-    folder, config, content, losses = base
-    training.replay(net(4), content, config, 3, t0, checkpoint(folder, t0), losses[t0 : t0 + count])
+    folder, config, content, log = base
+    training.replay(net(4), content, config, 3, t0, checkpoint(folder, t0), log.loc[t0 : t0 + count - 1], {})
 
 
 @pytest.mark.parametrize("k", [0, 1, 3])
 def test_replay_notices_the_last_bit_of_one_loss(base, k):
-    folder, config, content, losses = base
-    changed = losses[3:8].copy()
-    assert changed.dtype == np.float32
-    changed[k] = np.nextafter(changed[k], np.float32(np.inf))
+    folder, config, content, log = base
+    changed = log.loc[3:7].copy()
+    loss = changed.loc[3 + k, "loss"]
+    assert loss.dtype == np.float32
+    changed.loc[3 + k, "loss"] = np.nextafter(loss, np.float32(np.inf))
     with pytest.raises(UserError, match=rf"Replay check failed: iteration {3 + k} ") as info:
-        training.replay(net(4), content, config, 3, 3, checkpoint(folder, 3), changed)
-    assert f"{losses[3 + k]:.9g} here" in str(info.value)
+        training.replay(net(4), content, config, 3, 3, checkpoint(folder, 3), changed, {})
+    assert f"{loss:.9g} here" in str(info.value)
+
+
+def test_replay_notices_the_bits_of_a_gradient_where_losses_are_equal(base):
+    folder, config, content, log = base
+    changed = log.loc[3:7].copy()
+    changed.loc[5, "gradient"] = (changed.loc[5, "gradient"] + 1) % 2**24
+    with pytest.raises(UserError, match=r"iteration 5 has the loss of the base run, but not the bits of its gradient"):
+        training.replay(net(4), content, config, 3, 3, checkpoint(folder, 3), changed, {})
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_checksum_sees_the_last_bit_of_any_coordinate_and_fits_into_the_log(dtype):
+    gradient = torch.randn(3, 4, 2, dtype=dtype)
+    plain, members = training.checksum(gradient), training.checksum(gradient, (3,))
+    assert members.tolist() == [training.checksum(part).item() for part in gradient]
+    assert plain == members.sum() % 2**24
+    assert 0 <= plain < 2**24
+    assert float(torch.tensor(float(2**24 - 1), dtype=torch.float32)) == 2**24 - 1
+    for k in range(gradient.numel()):
+        other = gradient.clone().flatten()
+        other[k] = torch.nextafter(other[k], torch.tensor(9.0, dtype=dtype))
+        assert training.checksum(other) != plain
+
+
+HERE = {"device": "cpu", "threads": 1, "processor": "A", "capability": "AVX2", "torch": "2.6", "commit": "x"}
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        ({}, "None of the recorded facts differs"),
+        ({"commit": "y"}, "None of the recorded facts differs"),
+        ({"device": "cuda:0"}, r"What differs: device \(cuda:0 there, cpu here\)\."),
+        ({"capability": "AVX512"}, r"What differs: capability \(AVX512 there, AVX2 here\)\."),
+        (
+            {"torch": "2.5", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+            r"ONEDNN_MAX_CPU_ISA \(SSE41 there, not set here\), torch \(2\.5 there, 2\.6 here\)\.",
+        ),
+    ],
+)
+def test_a_failed_replay_names_what_differs_and_what_to_do(base, there, expected):
+    folder, config, content, log = base
+    rows = log.loc[3:7].copy()
+    rows["loss"] += 1
+    rows.attrs = HERE | there
+    with pytest.raises(UserError, match=expected) as info:
+        training.replay(net(4), content, config, 3, 3, checkpoint(folder, 3), rows, HERE)
+    assert "--forcerun trajectory" in str(info.value)
+    assert "training.engine: lockstep" in str(info.value)
+    assert "\n" not in str(info.value)
+
+
+def test_the_machine_is_named_with_what_changes_its_arithmetic(monkeypatch):
+    for name in training.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    facts = training.machine(data(), settings())
+    assert facts["device"] == "cpu"
+    assert facts["capability"] == torch.backends.cpu.get_cpu_capability()
+    assert facts["processor"]
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert training.machine(data(), settings()) == facts | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+
+
+# Another instruction set in the environment of a new process, on the very same machine.
+ELSEWHERE = """
+import sys
+sys.path[:0] = {path!r}
+from test_training import *
+torch.set_num_threads(1)
+folder = Path(sys.argv[1])
+log = storage.read_table(folder / "log.parquet").set_index("iteration")
+content, config = data(), settings(optimizer="adam", augment=AUGMENTED)
+try:
+    here = training.machine(content, config)
+    training.replay(net(4), content, config, 3, 3, checkpoint(folder, 3), log.loc[3:5], here)
+except UserError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() == "DEFAULT", reason="has one instruction set only")
+def test_replay_notices_another_instruction_set(base):
+    folder, *_ = base
+    program = ELSEWHERE.format(path=[str(Path(__file__).parent), *sys.path])
+    for setting, expected in (({}, ""), ({"ATEN_CPU_CAPABILITY": "default"}, "ATEN_CPU_CAPABILITY (not set there")):
+        command = [sys.executable, "-c", program, str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | setting)
+        assert done.returncode == 0, done.stderr
+        assert ("Replay check failed" in done.stdout) == bool(expected)
+        assert expected in done.stdout
 
 
 @pytest.mark.parametrize(
     "change", [{"lr": 0.0500001}, {"augment": {"flip": False}}, {"batch_size": 4}, {"betas": [0.9, 0.9]}]
 )
 def test_replay_notices_other_settings(base, change):
-    folder, config, content, losses = base
+    folder, config, content, log = base
     merged = {key: config[key] | value if isinstance(value, dict) else value for key, value in change.items()}
     with pytest.raises(UserError, match="Replay check failed"):
-        training.replay(net(4), content, config | merged, 3, 3, checkpoint(folder, 3), losses[3:9])
+        training.replay(net(4), content, config | merged, 3, 3, checkpoint(folder, 3), log.loc[3:8], {})
 
 
 def test_replay_notices_another_seed_state_or_missing_optimizer(base):
-    folder, config, content, losses = base
+    folder, config, content, log = base
     state = checkpoint(folder, 3)
     bare = {name: value for name, value in state.items() if not name.startswith(training.OPTIMIZER)}
     for seed, start in [(4, state), (3, checkpoint(folder, 8)), (3, bare)]:
         with pytest.raises(UserError, match="Replay check failed"):
-            training.replay(net(4), content, config, seed, 3, start, losses[3:6])
+            training.replay(net(4), content, config, seed, 3, start, log.loc[3:5], {})
 
 
 # --- setting up

@@ -16,7 +16,7 @@ from snakemake.utils import update_config
 
 from twophase import estimate, grids, locks, plan, storage, summary, workload
 from twophase.code import code_digest, template_digests
-from twophase.config import resolve
+from twophase.config import check_keys, resolve
 from twophase.errors import UserError
 
 # The example is used where no config is given. Not a `configfile:` directive, which would mix it into one that is.
@@ -24,6 +24,8 @@ if not workflow.config_settings.configfiles and config == workflow.config_settin
     changes, config = config, load_configfile(WORKFLOW.parent / "config" / "demo.yaml")
     update_config(config, changes)
 try:
+    for path in workflow.config_settings.configfiles:
+        check_keys(path)
     config = resolve(config)
 except UserError as error:
     raise WorkflowError(f"In the config: {error}") from None

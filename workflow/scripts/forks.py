@@ -32,18 +32,19 @@ def main(
     def base(t0):
         return storage.read_tensors(Path(path_to_trajectory) / step_file(t0))
 
-    def losses(t0):
-        return log.loc[t0 : log.index[-1] - 1, "loss"].to_numpy()[:replay]
+    def logged(t0):
+        return log.loc[t0 : log.index[-1] - 1].head(replay)
 
     with storage.resumable(path_to_forks, facts["settings"], path_to_data, path_to_trajectory) as folder:
         if engine == "lockstep":
             first, block = min(t0s), members(t0s, draws, control)
             how = norm, size, folder, provenance
-            lockstep.run(network, data, settings, seed, base(first), losses(first), block, t1s, *how)
+            losses = logged(first)["loss"].to_numpy()
+            lockstep.run(network, data, settings, seed, base(first), losses, block, t1s, *how)
         else:
             for t0 in t0s:
                 state = base(t0)
-                training.replay(network, data, settings, seed, t0, state, losses(t0))
+                training.replay(network, data, settings, seed, t0, state, logged(t0), provenance)
                 for _, draw in members([t0], draws, control):
                     print(f"fork at t0 = {t0}, {draw if draw == 'control' else f'draw {draw}'}")
                     how = norm, size, folder / fork_folder(t0, draw), provenance

@@ -10,6 +10,7 @@ from twophase.progress import bar
 def main(path_to_data, path_to_run, path_to_kernels, model, settings, seed, steps, n, reduce, chunk, facts):
     network, data = training.set_up(path_to_data, model, settings, seed)
     facts |= training.machine(data, settings)
+    data.require("kernel.n", "train", n)
     inputs, _ = data.sample("train", n)  # the same for every seed, so that kernels of two seeds can be compared
     cost = ntk.cost(network, inputs, reduce, chunk)
     states = layout.states(storage.files(path_to_run), steps)

@@ -104,6 +104,7 @@ def lerp(state_i: Tensors, state_j: Tensors, alpha: float) -> dict[str, torch.Te
 
 def on_test_set(model, data, alphas, bn, metric, test_size, calibration_size) -> Barrier:
     """The barrier as the config's `barrier` describes it, on the test set or a sample of it."""
+    data.require("barrier.test_size", "test", test_size)
     inputs, labels = data.sample("test", test_size)
     calibration = data.sample("train", calibration_size)[0] if bn == "recalibrate" else None
     return Barrier(model, inputs, labels, alphas, bn, metric, calibration)

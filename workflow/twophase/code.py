@@ -5,6 +5,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from twophase.errors import UserError
+
 LIBRARY = Path(__file__).parent
 SCRIPTS = LIBRARY.parent / "scripts"
 # They decide how files and messages look, where and when a job runs, not what the numbers are.
@@ -18,6 +20,9 @@ def code_digest(script: str) -> str:
 
     Args:
         script: name of a file in `workflow/scripts`, without `.py`.
+
+    Raises:
+        UserError: one of these files is not Python.
     """
     seen, waiting = {}, [SCRIPTS / f"{script}.py"]
     while waiting:
@@ -38,7 +43,10 @@ def template_digests(page: str) -> list[str]:
 @cache
 def _read(path: Path) -> tuple[str, frozenset[str]]:
     """The code of one file without its docstrings, and the library modules it imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise UserError(f"{path}, line {error.lineno}: {error.msg}; mend it, jobs import this file.") from None
     imports = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "twophase":

@@ -13,10 +13,12 @@ from functools import cache
 from pathlib import Path
 
 from twophase import datasets, grids, model_names, noise, sources
+from twophase.data import too_few
 from twophase.errors import UserError
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?(\d{1,300}(\.\d*)?|\.\d+)([eE][+-]?\d{1,9})?")  # int() and float() take all of these
+MAX_POINTS = 10_000  # of a grid: all pairs of so many checkpoints are as much as memory and a figure can hold
 NO_EFFECT = {  # settings of training that have none: where they have an effect instead
     "betas": ("optimizer", "adam"),
     "momentum": ("optimizer", "sgd"),
@@ -44,7 +46,12 @@ def resolve(config: Mapping) -> dict:
     """
     import jsonschema
 
-    config = _typed(copy.deepcopy(dict(config)))
+    if not isinstance(config, Mapping):
+        raise UserError(f"the config: must be a mapping of keys, not {config!r}; config/README.md has them all.")
+    try:
+        config = _typed(config)
+    except RecursionError:
+        raise UserError("the config: a part of it holds itself; write it without that YAML anchor.") from None
     _check_finite("", config)
     defaults = config.get("defaults") or {}
     experiments = written = config.get("experiments")
@@ -63,8 +70,30 @@ def resolve(config: Mapping) -> dict:
     for name, experiment in config["experiments"].items():
         _check_effect(f"experiments.{name}.training", written[name].get("training", {}), experiment["training"])
         _resolve_experiment(f"experiments.{name}", name, experiment, config["datasets"])
+    _check_titles(config["experiments"])
     _check_colormaps(config["figures"])
+    del config["defaults"]  # every experiment has them now
     return config
+
+
+def check_keys(path: str | Path) -> None:
+    """Raises a UserError where a YAML file has a key twice, of which its readers would silently keep the last."""
+    import yaml
+
+    seen, waiting = set(), [((), yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader))]
+    while waiting:
+        place, node = waiting.pop()
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += [((*place, str(k)), item) for k, item in enumerate(node.value)]
+            continue
+        keys = [(key.tag, str(key.value)) for key, _ in node.value]
+        twice = [key for key in keys if keys.count(key) > 1]
+        if twice:
+            raise UserError(f"{path}: {'.'.join([*place, twice[0][1]])} is given twice; drop one, or rename it.")
+        waiting += [((*place, str(key.value)), item) for key, item in node.value]
 
 
 def _typed(value):
@@ -124,6 +153,10 @@ def _explain(error) -> str:
         close = difflib.get_close_matches(str(unknown), known, 1)
         hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}."
         return f"{key}: unknown key '{unknown}'; {hint}"
+    if error.validator == "pattern":
+        return f"{key}: {error.instance!r} cannot be used; {error.schema['description']}"
+    if error.validator == "maxLength":
+        return f"{key}: {error.instance[:20]!r}... has more than {error.validator_value} characters; shorten it."
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in error.instance]
         return f"{key}: the key '{missing[0]}' is missing."
@@ -132,6 +165,8 @@ def _explain(error) -> str:
         expected = "a list of iterations or, for a grid, a mapping of at, every, log, until"
         return _explain(inner[0]) if inner else f"{key}: expected {expected}, not {error.instance!r}."
     description = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
+    if error.validator == "type" and "string" in error.validator_value and not isinstance(error.instance, str):
+        description = f"Put it in quotes: YAML takes it for something else than text. {description}"
     return f"{key}: {error.message}. {description}".strip()
 
 
@@ -145,19 +180,43 @@ def _check_finite(key: str, value) -> None:
 
 
 def _check_effect(key: str, written: Mapping, training: Mapping) -> None:
-    """What an experiment itself sets, other than by inheritance, must do something."""
+    """What an experiment itself sets, other than by inheritance or to the default, must do something."""
 
     def at(part: Mapping, path: str):
         for name in path.split("."):
             part = part.get(name) if isinstance(part, Mapping) else None
         return part
 
+    defaults: dict = {}
+    _fill(defaults, load_schema()["$defs"]["training"], load_schema())
     for path, (choice, needed) in NO_EFFECT.items():
-        if at(written, path) not in (None, [], 0, False) and at(training, choice) != needed:
+        if at(written, path) not in (None, [], 0, False, at(defaults, path)) and at(training, choice) != needed:
             chosen = at(training, choice)
             raise UserError(
                 f"{key}.{path}: has no effect where {choice} is {chosen}; set that to {needed}, or drop it."
             )
+
+
+def _check_titles(experiments: Mapping) -> None:
+    """Figures know experiments by their titles, and take what stands between two dollar signs for mathematics."""
+    known: dict = {}
+    for name, title in ((name, experiment["title"]) for name, experiment in experiments.items()):
+        if title in known:
+            raise UserError(
+                f"experiments.{name}.title: {title!r} is also what experiments.{known[title]} is called, "
+                "and figures could not tell them apart; change one."
+            )
+        known[title] = name
+        if title.count("$") > 1 and importlib.util.find_spec("matplotlib"):
+            from matplotlib.mathtext import MathTextParser
+
+            try:
+                MathTextParser("path").parse(title)
+            except ValueError:
+                raise UserError(
+                    f"experiments.{name}.title: {title!r} has a formula between its dollar signs that matplotlib "
+                    "cannot read; mend it, or write \\$ for a dollar sign."
+                ) from None
 
 
 def _check_colormaps(figures: Mapping) -> None:
@@ -181,12 +240,28 @@ def _check_dataset(key: str, dataset: dict) -> None:
         raise UserError(f"{key}.source: unknown data set '{source}'; known: {', '.join(datasets.SOURCES)}.")
     if source == "imagefolder" and not dataset["root"]:
         raise UserError(f"{key}.root: an image folder needs the path of its folder or zip file.")
+    if source == "imagefolder" and {*"{}"} & {*dataset["root"]}:
+        raise UserError(f"{key}.root: {dataset['root']!r} has braces, which Snakemake takes for wildcards; rename it.")
     for part, sizes in (("train_size", sources.TRAIN_SIZES), ("test_size", sources.TEST_SIZES)):
         if dataset[part] and source in sizes and dataset[part] > sizes[source]:
             raise UserError(f"{key}.{part}: {source} has {sizes[source]} images, not {dataset[part]}.")
     missing = datasets.source_missing(source, dataset["root"])
     if missing:
         raise UserError(f"{key}.root: {missing}")
+    if source in sources.IMAGES:
+        classes, channels = sources.NUM_CLASSES[source], sources.IMAGES[source][0]
+        if dataset["train_size"] and dataset["train_size"] < classes:
+            raise UserError(
+                f"{key}.train_size: {dataset['train_size']} images cannot show the {classes} classes of {source}; "
+                "keep more."
+            )
+        for statistic in ("mean", "std"):
+            given = dataset[statistic]
+            if given is not None and len(given) != channels:
+                raise UserError(
+                    f"{key}.{statistic}: has {len(given)} numbers; the images of {source} need {channels}, "
+                    "one for each channel."
+                )
 
 
 def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -> None:
@@ -197,6 +272,7 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     if problem:
         raise UserError(f"{key}.model: {problem}.")
     _resolve_training(f"{key}.training", experiment["training"], known[experiment["dataset"]])
+    _check_fit(key, experiment, known[experiment["dataset"]])
     last = experiment["training"]["iterations"]
 
     steps = sorted({0, last, *_grid(f"{key}.checkpoints", experiment["checkpoints"], last)})
@@ -222,10 +298,11 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
 
     cone = experiment["cone"]
     _on_grid(f"{key}.cone.tau", cone["tau"], kernel["grid"], f"{key}.kernel.grid")
-    differences = sorted({b - a for a in kernel["grid"] for b in kernel["grid"] if b > a} if cone["dt"] else ())
-    _on_grid(f"{key}.cone.dt", cone["dt"], differences, f"the differences of {key}.kernel.grid")
-
-    if cone["dt"] and not any(b - a == min(cone["dt"]) for a in pairs["grid"] for b in pairs["grid"]):
+    there = set(kernel["grid"])
+    if any(there.isdisjoint(t + dt for t in there) for dt in cone["dt"]):
+        differences = sorted({b - a for a in there for b in there if b > a})
+        _on_grid(f"{key}.cone.dt", cone["dt"], differences, f"the differences of {key}.kernel.grid")
+    if cone["dt"] and set(pairs["grid"]).isdisjoint(t + min(cone["dt"]) for t in pairs["grid"]):
         raise UserError(
             f"{key}.pairs.grid: no two of its points are {min(cone['dt'])}, the least cone.dt, apart; add some."
         )
@@ -238,6 +315,31 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     _on_grid(f"{key}.linearized.switch", linearized["switch"], steps, on_steps)
     evaluate = _grid(f"{key}.linearized.evaluate", linearized["evaluate"] or steps, last)
     linearized["evaluate"] = [*sorted(t for t in evaluate if t < linearized["until"]), linearized["until"]]
+
+
+def _check_fit(key: str, experiment: Mapping, dataset: Mapping) -> None:
+    """What the data set's size, known before it is read, says about the network and about how many images are used."""
+    train = dataset["train_size"] or sources.TRAIN_SIZES.get(dataset["source"])
+    test = dataset["test_size"] or sources.TEST_SIZES.get(dataset["source"])
+    for path, used, there, part in (
+        ("training.batch_size", experiment["training"]["batch_size"], train, "train"),
+        ("kernel.n", experiment["kernel"]["n"], train, "train"),
+        ("barrier.test_size", experiment["barrier"]["test_size"], test, "test"),
+    ):
+        if used and there and used > there:
+            raise UserError(f"{key}.{path}: {too_few(used, there, part)}")
+    if dataset["source"] in sources.IMAGES:
+        _, *size = sources.IMAGES[dataset["source"]]
+        size = [dataset["resize"] or side for side in size]
+        problem = model_names.too_small(experiment["model"]["name"], size)
+        if problem:
+            raise UserError(f"{key}.model: {problem}")
+        crop = experiment["training"]["augment"]["crop"]
+        if crop >= min(size):
+            raise UserError(
+                f"{key}.training.augment.crop: {crop} pixels of padding would cut whole images of {size[0]}x{size[1]} "
+                "pixels away; take fewer."
+            )
 
 
 def _resolve_training(key: str, training: dict, dataset: Mapping) -> None:
@@ -262,14 +364,24 @@ def _resolve_training(key: str, training: dict, dataset: Mapping) -> None:
     epochs, unit = training.pop("epochs"), schedule.pop("unit")
     if epochs is not None:
         training["iterations"] = max(1, round(epochs * per_epoch))
+    longest = load_schema()["$defs"]["training"]["properties"]["iterations"]["maximum"]
+    if training["iterations"] > longest:
+        raise UserError(f"{key}.epochs: {epochs} are more than {longest} iterations; train for fewer.")
     factor = per_epoch if unit == "epochs" else 1
     schedule["milestones"] = sorted(round(m * factor) for m in schedule["milestones"])
+    if len(set(schedule["milestones"])) < len(schedule["milestones"]):
+        raise UserError(f"{key}.schedule.milestones: two of them are the same iteration; drop one.")
     schedule["warmup"] = round(schedule["warmup"] * factor)
     if schedule["warmup"] >= training["iterations"]:
         raise UserError(f"{key}.schedule.warmup: it must end before training does, T = {training['iterations']}.")
 
 
 def _grid(key: str, spec, last: int) -> list[int]:
+    if isinstance(spec, Mapping) and spec.get("every") and last // spec["every"] >= MAX_POINTS:
+        raise UserError(
+            f"{key}.every: a point every {spec['every']} iterations up to {last} makes a grid of more than "
+            f"{MAX_POINTS} points; take longer steps."
+        )
     points = grids.resolve(spec, last)
     beyond = [point for point in points if point > last]
     if beyond:

@@ -41,6 +41,11 @@ def content_digest(arrays: dict[str, np.ndarray]) -> str:
     return sha.hexdigest()
 
 
+def too_few(asked: int, there: int, split: str) -> str:
+    """What is wrong with a key that asks for more images than there are."""
+    return f"asks for {asked} images, but there are {there} {split} images; take at most that many."
+
+
 @dataclass(frozen=True, eq=False)
 class Data:
     """A data set in memory: images uint8 [N, C, H, W], labels int64 [N], mean and std [1, C, 1, 1] in pixel/255."""
@@ -75,6 +80,12 @@ class Data:
     def normalise(self, images: Tensor) -> Tensor:
         """uint8 [N, C, H, W] -> (x/255 - mean)/std in the dtype of `mean`."""
         return (images.to(self.mean.dtype) / 255 - self.mean) / self.std
+
+    def require(self, key: str, split: str, size: int | None) -> None:
+        """Raises a UserError where `key` of the config asks for more images than the split has."""
+        there = len(getattr(self, f"{split}_labels"))
+        if size is not None and size > there:
+            raise UserError(f"{key}: {too_few(size, there, split)}")
 
     def sample(self, split: str, size: int | None) -> tuple[Tensor, Tensor]:
         """A fixed stratified sample of the `train` or `test` images, normalised and not augmented, and its labels.

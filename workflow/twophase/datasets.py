@@ -5,6 +5,7 @@ Importing this module loads neither torch nor torchvision; the functions that ne
 
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -72,8 +73,8 @@ def prepare(
     images = read(chosen)
     if resize and source != "imagefolder":
         images = {split: _resized(images[split], resize) for split in SPLITS}
-    if len(np.unique(labels["train"])) < 2:
-        raise UserError("train_size: the training images kept are all of one class; at least two are needed")
+    if absent := [name for k, name in enumerate(classes) if k not in labels["train"]]:
+        raise UserError(f"train_size: no training image of the class {absent[0]!r} is kept; keep more")
 
     own_mean, own_std = _channel_statistics(images["train"])
     arrays = {"mean": _given("mean", mean, own_mean), "std": _given("std", std, own_std)}
@@ -85,14 +86,23 @@ def prepare(
 
 
 def source_missing(source: str, root: str | Path | None) -> str | None:
-    """None when the data may be there or can be downloaded, else one line saying what is missing; opens no file."""
+    """None when the data may be there or can be downloaded, else one line saying what is missing; reads no image."""
+    give = "give a folder or .zip that holds train/<class>/ and test/<class>/"
     if source != "imagefolder":
         return None
     if root is None:
-        return "an imagefolder needs the path of a folder or .zip that holds train/<class>/ and test/<class>/"
-    if not Path(root).expanduser().exists():
-        return f"{root} does not exist; give a folder or .zip that holds train/<class>/ and test/<class>/"
-    return None
+        return f"an imagefolder needs a path; {give}"
+    try:
+        path = Path(root).expanduser()
+        missing = not path.exists()
+    except (OSError, RuntimeError, ValueError):  # no such user, a name too long, no permission
+        missing = True
+    if missing:
+        return f"{root} does not exist; {give}"
+    if path.is_dir():
+        lacking = [split for split in SPLITS if not (path / split).is_dir()]
+        return f"{root} has no folders {lacking[0]}/<class>/; {give}" if lacking else None
+    return None if is_zipfile(path) else f"{root} is neither a folder nor an intact .zip; {give}"
 
 
 def _digits() -> Source:

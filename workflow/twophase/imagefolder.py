@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "test")
 
+# Pillow reads more, some of it through other programs: PostScript runs Ghostscript.
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "TIFF", "WEBP")
 # Pillow's modes of at most 8 bits a channel: it would clip the others, not scale them.
 GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 # Beyond these a zip or an image is taken for a bomb.
 MAX_ZIP_BYTES, MAX_FILE_BYTES, MAX_PIXELS = 2**38, 2**28, 2**26
+MAX_SET_BYTES = 2**37  # all images of a set as they lie in memory, 128 GiB
 
 # Class names; labels [N] of each split; and what maps chosen indices of each split to uint8 images [n, C, H, W].
 # In these two steps a subset costs no more than its own images.
@@ -46,14 +49,21 @@ def open_folder(root: Path, resize: int | None) -> Source:
     def read(chosen: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         names = [files[split][index] for split in SPLITS for index in chosen[split]]
         with zipfile.ZipFile(root) if root.is_file() else contextlib.nullcontext() as archive:
-            images = [_decode(_bytes(root, archive, name), f"{name} in {root}", resize) for name in names]
+            images = []
+            for name in names:
+                images.append(_decode(_bytes(root, archive, name), f"{name} in {root}", resize))
+                if images[-1].shape[:2] != images[0].shape[:2]:
+                    sizes = [f"{names[i]} has {images[i].shape[1]}x{images[i].shape[0]}" for i in (0, len(images) - 1)]
+                    raise UserError(
+                        f"resize: the images of {root} differ in size ({', '.join(sizes)} pixels); "
+                        "set `resize` to the side that all shall have"
+                    )
+                if len(images) == 1 and (size := images[0].nbytes * len(names)) > MAX_SET_BYTES:
+                    raise UserError(
+                        f"resize: {len(names)} images of the size of {name} take {size / 2**30:.0f} GiB; "
+                        "set `resize` to a smaller side, or keep fewer (train_size, test_size)"
+                    )
         first = images[0].shape[:2]
-        if odd := next((i for i, image in enumerate(images) if image.shape[:2] != first), None):
-            sizes = [f"{names[i]} has {images[i].shape[1]}x{images[i].shape[0]}" for i in (0, odd)]
-            raise UserError(
-                f"resize: the images of {root} differ in size ({', '.join(sizes)} pixels); "
-                "set `resize` to the side that all shall have"
-            )
         channels = max(image.shape[2] for image in images)
         stacked = np.empty((len(images), channels, *first), np.uint8)
         for out, image in zip(stacked, images, strict=True):
@@ -91,6 +101,10 @@ def _directory_names(root: Path) -> Iterator[str]:
     for split in SPLITS:
         for folder, subfolders, files in os.walk(root / split, followlinks=True):
             base = Path(folder).relative_to(root)
+            for name in subfolders:
+                link = Path(folder, name)
+                if link.is_symlink() and link.resolve() in (here := Path(folder).resolve(), *here.parents):
+                    raise UserError(f"root: {base / name} in {root} is a link to a folder that it is in; remove it")
             yield from (f"{(base / name).as_posix()}/" for name in subfolders)
             yield from ((base / name).as_posix() for name in files)
 
@@ -105,20 +119,34 @@ def _zip_names(path: Path) -> Iterator[str]:
         raise UserError(
             f"root: {path} unpacks to more than {MAX_ZIP_BYTES / 2**30:g} GiB; use a folder or fewer images"
         )
-    for name, attributes in ((member.filename, member.external_attr) for member in members):
+    seen = set()
+    for member in members:
+        name, what = member.filename, None
         parts = name.replace("\\", "/").split("/")
-        is_link = attributes >> 28 == 0o12
-        if is_link or not parts[0] or ".." in parts or name[1:2] == ":":
-            what = "is a symbolic link" if is_link else "points out of the archive"
-            raise UserError(f"root: member {name!r} of {path} {what}; pack the archive again without it")
+        if member.external_attr >> 28 == 0o12:
+            what = "is a symbolic link; pack the archive again without it"
+        elif not parts[0] or ".." in parts or name[1:2] == ":":
+            what = "points out of the archive; pack the archive again without it"
+        elif name in seen:
+            what = "is there twice; pack the archive again"
+        elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # Python unpacks the others in pieces without a bound.
+            what = "is not packed by deflate; pack the archive again, with any zip program's default"
+        if what:
+            raise UserError(f"root: member {name!r} of {path} {what}")
+        seen.add(name)
         yield name
 
 
 def _bytes(root: Path, archive: zipfile.ZipFile | None, name: str) -> bytes:
     try:
+        if not archive and not (root / name).is_file():
+            raise OSError("not a file but a device or a pipe" if (root / name).exists() else "a link to nothing")
         size = archive.getinfo(name).file_size if archive else (root / name).stat().st_size
         if size <= MAX_FILE_BYTES:
-            return archive.read(name) if archive else (root / name).read_bytes()
+            # Of a member no more than its declared size is unpacked: what follows is not to be believed.
+            with archive.open(name) if archive else (root / name).open("rb") as file:
+                return file.read(size)
     except Exception as error:  # zipfile passes on whatever encryption or damage leads to
         raise UserError(f"root: {name} in {root} cannot be read ({error}); replace or remove it") from error
     raise UserError(f"root: {name} in {root} has {size} bytes, too many for an image; remove it")
@@ -129,7 +157,7 @@ def _decode(raw: bytes, where: str, resize: int | None) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(raw)) as image:
+        with Image.open(io.BytesIO(raw), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise UserError(f"root: {where} has {image.width}x{image.height} pixels, too many; shrink or remove it")
             if image.mode not in GREY + COLOUR:
@@ -140,7 +168,9 @@ def _decode(raw: bytes, where: str, resize: int | None) -> np.ndarray:
     except UserError:
         raise
     except UnidentifiedImageError as error:
-        raise UserError(f"root: {where} is not an image; remove it") from error
+        raise UserError(f"root: {where} is not an image ({', '.join(FORMATS)}); remove it") from error
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow's decoders raise whatever the damage leads to
         raise UserError(f"root: {where} is damaged ({error}); replace or remove it") from error
 

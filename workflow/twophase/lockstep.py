@@ -106,7 +106,7 @@ def check(network, data, settings: dict, seed: int, t0: int, twin: State, size: 
         UserError: the copies do not stay equal bit by bit.
     """
     model, optimizer = restore(network, settings, stack([twin] * size), size)
-    log = torch.full((t0 + count, 2, size), torch.nan, dtype=data.mean.dtype, device=data.mean.device)
+    log = training.empty_log(t0 + count, data, size)
     for _ in training.train(model, optimizer, data, settings, seed, t0, {t0 + count}, log):
         pass
     losses, end = log[t0:, 0].cpu().numpy(), training.state_of(model.members, optimizer)
@@ -171,7 +171,7 @@ def run(
     t0s, last = sorted({t0 for t0, _ in members}), max(t1s)
     starts = np.array([t0s[0], *(t0 for t0, _ in members)])
     names = training.trainable(network)
-    log = torch.full((last, 2, len(starts)), torch.nan, dtype=data.mean.dtype, device=data.mean.device)
+    log = training.empty_log(last, data, len(starts))
 
     def join(t0, state):
         """The state at t0 of the members that began before, with the forks that start there, once the checks passed."""

@@ -18,6 +18,7 @@ OPTIONS = {
     "vgg": ("width", "batch_norm", "head", "dropout"),
     "torchvision": (),
 }
+SMALLEST = {"lenet5": 12, "vgg": 32}  # family: pixels on a side that survive its pooling
 DEFAULTS = {"width": None, "shortcut": "A", "batch_norm": True, "head": "linear", "dropout": 0.5}
 CHOICES = {"shortcut": ("A", "B"), "head": ("linear", "mlp4096")}
 KNOWN = "lenet5, resnet8, resnet14, resnet20, ... (depth 6k+2), vgg11, vgg13, vgg16, vgg19, torchvision:<name>"
@@ -52,6 +53,20 @@ def known_model(name: str, **options) -> str | None:
         close = [f"torchvision:{match}" for match in difflib.get_close_matches(short, torchvision_names())]
         return f"torchvision has no classifier {short!r}{_did_you_mean(close)}"
     return _wrong_option(name, kind, DEFAULTS | options)
+
+
+def too_small(name: str, size: Sequence[int]) -> str | None:
+    """None where images of `size` (height, width) are large enough, else one line saying what would do.
+
+    Torchvision's classifiers tell only when they are built.
+    """
+    side = SMALLEST.get(family(name), 1)
+    if min(size) >= side:
+        return None
+    return (
+        f"{name} needs images of at least {side}x{side} pixels, these have {size[0]}x{size[1]}; "
+        f"set `resize: {side}` for the data set or choose another model"
+    )
 
 
 def parameters(name: str, num_classes: int, image: Sequence[int], **options) -> int | None:

@@ -8,13 +8,14 @@ derivative hand it copies of them.)
 
 import itertools
 import textwrap
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twophase.errors import UserError
-from twophase.model_names import VGG_CHANNELS, VGG_STAGES, family, known_model
+from twophase.model_names import VGG_CHANNELS, VGG_STAGES, family, known_model, too_small
 from twophase.torchvision_ops import import_torchvision
 
 
@@ -46,25 +47,44 @@ def build(
     if message := known_model(name, width=width, shortcut=shortcut, batch_norm=batch_norm, head=head, dropout=dropout):
         raise UserError(f"model: {message}")
     size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    if message := too_small(name, size):
+        raise UserError(f"model: {message}")
     match family(name):
         case "lenet5":
-            _at_least(12, size, name)
             return LeNet5(num_classes, in_channels, size)
         case "resnet":
             return ResNet(int(name[6:]), num_classes, in_channels, 16 if width is None else int(width), shortcut)
         case "vgg":
-            _at_least(32, size, name)
             width = 1.0 if width is None else width
             return VGG(VGG_STAGES[name], num_classes, in_channels, width, batch_norm, head, dropout)
-        case _:
+        case "torchvision":
             return _torchvision(name.partition(":")[2], num_classes, in_channels, size)
+    raise UserError(f"model: {name} is named in model_names.py, but `build` in models.py has no case for it; add one")
 
 
-def _at_least(side: int, size: tuple[int, int], name: str) -> None:
-    if min(size) < side:
+def check(net: nn.Module, num_classes: int, images: Sequence[int]) -> None:
+    """Tries a network on a batch of the shape `images` [N, C, H, W], in training, at no cost: without arithmetic.
+
+    Raises:
+        UserError: it has nothing to train, cannot take such a batch, or returns something else than [N, num_classes].
+    """
+    if not any(parameter.requires_grad for parameter in net.parameters()):
+        raise UserError("model: the network has no trainable parameters; give it some")
+    state = {key: value.to("meta") for key, value in net.state_dict().items()}
+    try:
+        logits = torch.func.functional_call(net, state, torch.empty(*images, device="meta"))
+    except Exception as error:  # whatever a layer raises about the shape of its inputs
+        reason = textwrap.shorten(str(error), 160)
+        single = "; with training.batch_size the last batch of an epoch has a single image" if images[0] == 1 else ""
         raise UserError(
-            f"model: {name} needs images of at least {side}x{side} pixels, these have {size[0]}x{size[1]}; "
-            f"set `resize: {side}` for the data set or choose another model"
+            f"model: the network cannot be trained on batches of shape {[*images]} ({reason}){single}; "
+            "change the model, the images or training.batch_size"
+        ) from error
+    if not isinstance(logits, Tensor) or logits.shape != (images[0], num_classes):
+        found = [*logits.shape] if isinstance(logits, Tensor) else type(logits).__name__
+        raise UserError(
+            f"model: for a batch of {images[0]} images and {num_classes} classes the network returns {found}; "
+            f"it must return logits of shape [{images[0]}, {num_classes}]"
         )
 
 

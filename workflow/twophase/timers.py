@@ -92,14 +92,12 @@ class Timers:
         return rate(times(function), wait=self.wait)
 
     def _train(self, model) -> float:
-        import torch
-
         from twophase import training
 
         self.optimizer = training.make_optimizer(model, self.settings)
 
         def repeat(count):
-            log = torch.zeros((count, 2), dtype=self.data.mean.dtype, device=self.data.mean.device)
+            log = training.empty_log(count, self.data)
             for _ in training.train(model, self.optimizer, self.data, self.settings, 0, 0, {count}, log):
                 pass
 

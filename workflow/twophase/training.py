@@ -3,9 +3,11 @@
 Everything random at iteration t comes from `noise`, so a run is determined by its start and its settings alone.
 """
 
+import contextlib
 import os
+import platform
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,12 @@ from twophase.data import Data
 from twophase.errors import UserError
 from twophase.progress import bar
 
+LOGGED = ("loss", "accuracy", "gradient")  # columns of a run's log that every iteration fills
+# What can change the arithmetic of a CPU from outside.
+VARIABLES = (
+    *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR"),
+    *("OMP_DYNAMIC", "OMP_THREAD_LIMIT"),
+)
 OPTIMIZER = "optimizer/"  # prefix of the optimizer's buffers in a checkpoint file
 PAUSE = 200  # iterations between looks at the clock and at the finiteness of the loss
 SAVE_AFTER = 30.0  # seconds of work that an interruption may cost
@@ -50,15 +58,52 @@ def set_up(path_to_dataset: str | Path, model: dict, settings: dict, seed: int):
     torch.backends.cudnn.benchmark = False
 
     data = Data.load(path_to_dataset, device, settings["dtype"])
-    _, channels, *size = data.train_images.shape
+    count, channels, *size = data.train_images.shape
+    data.require("training.batch_size", "train", settings["batch_size"])
+    if settings["augment"]["crop"] >= min(size):
+        raise UserError(
+            f"training.augment.crop: {settings['augment']['crop']} pixels of padding would cut whole images of "
+            f"{size[0]}x{size[1]} pixels away; take fewer."
+        )
     torch.manual_seed(noise.torch_seed(seed, "init"))
     network = models.build(**model, num_classes=data.num_classes, in_channels=channels, image_size=tuple(size))
+    smallest = count % settings["batch_size"] or settings["batch_size"]
+    models.check(network, data.num_classes, (smallest, channels, *size))
     return network.to(device, getattr(torch, settings["dtype"])), data
 
 
 def machine(data: Data, settings: dict) -> dict:
     """What a file's metadata says of the arithmetic behind it, beside the versions."""
-    return {"device": str(data.mean.device), "threads": settings["threads"]}
+    device = data.mean.device
+    return {
+        "device": str(device),
+        "threads": settings["threads"],
+        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        **{name: os.environ[name] for name in VARIABLES if name in os.environ},
+    }
+
+
+def _cpu() -> str:
+    """The name of this machine's CPU."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def differences(there: dict, here: dict) -> str:
+    """A sentence on how two machines differ, by the metadata of files that were written on them."""
+    names = ["device", "threads", "processor", "capability", *VARIABLES, "torch"]
+    unlike = [
+        f"{name} ({there.get(name, 'not set')} there, {here.get(name, 'not set')} here)"
+        for name in names
+        if there.get(name) != here.get(name)
+    ]
+    if unlike:
+        return f"What differs: {', '.join(unlike)}."
+    return "None of the recorded facts differs (device, threads, processor, its capability, torch); the build may."
 
 
 def learning_rate(t: int, settings: dict) -> float:
@@ -103,8 +148,8 @@ def train(model, optimizer, data, settings: dict, seed: int, start: int, stops: 
 
     Args:
         model: one network, or a `lockstep.Stack` of K.
-        log: tensor [T, 2] on the data's device, [T, 2, K] for a stack; row t receives the loss of iteration t (nats)
-            and the batch accuracy.
+        log: tensor [T, 3] on the data's device, [T, 3, K] for a stack, see `empty_log`; row t receives what iteration t
+            has of `LOGGED`: its loss (nats), the batch accuracy and a checksum of its gradient.
         stops: the last of them is the end of training; `start` may be among them.
 
     Raises:
@@ -132,6 +177,21 @@ def train(model, optimizer, data, settings: dict, seed: int, start: int, stops: 
         optimizer.step()
         log[t, 0] = loss.detach()
         log[t, 1] = (logits.detach().argmax(-1) == labels).to(log.dtype).mean(-1)
+        log[t, 2] = checksum(next(p.grad for p in model.parameters() if p.grad is not None), log.shape[2:])
+
+
+def empty_log(last: int, data, *members: int) -> torch.Tensor:
+    """Room for what `train` logs of iterations 0 to `last` - 1, for a stack of each of its members."""
+    return torch.full((last, len(LOGGED), *members), torch.nan, dtype=data.mean.dtype, device=data.mean.device)
+
+
+def checksum(gradient: torch.Tensor, members: Sequence[int] = ()) -> torch.Tensor:
+    """The sum of a gradient's 32-bit words modulo 2^24, which a float32 holds exactly; one for each of `members`.
+
+    The gradient of a network's first layer comes last in an iteration and depends on every operation before it. Where
+    the arithmetic differs it does so in the first iteration, when the loss, a mean, still has the same bits.
+    """
+    return gradient.reshape(*members, -1).view(torch.int32).sum(-1) % 2**24
 
 
 def mean_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -230,7 +290,7 @@ def run(
         return
     last = max(checkpoints)
     optimizer = make_optimizer(model, settings)
-    log = torch.full((last, 2), torch.nan, dtype=data.mean.dtype, device=data.mean.device)
+    log = empty_log(last, data)
     extra = {name: np.full(last + 1, np.nan) for name in columns}
     if path_to_resume.exists():
         saved = storage.read_tensors(path_to_resume)
@@ -272,44 +332,49 @@ def run(
 
 
 def write_log(path: Path, log: torch.Tensor, data, settings: dict, start: int, provenance: dict, extra=None) -> None:
-    """The table of a run from iteration `start` to the end T, one row each, from `log` [T, 2] and `extra` columns."""
+    """The table of a run from iteration `start` to the end T, one row each, from `log` [T, 3] and `extra` columns."""
     times = np.arange(start, len(log) + 1)
-    end = np.full((1, 2), np.nan, np.float32)  # theta_T is reached, not trained on
+    end = np.full((1, len(LOGGED)), np.nan, np.float32)  # theta_T is reached, not trained on
     values = np.vstack([log.cpu().numpy(), end])[start:]
     per_epoch = noise.iterations_per_epoch(len(data.train_labels), settings["batch_size"])
     table = {
         "iteration": times,
         "epoch": times // per_epoch,
         "lr": [learning_rate(int(t), settings) for t in times],
-        "loss": values[:, 0],
-        "accuracy": values[:, 1],
+        **dict(zip(LOGGED, values.T, strict=True)),
         **{name: array[start:] for name, array in (extra or {}).items()},
     }
     storage.write_table(path, table, provenance)
 
 
-def replay(model, data, settings: dict, seed: int, t0: int, state: dict[str, np.ndarray], losses: np.ndarray) -> None:
-    """Re-runs the iterations from `t0` without perturbation and compares their losses bit by bit with the base run's.
+def replay(model, data, settings: dict, seed: int, t0: int, state: dict[str, np.ndarray], log, here: dict) -> None:
+    """Re-runs iterations from `t0` without perturbation and compares losses and gradients bit by bit with the base run.
 
     Args:
         state: the base run's checkpoint at t0, with the optimizer's buffers.
-        losses: the base run's losses of iterations t0, t0 + 1, ...; as many are replayed.
+        log: rows of the base run's log, a table, for iterations t0, t0 + 1, ...; as many are replayed.
+        here: metadata of this run; where the log has its own in `.attrs`, a failure names what differs.
 
     Raises:
-        UserError: they differ: this machine, build or thread count does other arithmetic than the base run's did, so
-            that a fork would measure that difference and not the perturbation.
+        UserError: they differ: this machine or build does other arithmetic than the base run's did, so that a fork
+            would measure that difference and not the perturbation.
     """
     optimizer = make_optimizer(model, settings)
     load_state(model, state, optimizer)
-    stop = t0 + len(losses)
-    log = torch.full((stop, 2), torch.nan, dtype=data.mean.dtype, device=data.mean.device)
-    for _ in train(model, optimizer, data, settings, seed, t0, {stop}, log):
+    stop = t0 + len(log)
+    replayed = empty_log(stop, data)
+    for _ in train(model, optimizer, data, settings, seed, t0, {stop}, replayed):
         pass
-    replayed = log[t0:, 0].cpu().numpy()
-    if not np.array_equal(replayed, losses.astype(replayed.dtype)):
-        k = int(np.flatnonzero(replayed != losses)[0])
+    for found, (t, row) in zip(replayed[t0:].cpu().numpy(), log.iterrows(), strict=True):
+        found = dict(zip(LOGGED, found, strict=True))
+        if found["loss"] == row["loss"] and found["gradient"] == row["gradient"]:
+            continue
+        what = f"iteration {t} has loss {found['loss']:.9g} here and {row['loss']:.9g} in the base run"
+        if found["loss"] == row["loss"]:
+            what = f"iteration {t} has the loss of the base run, but not the bits of its gradient"
         raise UserError(
-            f"Replay check failed: iteration {t0 + k} has loss {replayed[k]:.9g} here and {losses[k]:.9g} in the base "
-            "run. This machine, torch build or thread count computes differently from the one that trained the base "
-            "run. Fork on the machine that trained it, or train the base run anew here."
+            f"Replay check failed: {what}. The base run was trained with other arithmetic. "
+            f"{differences(log.attrs, here)} Fork where the base run was trained; or train it anew here "
+            "(snakemake --forcerun trajectory ...); or set training.engine: lockstep, whose forks are compared with a "
+            "twin of the base run that trains beside them."
         )
