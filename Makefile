@@ -2,6 +2,7 @@
 # make test          set up, lint, run the tests
 # make test-faults  kill the example at every stage, twenty times and more, and damage its files, 10 minutes
 # make report        the report of the results that are there
+# make reference     keep the tables and figures of results/ as results/reference/$(RUN), for the repository
 # make bench         compare the speed with what one would otherwise write, 15 minutes; QUICK=1 only tries it
 # make test-browser  install a browser's driver (as root on Debian, Chromium too), test the pages in it
 # make test-slurm    install SLURM (as root on Debian), run the workflow on a cluster of one node and its faults, 5 minutes
@@ -16,7 +17,7 @@ READY := $(VENV)/.ready
 THREADS ?= 1
 BENCHMARKS := results/benchmarks$(if $(QUICK),-quick)
 
-.PHONY: figures report test test-faults bench test-browser test-slurm lint clean setup
+.PHONY: figures report reference test test-faults bench test-browser test-slurm lint clean setup
 .DEFAULT_GOAL := figures
 
 figures: $(READY)
@@ -30,6 +31,14 @@ figures: $(READY)
 
 report: $(READY)
 	$(BIN)/snakemake --report results/report.html
+
+# Neither checkpoints, kernels and data, which are large, nor steps on the way.
+reference:
+	mkdir -p results/reference/$(RUN)
+	cd results && find . -type d \( -name blocks -o -name forks -o -name trajectory -o -name kernels -o -name phases \
+		-o -name fork_barriers -o -name linearized -o -path ./reference -o -path ./data \) -prune \
+		-o -type f \( -name '*.parquet' -o -path './figures/*.png' -o -name trajectory.safetensors \) -print \
+		| tar -cf - -T - | tar -xf - -C reference/$(RUN)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -88,6 +88,8 @@ def test_values_follow_from_the_world_s_formulas():
         "inflection point": 8.0,
         "C high before": 8.0,
         "perturbation grows": 5.0,
+        "no growth after": np.mean([-1 / (END - t) for t in T0 if t > BEND])
+        / np.mean([5 / (END - t) for t in T0 if t < BEND]),
         "stays after": 1e-10,
         "barrier before": 0.5,
         "disagreement before": 0.3,
@@ -133,6 +135,15 @@ def test_without_an_inflection_point_what_speaks_of_it_is_not_reproduced():
     assert (table.loc[about, "verdict"] == claims.NOT).all()
     assert table.loc[about, "value"].isna().all()
     assert table.loc["later switch, higher accuracy", "verdict"] == claims.REPRODUCED
+
+
+def test_forks_that_only_lacked_the_time_still_grow():
+    """All run away at one rate, so that late ones end closer: by decades, and yet no phase has ended."""
+    table = chaos()
+    table["l2"] = table["epsilon"] * 10 ** ((table["t1"] - table["t0"]) / 100)
+    row = judge(run(chaos=table)).loc["no growth after"]
+    assert row["value"] == pytest.approx(1.0)
+    assert row["verdict"] == claims.NOT
 
 
 def test_what_an_experiment_does_not_have_is_outside_its_scale():

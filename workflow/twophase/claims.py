@@ -129,6 +129,17 @@ CLAIMS = (
         ("chaos",),
     ),
     Claim(
+        "no growth after",
+        "After it perturbations stop to grow; later forks are not closer for lack of time.",
+        "mean of log(|theta'(T) - theta(T)| / |epsilon|) / (T - t0) over t0 > t*, over its mean over t0 < t*",
+        "presupposed",
+        (-inf, 1 / SLOWER),
+        "",
+        "lyapunov",
+        findings.growth_after,
+        ("chaos",),
+    ),
+    Claim(
         "stays after",
         "After it, the perturbed network stays with the base run.",
         "largest C(t0, T) of t0 > t*",
@@ -432,7 +443,7 @@ def verdict(claim: Claim, value, low, high, found: bool, run: Run, settings: Map
         return OUTSIDE, "no times of this grid enter the formula"
     ends = [value, *(end for end in (low, high) if not np.isnan(end))]
     inside = [claim.holds[0] <= end <= claim.holds[1] for end in ends]
-    alone = "" if len(ends) > 1 else "nothing varies: no interval"
+    alone = "" if len(ends) > 1 else "no interval: nothing varies"
     if claim.statistic is findings.fall and not found:
         return NOT, "no significant change of level"
     if all(inside):

@@ -130,6 +130,12 @@ def growth(m: Means) -> float:
     return m.growth[m.early].min()
 
 
+def growth_after(m: Means) -> float:
+    """Mean Lyapunov exponent of late forks over that of early ones: the time that each had does not matter."""
+    rate = m.growth / (m.t1 - m.t0)
+    return rate[m.late].mean() / rate[m.early].mean()
+
+
 def latest(m: Means) -> float:
     return 10 ** m.C[m.late].max()
 

@@ -1,0 +1,49 @@
+"""Published runs: their claims follow from their own tables, by today's formulas."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+import claims as script
+from twophase import storage
+from twophase.config import resolve
+
+REPOSITORY = Path(__file__).parents[2]
+REFERENCE = REPOSITORY / "results" / "reference"
+RUNS = sorted(path.parent.name for path in REFERENCE.glob("*/claims.parquet"))
+
+
+def settings(experiment):
+    return {
+        **{key: experiment[key] for key in ("title", "counterexample", "seeds", "model")},
+        "iterations": experiment["training"]["iterations"],
+        "dt": experiment["cone"]["dt"],
+        **experiment["phases"],
+    }
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_claims_follow_from_the_tables_kept_with_them(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("twophase.datasets.source_missing", lambda source, root: None)  # no data set is needed
+    config = resolve(yaml.safe_load((REPOSITORY / "config" / f"{run}.yaml").read_text()))
+    folder = REFERENCE / run
+    tables = {name: sorted(folder.glob(f"*/seed*/{name}.parquet")) for name in ("chaos", "control", "S", "linearized")}
+    script.main(
+        *tables.values(),
+        sorted(folder.glob("*/seed*/predictions/trajectory.safetensors")),
+        tmp_path / "claims.parquet",
+        tmp_path / "claims.html",
+        {name: settings(experiment) for name, experiment in config["experiments"].items()},
+        {},
+    )
+    kept, again = (storage.read_table(path / "claims.parquet") for path in (folder, tmp_path))
+    numbers = ["holds_from", "holds_to", "value", "low", "high"]
+    np.testing.assert_allclose(again[numbers], kept[numbers], rtol=1e-9, atol=1e-15)
+    pd.testing.assert_frame_equal(again.drop(columns=numbers), kept.drop(columns=numbers), check_dtype=False)
+
+
+def test_there_is_a_published_run():
+    assert "demo" in RUNS
