@@ -335,6 +335,18 @@ def test_the_sign_change_of_forks_is_found_with_its_interval():
     assert 190 < row["low"] < 240 < row["high"] < 290
 
 
+def test_where_the_mean_exponent_keeps_its_sign_there_is_no_interval_either():
+    """One of the draws shrinks late; the mean does not."""
+    rows = [
+        {"t0": t0, "t1": 60, "draw": draw, "C": 1.0, "B": 1.0, "D": 1.0, "l2": l2, "epsilon": 1.0}
+        for t0 in (0, 20, 40)
+        for draw, l2 in enumerate((100.0, 0.5 if t0 == 40 else 100.0))
+    ]
+    row = phases.from_chaos([pd.DataFrame(rows)], 100, 0.95)[-1]
+    assert not row["found"]
+    assert np.isnan([row["value"], row["low"], row["high"]]).all()
+
+
 def pair_grid(times, f):
     return pd.DataFrame([{"i": i, "j": j, "value": f(i, j)} for j in times for i in times if i <= j])
 
