@@ -25,7 +25,7 @@ VGG = {"name": "vgg16"}
 def arithmetic(digits):
     """Deterministic and without TF32, as `set_up` leaves it."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    training.set_up(digits, {"name": "resnet8", "width": 2}, settings(device), 0)
+    training.set_up(digits, {"name": "resnet8", "width": 2}, settings(device, batch_size=32), 0)
 
 
 def images(device: str, dtype: str = "float32", count: int = 512, side: int = 32) -> Data:
