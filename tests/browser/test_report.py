@@ -22,7 +22,7 @@ def test_it_links_to_the_explorer_beside_it(page, results):
     assert address == (results / "explorer.html").as_uri()
 
 
-@pytest.mark.parametrize("category", ["Figures", "Figures of the workshop paper", "Tables"])
+@pytest.mark.parametrize("category", ["Claims", "Figures", "Figures of the workshop paper", "Beyond the papers", "Tables"])
 def test_what_is_listed_can_be_opened(page, category):
     page.reload()
     page.get_by_text(category, exact=True).first.click()
