@@ -77,7 +77,7 @@ rule claims:
             caption="../report/claims.rst",
             # Not beside the other table: of two results with two labels, a report makes switches, for pairs that are not.
             category="Claims",
-            labels={"table": "claims", "shows": "every claim of the papers and its verdict"},
+            labels={"table": "claims", "shows": "claims and verdicts"},
         ),
     log:
         f"{RESULTS}/logs/claims.log",
