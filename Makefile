@@ -34,6 +34,8 @@ report: $(READY)
 
 # Neither checkpoints, kernels and data, which are large, nor steps on the way.
 reference:
+	@test -n "$(RUN)" || { echo "Name the run: make reference RUN=demo"; exit 1; }
+	rm -rf results/reference/$(RUN)
 	mkdir -p results/reference/$(RUN)
 	cd results && find . -type d \( -name blocks -o -name forks -o -name trajectory -o -name kernels -o -name phases \
 		-o -name fork_barriers -o -name linearized -o -path ./reference -o -path ./data \) -prune \

@@ -46,9 +46,11 @@ class Folded:
     def __init__(self, model: nn.Module):
         self.pairs = []  # a convolution and a batch norm of the model, and the convolution in place of both
         try:
-            self.network = self._fold(fx.symbolic_trace(model))
+            traced = fx.symbolic_trace(model)
         except Exception:  # whatever the model's code makes of the stand-in for a tensor
             self.network = model
+        else:
+            self.network = self._fold(traced)
         channels = [module.out_channels for module in model.modules() if isinstance(module, nn.Conv2d)]
         together = channels and all(count % LANES == 0 for count in channels)
         self.format = torch.channels_last if together else torch.contiguous_format

@@ -135,11 +135,11 @@ def interval(
         over_points: whether points are drawn too; not for an extreme, which a sample of the points can only miss.
 
     Returns:
-        value, low, high; an interval of NaN where there is but one sample to draw.
+        value, low, high; an interval of NaN where there is but one sample to draw, or no value that it could be about.
     """
     x = np.asarray(x, dtype=float)
     value = statistic(x, mean_curve(curves))
-    if not over_points and all(len(part) == 1 for part in (curves, *curves)):
+    if np.isnan(value) or (not over_points and all(len(part) == 1 for part in (curves, *curves))):
         return value, np.nan, np.nan
     rng = np.random.default_rng(0)  # the same samples in every run
     samples = []
@@ -185,7 +185,6 @@ def from_chaos(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[
     curves = [g.assign(value=exponents(g)).pivot(index="draw", columns="t0", values="value") for g in last]
     values = [curve.to_numpy() for curve in curves]
     found = interval(sign_change, x, values, count, level)
-    found = found if np.isfinite(found[0]) else (np.nan,) * 3  # a few samples may cross zero where the mean does not
     definition = f"first t0 with log(|theta'(t1) - theta(t1)| / |epsilon|) <= 0, t1 = {last[0]['t1'].iloc[0]}"
     row = _row("sign change", "Lyapunov exponent", found, "iterations", values, definition)
     return [*rows, row | {"found": bool(np.isfinite(found[0]))}]
