@@ -3,14 +3,19 @@
 import base64
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twophase import explorer
+import made_up
+from twophase import config, explorer
+
+PAPER = Path(__file__).parents[2] / "config" / "paper.yaml"
 
 SETTINGS = {
     "title": "A <net>",
@@ -25,6 +30,7 @@ SETTINGS = {
     "barrier": "loss",
     "level": 0.95,
 }
+NO_ESTIMATES = pd.DataFrame(columns=["experiment", "quantity", "estimator"])
 
 
 def unpacked(text: str) -> np.ndarray:
@@ -66,11 +72,22 @@ def test_loss_along_alpha_is_kept_for_pairs_of_different_networks():
 
 
 def test_a_long_log_becomes_means():
-    log = pd.DataFrame({"iteration": range(10), "loss": np.arange(10.0), "accuracy": np.ones(10)})
+    log = pd.DataFrame({"iteration": range(30, 40), "loss": np.arange(10.0)})
     found = explorer.log(log, limit=5)
-    assert found["every"] == 2
-    assert unpacked(found["iteration"]).tolist() == [0, 2, 4, 6, 8]
+    assert (found["start"], found["every"]) == (30, 2)
     assert unpacked(found["loss"]).tolist() == [0.5, 2.5, 4.5, 6.5, 8.5]
+
+
+def test_many_forks_have_fewer_points_each(monkeypatch):
+    monkeypatch.setattr(explorer, "ALL_POINTS", 300)
+
+    def points(count):
+        forks = made_up.forks({"t0": range(count), "t1": [50], "draws": 1}, alphas=3, bend=10, end=1000)
+        found = explorer.gather({("e", 0): {"log": made_up.log(0, 50, 50), **forks}}, NO_ESTIMATES, {"e": SETTINGS})
+        return [len(unpacked(log["loss"])) for log in found[0]["runs"][0]["forks"]["logs"].values()]
+
+    assert max(points(1)) <= explorer.POINTS
+    assert sum(points(3)) <= 300
 
 
 @pytest.fixture
@@ -103,13 +120,28 @@ def test_verdict_of_a_counterexample_names_no_iteration():
 
 
 def test_page_is_whole_and_names_no_other_address(tmp_path):
-    log = pd.DataFrame({"iteration": [0, 1], "loss": [2.0, 1.0], "accuracy": [0.5, 1.0]})
+    log = pd.DataFrame({"iteration": [0, 1], "loss": [2.0, 1.0]})
     runs = {("e", 0): {"log": log, "S": pairs([0, 10, 20], lambda i, j: (j - i) / 100)}}
-    nothing = pd.DataFrame(columns=["experiment", "quantity", "estimator"])
-    described = explorer.gather(runs, nothing, {"e": SETTINGS | {"title": "</script><b>"}})
+    described = explorer.gather(runs, NO_ESTIMATES, {"e": SETTINGS | {"title": "</script><b>"}})
     explorer.write(tmp_path / "page.html", described, "rocket_r", {"commit": "c", "twophase": "v"})
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
     assert data["experiments"][0]["title"] == "</script><b>"
     assert "<b>: no forks" not in page
     assert not re.search(r"<(script|link|img|iframe)[^>]*\s(src|href)=[\"'](?!data:)", page)
+
+
+def test_bundle_is_compiled_once():
+    from plotly.offline import get_plotlyjs
+
+    script = get_plotlyjs()
+    assert len(explorer.compiled_once(script)) == len(script) + 2
+    assert explorer.compiled_once("another();") == "another();"
+
+
+def test_page_of_the_papers_settings_is_under_15_megabytes(tmp_path):
+    experiments = config.resolve(yaml.safe_load(PAPER.read_text(encoding="utf-8")))["experiments"]
+    settings = {name: config.described(experiment) for name, experiment in experiments.items()}
+    described = explorer.gather(made_up.runs(experiments), made_up.estimates(experiments), settings)
+    explorer.write(tmp_path / "page.html", described, "rocket_r", {"commit": "c", "twophase": "v"})
+    assert (tmp_path / "page.html").stat().st_size < 15e6

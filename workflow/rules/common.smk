@@ -16,7 +16,7 @@ from snakemake.utils import update_config
 
 from twophase import estimate, grids, locks, plan, storage, summary, workload
 from twophase.code import code_digest, template_digests
-from twophase.config import check_keys, resolve
+from twophase.config import check_keys, described, resolve
 from twophase.errors import UserError
 
 # The example is used where no config is given. Not a `configfile:` directive, which would mix it into one that is.
@@ -303,25 +303,6 @@ def explorer_tables(wildcards):
     for name in ("chaos", "perturbations"):
         paths += of_every_run(f"{name}.parquet", has_forks)
     return paths
-
-
-def described(name):
-    """What pages say of an experiment, beside its tables."""
-    part = EXPERIMENTS[name]
-    schedule = part["training"]["schedule"]
-    return {
-        "title": part["title"],
-        "counterexample": part["counterexample"],
-        "seeds": part["seeds"],
-        "iterations": part["training"]["iterations"],
-        "drops": schedule["milestones"] if schedule["kind"] == "step" else [],
-        "tau": part["cone"]["tau"],
-        "dt": part["cone"]["dt"],
-        "size": part["chaos"]["size"],
-        "norm": part["chaos"]["norm"],
-        "barrier": part["barrier"]["metric"],
-        "level": part["phases"]["level"],
-    }
 
 
 def has_forks(experiment):

@@ -19,7 +19,7 @@ rule explorer:
     resources:
         **requests("explorer"),
     params:
-        experiments={name: described(name) for name in EXPERIMENTS},
+        experiments={name: described(e) for name, e in EXPERIMENTS.items()},
         colormap=config["figures"]["colormap"],
         code=[code_digest("explorer"), *template_digests("explorer")],
     script:

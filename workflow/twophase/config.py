@@ -76,6 +76,24 @@ def resolve(config: Mapping) -> dict:
     return config
 
 
+def described(experiment: Mapping) -> dict:
+    """What the explorer says of a resolved experiment, beside its tables."""
+    schedule = experiment["training"]["schedule"]
+    return {
+        "title": experiment["title"],
+        "counterexample": experiment["counterexample"],
+        "seeds": experiment["seeds"],
+        "iterations": experiment["training"]["iterations"],
+        "drops": schedule["milestones"] if schedule["kind"] == "step" else [],
+        "tau": experiment["cone"]["tau"],
+        "dt": experiment["cone"]["dt"],
+        "size": experiment["chaos"]["size"],
+        "norm": experiment["chaos"]["norm"],
+        "barrier": experiment["barrier"]["metric"],
+        "level": experiment["phases"]["level"],
+    }
+
+
 def check_keys(path: str | Path) -> None:
     """Raises a UserError where a YAML file has a key twice, of which its readers would silently keep the last."""
     import yaml

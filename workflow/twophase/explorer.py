@@ -21,6 +21,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 # Keeps the papers' grids whole and a run of thousands of checkpoints within a megabyte.
 TIMES = 160  # checkpoints shown of a grid of pairs
 POINTS = 600  # points shown of a log, each the mean of as many iterations as that takes
+ALL_POINTS = 300_000  # points shown of all logs: fewer of each where there are many forks
 
 
 def packed(values) -> str:
@@ -55,21 +56,22 @@ def grid(frame: pd.DataFrame, limit: int = TIMES) -> dict:
 
 
 def log(frame: pd.DataFrame, limit: int = POINTS) -> dict:
-    """A log as means over `every` iterations: iteration (the first of each mean), loss (nats), accuracy."""
+    """A log of consecutive iterations as means over `every` of them: start (iteration), every, loss (nats)."""
     every = -(-len(frame) // limit)
-    means = frame.groupby(np.arange(len(frame)) // every).agg(
-        {"iteration": "first", "loss": "mean", "accuracy": "mean"}
-    )
-    return {"every": every, **{name: packed(means[name]) for name in means}}
+    loss = frame["loss"].groupby(np.arange(len(frame)) // every).mean()
+    return {"start": int(frame["iteration"].iloc[0]), "every": every, "loss": packed(loss)}
 
 
-def forks(chaos: pd.DataFrame, perturbations: pd.DataFrame, barriers: pd.DataFrame | None, logs: Mapping) -> dict:
+def forks(
+    chaos: pd.DataFrame, perturbations: pd.DataFrame, barriers: pd.DataFrame, logs: Mapping, limit: int = POINTS
+) -> dict:
     """Distances of all forks to the base run, and each fork's history.
 
     Args:
         chaos, perturbations: tables of one run.
         barriers: its table `fork_barriers`, all blocks.
         logs: (t0, draw) -> log of the fork.
+        limit: points shown of a log.
 
     Returns:
         columns t0, t1, draw and distances [cells]; `path` [cells, alphas]; start, the size |epsilon| of each fork's
@@ -84,7 +86,7 @@ def forks(chaos: pd.DataFrame, perturbations: pd.DataFrame, barriers: pd.DataFra
         found |= {"alphas": len(rows[0]), "path": packed(rows)}
     starts = perturbations[perturbations["draw"] >= 0]
     found["start"] = {f"{row.t0}/{row.draw}": float(row.realised) for row in starts.itertuples()}
-    found["logs"] = {f"{t0}/{draw}": log(frame, POINTS // 2) for (t0, draw), frame in logs.items()}
+    found["logs"] = {f"{t0}/{draw}": log(frame, limit) for (t0, draw), frame in logs.items()}
     return found
 
 
@@ -153,6 +155,8 @@ def gather(runs: Mapping, phases: pd.DataFrame, experiments: Mapping) -> list[di
         experiments: name -> title, seeds, iterations, drops, tau, dt, size, level, counterexample.
     """
     found = []
+    count = sum(len(tables.get("forks", ())) for tables in runs.values())
+    points = min(POINTS // 2, ALL_POINTS // max(count, 1))
     # The page opens with the first, which should be one that can say when the chaotic phase ends.
     for name, settings in sorted(experiments.items(), key=lambda item: item[1]["counterexample"]):
         seeds, chaos = [], []
@@ -161,14 +165,14 @@ def gather(runs: Mapping, phases: pd.DataFrame, experiments: Mapping) -> list[di
             run = {"seed": seed, "log": log(tables["log"])}
             run["grids"] = {metric: grid(tables[metric]) for metric in ("C", "S", "B", "D") if metric in tables}
             if "scores" in tables:
-                run["scores"] = {column: packed(values) for column, values in tables["scores"].items()}
+                run["scores"] = {name: packed(tables["scores"][name]) for name in ("iteration", "test_accuracy")}
             if "cone" in tables:
                 run["cone"] = {column: packed(values) for column, values in tables["cone"].items()}
                 run["cone"]["explained"] = tables["cone"].attrs["explained"]
             if "chaos" in tables:
                 chaos.append(tables["chaos"])
                 part = (tables[key] for key in ("chaos", "perturbations", "barriers", "forks"))
-                run["forks"] = forks(*part)
+                run["forks"] = forks(*part, points)
             seeds.append(run)
         rows = estimates(phases, name)
         mine = next((pd.Series(row) for row in rows if row["estimator"] == "chaos C"), None)
@@ -182,6 +186,19 @@ def colours(colormap: str, count: int = 33) -> list[str]:
     import seaborn as sns
 
     return list(sns.color_palette(colormap, count).as_hex())
+
+
+def compiled_once(script: str) -> str:
+    """Plotly's bundle with parentheses about the function that holds all of it.
+
+    They tell V8 (Chromium, Edge) to compile it at once; it would otherwise parse these megabytes once more before, and
+    the page open 0.4 s later. A bundle of another form stays as it is.
+    """
+    before, opening, rest = script.partition("this, () => {\n")
+    body, closing, after = rest.rpartition("\n}));")
+    if not (opening and closing) or after.strip():
+        return script
+    return f"{before}this, (() => {{\n{body}\n}})));{after}"
 
 
 def write(path: str | Path, experiments: Sequence[Mapping], colormap: str, facts: Mapping) -> None:
@@ -210,7 +227,7 @@ def write(path: str | Path, experiments: Sequence[Mapping], colormap: str, facts
         "<!--VERDICT-->": sentence,
         "<!--GROUND-->": ground,
         "/*DATA*/": text,
-        "/*PLOTLY*/": get_plotlyjs(),
+        "/*PLOTLY*/": compiled_once(get_plotlyjs()),
         "/*CODE*/": (TEMPLATES / "explorer.js").read_text(encoding="utf-8"),
     }
     done, rest = [], (TEMPLATES / "explorer.html").read_text(encoding="utf-8")

@@ -35,6 +35,12 @@ function column(table, name) {
   return columns[name];
 }
 
+/** Iterations and losses of a log. */
+function curveOf(log) {
+  const loss = column(log, "loss");
+  return [Array.from(loss, (_, k) => log.start + k * log.every), loss];
+}
+
 const experiment = () => data.experiments[state.e];
 const run = () => experiment().runs[state.s];
 const show = (v, digits = 3) => (v === null || v === undefined || Number.isNaN(v) ? "–"
@@ -55,6 +61,13 @@ function pairValue(metric, ti, tj) {
   return i < 0 || j < 0 ? NaN : column(grid, "values")[place(i, j, grid.times.length)];
 }
 
+/** Test accuracy of the base run at a checkpoint; NaN where it was not computed. */
+function testAccuracy(time) {
+  const scores = run().scores;
+  const k = scores ? column(scores, "iteration").indexOf(time) : -1;
+  return k < 0 ? NaN : column(scores, "test_accuracy")[k];
+}
+
 /** Place of the cell (t0, t1) of the chosen draw in the table of forks; -1 where there is none. */
 function forkCell(t0, t1) {
   const f = run().forks;
@@ -72,6 +85,11 @@ function shownGrid() {
   }
   const times = run().grids[state.metric].times;
   return { xs: times, ys: times, value: (a, b) => pairValue(state.metric, a, b) };
+}
+
+/** Says that a grid shows fewer times than its table has. */
+function fewer(grid, what) {
+  return grid.all > grid.times.length ? ` Shown are ${grid.times.length} of ${grid.all} ${what}, evenly chosen; the Parquet file holds all.` : "";
 }
 
 /** Borders of cells around grid points, halfway between neighbours. */
@@ -127,28 +145,37 @@ function time(title = "iteration") {
   return axis(title, { range: [-0.02 * end, 1.02 * end], nticks: 7 });
 }
 
-// A plot is drawn when it first comes near the screen, so that the page opens quickly; from then on at once.
-const near = new Set(), waiting = new Map();
+// Words come first: Plotly takes most of the time in which the page opens, and starts when it has been painted. A plot
+// is drawn when it first comes near the screen, one at a time so that the first is seen at once; later changes are immediate.
+const drawn = new Set(), waiting = new Map();
 const observer = new IntersectionObserver((entries) => {
-  entries.filter((entry) => entry.isIntersecting).forEach((entry) => approach(entry.target.id));
-  document.body.dataset.ready = "1";
+  for (const { isIntersecting, target } of entries) {
+    if (isIntersecting) setTimeout(() => drawFirst(target.id));
+  }
 }, { rootMargin: "100px" });
 
-function approach(id) {
+function drawFirst(id) {
   observer.unobserve($(id));
-  near.add(id);
+  drawn.add(id);
   waiting.get(id)?.();
   waiting.delete(id);
 }
 
-/** Shows traces in the plot `id`; `table` are the rows of its CSV, `drawn` is called once they are shown. */
-function plot(id, traces, layout, table, drawn) {
+function startPlots() {
+  const script = document.createElement("script");
+  script.textContent = $("plotly").textContent;
+  document.head.append(script);
+  document.querySelectorAll(".plot").forEach((div) => observer.observe(div));
+}
+
+/** Shows traces in the plot `id`; `table` are the rows of its CSV, `then` is called once they are shown. */
+function plot(id, traces, layout, table, then) {
   tables[id] = table;
   const show = () => {
     react($(id), traces, layout);
-    drawn?.();
+    then?.();
   };
-  if (near.has(id)) show();
+  if (drawn.has(id)) show();
   else waiting.set(id, show);
 }
 
@@ -162,7 +189,7 @@ function react(div, traces, layout) {
 
 function empty(id, text) {
   waiting.delete(id);
-  Plotly.purge($(id));
+  if (drawn.has(id)) Plotly.purge($(id));
   tables[id] = null;
   $(id).innerHTML = `<div class="empty">${text}</div>`;
 }
@@ -260,9 +287,7 @@ function drawGrid() {
   $("grid-help").innerHTML = state.view === "fork"
     ? "Columns: when a fork was perturbed. Rows: when it is compared with the base run. <b>Dark columns on the left that turn light</b> show the end of the chaotic phase. Hover or choose a cell."
     : "How far the base run moved between two iterations. <b>A light square at the upper right</b> is the second phase: late networks are alike. Hover or choose a cell.";
-  const grid = run().grids[state.metric];
-  $("grid-notice").textContent = state.view === "pair" && grid.all > grid.times.length
-    ? `Shown are ${grid.times.length} of ${grid.all} checkpoints, evenly chosen; the Parquet file holds all.` : "";
+  $("grid-notice").textContent = state.view === "pair" ? fewer(run().grids[state.metric], "checkpoints") : "";
 }
 
 function drawPair() {
@@ -271,10 +296,12 @@ function drawPair() {
   const value = (m) => (fork ? (k < 0 ? NaN : column(f, m)[k]) : pairValue(m, x, y));
   const boxes = Object.keys(METRICS).map((m) =>
     `<div class="${m === state.metric ? "chosen" : ""}"><b>${m} ${show(value(m))}</b>${METRICS[m].split(", ")[1]}</div>`);
-  const words = fork ? `Fork perturbed at <b class="inline">t₀ = ${x}</b>, compared with the base run at t₁ = ${y}.`
+  const words = fork ? `Fork perturbed at t₀ = ${x}, compared with the base run at t₁ = ${y}.`
     : `The base run at tᵢ = ${x} and at tⱼ = ${y}.`;
   const missing = fork && k < 0 ? " A fork has no past: t₁ must be later than t₀." : "";
-  $("readout").innerHTML = `<div class="wide">${words.replace(' class="inline"', "").replace(/<\/?b>/g, "")}${missing}</div>${boxes.join("")}`;
+  const right = [[nx, x], [ny, y]].map(([name, t]) => [name, testAccuracy(t)]).filter(([, share]) => !Number.isNaN(share));
+  const scores = right.length ? ` Test accuracy of the base run: ${right.map(([name, share]) => `${show(100 * share)} % at ${name}`).join(", ")}.` : "";
+  $("readout").innerHTML = `<div class="wide">${words}${missing}${scores}</div>${boxes.join("")}`;
   tables.pair = [[nx === "t₀" ? "t0" : "i", ny === "t₁" ? "t1" : "j", ...Object.keys(METRICS)], [x, y, ...Object.keys(METRICS).map(value)]];
   drawTraining(x, y);
   drawPath(x, y, k);
@@ -282,12 +309,12 @@ function drawPair() {
 }
 
 function drawTraining(x, y) {
-  const log = run().log, t = column(log, "iteration"), loss = column(log, "loss");
+  const log = run().log, [t, loss] = curveOf(log);
   const rows = [["run", "iteration", "loss"], ...Array.from(t, (v, k) => ["base", v, loss[k]])];
   const traces = [{ x: t, y: loss, type: "scatter", mode: "lines", line: { color: SOFT, width: 1.2 }, hovertemplate: hover("iteration", "batch loss") }];
   const twin = state.view === "fork" && run().forks.logs[`${x}/${state.draw}`];
   if (twin) {
-    const ft = column(twin, "iteration"), fl = column(twin, "loss");
+    const [ft, fl] = curveOf(twin);
     traces.push({ x: ft, y: fl, type: "scatter", mode: "lines", line: { color: "#d1495b", width: 1.2, dash: "dot" }, hovertemplate: `fork<br>${hover("iteration", "batch loss")}` });
     ft.forEach((v, k) => rows.push(["fork", v, fl[k]]));
   }
@@ -297,7 +324,8 @@ function drawTraining(x, y) {
     xanchor: v > 0.8 * experiment().iterations ? "right" : "left", font: { color: colour, size: 13 }, bgcolor: "rgba(255,255,255,.8)" });
   plot("training", traces, { xaxis: time(), yaxis: axis("batch loss", logAxis), shapes: [...marks(), ...times],
     annotations: [label(x, nx, PICK[0], 1), label(y, ny, PICK[1], x === y || Math.abs(x - y) < 0.08 * experiment().iterations ? 0.82 : 1)] }, rows);
-  $("log-notice").textContent = `(base run grey${twin ? ", fork red dotted" : ""}${log.every > 1 ? `; means of ${log.every} iterations` : ""})`;
+  const mean = (part) => (part.every > 1 ? `, means of ${part.every} iterations` : "");
+  $("log-notice").textContent = `(base run grey${mean(log)}${twin ? `; fork red dotted${mean(twin)}` : ""})`;
 }
 
 function drawPath(x, y, k) {
@@ -375,6 +403,7 @@ function drawSince() {
   const width = experiment().estimates.find((r) => r.quantity === "cone width" && r.estimator === `after ${tau}`);
   const range = width && width.low !== null ? ` (${show(width.low)}° to ${show(width.high)}° over seeds)` : "";
   $("width").textContent = width ? `After τ = ${tau} the kernel stays within ${show(width.value)}°${range} of where it was then, in the mean over seeds.` : "";
+  $("width").textContent += fewer(run().grids.S, "kernels");
 }
 
 function drawSteps() {
@@ -384,9 +413,7 @@ function drawSteps() {
   $("dt-value").value = dt;
   $("dt").setAttribute("aria-valuetext", `${dt} iterations`);
   curve("steps", t, y, [["dt", "t", "S"], ...t.map((a, k) => [dt, a, y[k]])], "S(t, t + Δt)", "t, iteration");
-  const grid = run().grids.S;
-  $("steps-notice").textContent = `${t.length} pairs of kernels lie ${dt} iterations apart.`
-    + (grid.all > grid.times.length ? ` Shown are ${grid.times.length} of ${grid.all} kernels.` : "");
+  $("steps-notice").textContent = `${t.length} pairs of kernels lie ${dt} iterations apart.${fewer(run().grids.S, "kernels")}`;
 }
 
 function drawCone() {
@@ -472,7 +499,7 @@ function saveButtons(id, where, inner) {
     button.dataset.save = `${id}.${kind.toLowerCase()}`;
     button.setAttribute("aria-label", `Save ${kind} of: ${id}`);
     button.title = kind === "PNG" ? "Save this picture" : "Save this panel's numbers";
-    button.onclick = () => tables[id] && save(id);
+    button.onclick = () => tables[id] && (kind === "CSV" || drawn.has(id)) && save(id);
     box.append(button);
   }
   where.append(box);
@@ -514,7 +541,7 @@ function choose(x, y) {
 
 function showCell() {
   drawPair();
-  if (near.has("grid")) Plotly.relayout("grid", { shapes: [...marks(state.view === "pair"), ...cellShapes()] });
+  if (drawn.has("grid")) Plotly.relayout("grid", { shapes: [...marks(state.view === "pair"), ...cellShapes()] });
 }
 
 function drawRun() {
@@ -576,7 +603,7 @@ function connect() {
   document.querySelectorAll("input[type=radio]").forEach((radio) => { radio.onchange = () => { state[radio.name] = radio.value; hovered = null; drawRun(); }; });
   $("tau").oninput = (event) => { state.tau = Number(event.target.value); drawSince(); drawCone(); };
   $("dt").oninput = (event) => { state.dt = Number(event.target.value); drawSteps(); };
-  document.querySelectorAll("[data-turn]").forEach((button) => { button.onclick = () => turn(button.dataset.turn); });
+  document.querySelectorAll("[data-turn]").forEach((button) => { button.onclick = () => drawn.has("cone") && turn(button.dataset.turn); });
 
   const grid = $("grid");
   grid.addEventListener("keydown", (event) => {
@@ -597,5 +624,5 @@ $("facts").textContent = `Made by twophase ${data.facts.twophase}, commit ${data
   + "the Parquet files beside this page hold them in full.";
 drawExperiment();
 connect();
-document.querySelectorAll(".plot").forEach((div) => observer.observe(div));
-addEventListener("beforeprint", () => [...waiting.keys()].forEach(approach));
+addEventListener("load", () => requestAnimationFrame(() => setTimeout(startPlots)));
+addEventListener("beforeprint", () => window.Plotly && [...waiting.keys()].forEach(drawFirst));
