@@ -82,7 +82,11 @@ def estimates(experiments: Mapping) -> pd.DataFrame:
     rows = []
     for name, experiment in experiments.items():
         bend, inflection = BEND * experiment["training"]["iterations"], ("inflection", "iterations", 0.001)
-        found = [(*inflection, "chaos C", bend), (*inflection, "kernel", bend / 2), (*inflection, "parameters", bend / 3)]
+        found = [
+            (*inflection, "chaos C", bend),
+            (*inflection, "kernel", bend / 2),
+            (*inflection, "parameters", bend / 3),
+        ]
         found += [("cone width", "degrees", np.nan, f"after {tau}", 20.0) for tau in experiment["kernel"]["grid"][:-1]]
         rows += [(name, *row, 0.8 * row[-1], 1.2 * row[-1], True, "made up") for row in found]
     columns = ["experiment", "quantity", "unit", "p", "estimator", "value", "low", "high", "found", "definition"]

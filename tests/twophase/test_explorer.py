@@ -54,6 +54,10 @@ def test_thinned_times_keep_both_ends_and_equal_steps(count, limit):
     assert len(set(np.diff(kept[:-1]))) <= 1
 
 
+def test_thinned_times_keep_what_they_must():
+    assert explorer.thin(range(0, 100, 10), 4, keep=[40, 45]) == [0, 30, 40, 60, 90]
+
+
 def test_a_large_grid_is_thinned_and_says_so():
     found = explorer.grid(pairs(range(0, 90, 10), lambda i, j: i + j / 100), limit=4)
     assert (found["times"], found["all"]) == ([0, 30, 60, 80], 9)

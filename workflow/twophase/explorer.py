@@ -29,22 +29,24 @@ def packed(values) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode()
 
 
-def thin(times: Sequence[int], limit: int = TIMES) -> list[int]:
-    """At most about `limit` of the sorted `times`: every k-th and the last, so that equal steps stay equal."""
+def thin(times: Sequence[int], limit: int = TIMES, keep: Sequence[int] = ()) -> list[int]:
+    """About `limit` of the `times`: every k-th, so that equal steps stay equal, the last, and those to `keep`."""
     times = sorted(map(int, times))
-    kept = times[:: -(-len(times) // limit)]
-    return kept if kept[-1] == times[-1] else [*kept, times[-1]]
+    return sorted({*times[:: -(-len(times) // limit)], times[-1], *(t for t in times if t in keep)})
 
 
-def grid(frame: pd.DataFrame, limit: int = TIMES) -> dict:
+def grid(frame: pd.DataFrame, limit: int = TIMES, keep: Sequence[int] = ()) -> dict:
     """A grid of pairs i <= j as its upper triangle, row by row, with the diagonal.
+
+    Args:
+        limit, keep: as of `thin`.
 
     Returns:
         times (iterations), all (how many the table has), values [pairs], and of barriers `path` [pairs, alphas], the
         loss at evenly spaced alpha from 0 (theta_j) to 1 (theta_i), and `alphas`; NaN on the diagonal.
     """
     times = sorted({*frame["i"], *frame["j"]})
-    kept = thin(times, limit)
+    kept = thin(times, limit, keep)
     pairs = [(i, j) for k, i in enumerate(kept) for j in kept[k:]]
     table = frame.set_index(["i", "j"]).reindex(pairs)
     found = {"times": kept, "all": len(times), "values": packed(table["value"])}
@@ -163,9 +165,10 @@ def gather(runs: Mapping, phases: pd.DataFrame, experiments: Mapping) -> list[di
         for seed in settings["seeds"]:
             tables = runs[name, seed]
             run = {"seed": seed, "log": log(tables["log"])}
-            run["grids"] = {metric: grid(tables[metric]) for metric in ("C", "S", "B", "D") if metric in tables}
+            metrics = [metric for metric in ("C", "S", "B", "D") if metric in tables]
+            run["grids"] = {metric: grid(tables[metric], keep=settings["tau"]) for metric in metrics}
             if "scores" in tables:
-                run["scores"] = {name: packed(tables["scores"][name]) for name in ("iteration", "test_accuracy")}
+                run["scores"] = {column: packed(tables["scores"][column]) for column in ("iteration", "test_accuracy")}
             if "cone" in tables:
                 run["cone"] = {column: packed(values) for column, values in tables["cone"].items()}
                 run["cone"]["explained"] = tables["cone"].attrs["explained"]

@@ -13,7 +13,7 @@ const INK = "#1f2933", SOFT = "#7b8794", PICK = ["#0b5cad", "#b45309"]; // the t
 const DASH = { "chaos C": "dash", kernel: "dashdot", parameters: "dot" };
 const NAMES = { "chaos C": "forks' C", "chaos B": "forks' B", "chaos D": "forks' D", kernel: "kernel", parameters: "weights" };
 const MARKS = { "chaos C": "the chaotic phase ends", kernel: "the kernel slows down", parameters: "the weights slow down" };
-const START = { e: 0, s: 0, view: "fork", metric: "C", scale: "log", draw: 0, x: NaN, y: NaN, tau: 0, dt: 0 };
+const START = { e: 0, s: 0, view: "fork", metric: "C", scale: "log", time: "linear", draw: 0, x: NaN, y: NaN, tau: 0, dt: 0 };
 const state = { ...START };
 let hovered = null; // a cell [x, y] under the pointer, shown instead of the chosen one
 const tables = {}; // plot -> rows of what it shows, for CSV
@@ -142,7 +142,50 @@ const logAxis = { type: "log", exponentformat: "power", dtick: null, nticks: 6 }
 
 function time(title = "iteration") {
   const end = experiment().iterations;
-  return axis(title, { range: [-0.02 * end, 1.02 * end], nticks: 7 });
+  const range = state.time === "log" ? [-0.15 * unit(), 1.2 * end] : [-0.02 * end, 1.02 * end];
+  return axis(title, { range, nticks: 7, time: true });
+}
+
+// Iterations: linear, or logarithmic from the first time of interest on and linear before it, so that 0 has a place.
+
+/** Times at which something was computed: of forks where there are some, else of kernels. */
+const interesting = () => sorted(run().forks?.t0 ?? taus());
+/** Whether most of what is shown lies in the first tenth of training. */
+function squeezed() {
+  const times = interesting();
+  return times.length > 0 && times[Math.floor(times.length / 2)] < experiment().iterations / 10;
+}
+
+/** Place of an iteration on an axis of time. */
+function placed(t) {
+  return state.time === "log" && t !== null ? Math.asinh(t / unit()) : t;
+}
+
+const unit = () => interesting().find((t) => t > 0) ?? 1;
+
+/** Traces, shapes or annotations moved to their places on the axes of time; what stands on the paper stays. */
+function moved(parts, x, y) {
+  if (state.time === "linear") return parts;
+  const keys = [...(x ? ["x", "x0", "x1"] : []), ...(y ? ["y", "y0", "y1"] : [])];
+  const at = (value) => (Array.isArray(value) ? value.map(placed) : placed(value));
+  return parts?.map((part) => {
+    const mine = keys.filter((key) => key in part && !/domain|paper/.test(part[`${key[0]}ref`] ?? ""));
+    return { ...part, ...Object.fromEntries(mine.map((key) => [key, at(part[key])])) };
+  });
+}
+
+/** Traces and layout with everything that is on an axis of time where it belongs. */
+function onTimeAxes(traces, layout) {
+  const [x, y] = ["xaxis", "yaxis"].map((name) => Boolean(layout[name]?.time));
+  if (state.time === "linear" || !(x || y)) return [traces, layout];
+  const times = [0];
+  for (let t = 10 ** Math.ceil(Math.log10(unit())); t <= experiment().iterations; t *= 10) times.push(t);
+  const ticks = { tickvals: times.map(placed), ticktext: times.map((t) => (t >= 1000 ? `${t / 1000}k` : `${t}`)) };
+  const scaled = (axis) => ({ ...axis, ...ticks, range: axis.range.map(placed) });
+  const told = traces.map((trace) => ({ ...trace, customdata: trace.customdata ?? Array.from(trace.x),
+    hovertemplate: trace.hovertemplate?.replace("%{x}", "%{customdata}") }));
+  return [moved(told, x, y), { ...layout, ...(x ? { xaxis: scaled(layout.xaxis) } : {}), ...(y ? { yaxis: scaled(layout.yaxis) } : {}),
+    shapes: moved(layout.shapes, x, y), annotations: moved(layout.annotations, x, y) }];
 }
 
 // Words come first: Plotly takes most of the time in which the page opens, and starts when it has been painted. A plot
@@ -172,7 +215,7 @@ function startPlots() {
 function plot(id, traces, layout, table, then) {
   tables[id] = table;
   const show = () => {
-    react($(id), traces, layout);
+    react($(id), ...onTimeAxes(traces, layout));
     then?.();
   };
   if (drawn.has(id)) show();
@@ -213,14 +256,15 @@ function drawEnds() {
   const band = found ? [{ type: "rect", x0: found.low, x1: found.high, y0: 0, y1: 1, yref: "paper", layer: "below",
     fillcolor: data.marks["chaos C"], opacity: 0.13, line: { width: 0 } }] : [];
   const narrow = $("ends").clientWidth < 480;
+  const early = found && placed(found.value) < 0.3 * placed(e.iterations);
   const words = found ? [
-    { x: found.value, xanchor: "right", text: narrow ? "chaotic ← " : "chaotic phase ← ", y: 1.0, yref: "paper", yanchor: "top", showarrow: false },
-    { x: found.value, xanchor: "left", text: narrow ? " → stable" : " → stable phase", y: 1.0, yref: "paper", yanchor: "top", showarrow: false },
+    { x: found.value, xanchor: "right", text: narrow || early ? "chaotic ← " : "chaotic phase ← ", y: 1, yref: "paper", yanchor: "bottom", showarrow: false },
+    { x: found.value, xanchor: "left", text: narrow || early ? " → stable" : " → stable phase", y: 1, yref: "paper", yanchor: "bottom", showarrow: false },
   ] : [];
   plot("ends", traces, {
     xaxis: time("t₀, iteration of the perturbation"), yaxis: axis("C at the end of training", logAxis),
     shapes: [...band, ...marks()], annotations: words, showlegend: e.runs.length > 1,
-    legend: { orientation: "h", y: 1.01, yanchor: "bottom", x: 0 }, margin: { l: 60, r: 10, t: 26, b: 40 },
+    legend: { orientation: "h", y: 1.1, yanchor: "bottom", x: 0 }, margin: { l: 60, r: 10, t: 46, b: 40 },
   }, rows);
 }
 
@@ -247,6 +291,8 @@ function cellShapes() {
   const box = { type: "rect", x0: ex[i], x1: ex[i + 1], y0: ey[j], y1: ey[j + 1] };
   return [{ ...box, line: { color: "#fff", width: 5 } }, { ...box, line: { color: PICK[0], width: 2.5 } }];
 }
+
+const gridShapes = () => [...marks(state.view === "pair"), ...cellShapes()];
 
 function drawGrid() {
   const { xs, ys, value } = shownGrid(), [nx, ny] = axisNames();
@@ -277,9 +323,9 @@ function drawGrid() {
     customdata: ys.map((y, j) => xs.map((x, i) => [x, y, show(values[j][i])])),
     hovertemplate: `${nx} = %{customdata[0]}<br>${ny} = %{customdata[1]}<br>${state.metric} = %{customdata[2]}<extra></extra>`,
   }], {
-    xaxis: axis(narrow ? "" : name, { showgrid: false, range: [ex[0], ex.at(-1)], ...(state.view === "pair" ? { constrain: "domain" } : {}) }),
-    yaxis: axis(state.view === "fork" ? "t₁, compared at iteration" : "tⱼ, iteration", { showgrid: false, range: [ey[0], ey.at(-1)], ...square }),
-    shapes: [...marks(state.view === "pair"), ...cellShapes()], annotations: narrow ? [below] : [], margin: { l: 56, r: 10, t: narrow ? 70 : 8, b: 48 },
+    xaxis: axis(narrow ? "" : name, { time: true, showgrid: false, range: [ex[0], ex.at(-1)], ...(state.view === "pair" ? { constrain: "domain" } : {}) }),
+    yaxis: axis(state.view === "fork" ? "t₁, compared at iteration" : "tⱼ, iteration", { time: true, showgrid: false, range: [ey[0], ey.at(-1)], ...square }),
+    shapes: gridShapes(), annotations: narrow ? [below] : [], margin: { l: 56, r: 10, t: narrow ? 70 : 8, b: 48 },
   }, [[...axisNames().map((n) => ({ "t₀": "t0", "t₁": "t1", "tᵢ": "i", "tⱼ": "j" })[n]), state.metric],
     ...ys.flatMap((y, j) => xs.flatMap((x, i) => (Number.isNaN(values[j][i]) ? [] : [[x, y, values[j][i]]])))], connectGrid);
   $("grid").setAttribute("aria-label", `Heat map of ${METRICS[state.metric]}; arrow keys move the chosen cell`);
@@ -524,6 +570,7 @@ function settle() {
   if (!ys.includes(state.y)) state.y = ys.at(-1);
   document.querySelectorAll("input[name=view]").forEach((r) => { r.checked = r.value === state.view; r.disabled = r.value === "fork" && !forks; });
   document.querySelectorAll("input[name=metric]").forEach((r) => { r.checked = r.value === state.metric; r.disabled = state.view === "pair" && !grids[r.value]; });
+  document.querySelectorAll("input[name=time]").forEach((r) => { r.checked = r.value === state.time; });
   document.querySelectorAll("input[name=scale]").forEach((r) => { r.checked = r.value === state.scale; });
   options($("pick-x"), xs, state.x);
   options($("pick-y"), ys, state.y);
@@ -541,7 +588,7 @@ function choose(x, y) {
 
 function showCell() {
   drawPair();
-  if (drawn.has("grid")) Plotly.relayout("grid", { shapes: [...marks(state.view === "pair"), ...cellShapes()] });
+  if (drawn.has("grid")) Plotly.relayout("grid", { shapes: moved(gridShapes(), true, true) });
 }
 
 function drawRun() {
@@ -569,12 +616,18 @@ function drawExperiment() {
   const at = taus().indexOf(e.tau[0]), step = dts().indexOf(e.dt[0]);
   state.tau = at < 0 ? Math.floor(taus().length / 4) : at;
   state.dt = step < 0 ? 0 : step;
+  state.time = squeezed() ? "log" : "linear";
   drawLegend();
-  drawEnds();
   drawEstimates();
+  drawTimes();
+  drawCone();
+}
+
+/** All views with an axis of time. */
+function drawTimes() {
+  drawEnds();
   drawRun();
   drawKernel();
-  drawCone();
 }
 
 /** What the pointer does in the grid; connected when it is first drawn. */
@@ -600,7 +653,14 @@ function connect() {
   $("pick-x").onchange = (event) => choose(Number(event.target.value), state.y);
   $("pick-y").onchange = (event) => choose(state.x, Number(event.target.value));
   $("pick-draw").onchange = (event) => { state.draw = Number(event.target.value); drawRun(); };
-  document.querySelectorAll("input[type=radio]").forEach((radio) => { radio.onchange = () => { state[radio.name] = radio.value; hovered = null; drawRun(); }; });
+  document.querySelectorAll("input[type=radio]").forEach((radio) => {
+    radio.onchange = () => {
+      state[radio.name] = radio.value;
+      hovered = null;
+      if (radio.name === "time") drawTimes();
+      else drawRun();
+    };
+  });
   $("tau").oninput = (event) => { state.tau = Number(event.target.value); drawSince(); drawCone(); };
   $("dt").oninput = (event) => { state.dt = Number(event.target.value); drawSteps(); };
   document.querySelectorAll("[data-turn]").forEach((button) => { button.onclick = () => drawn.has("cone") && turn(button.dataset.turn); });
@@ -619,7 +679,13 @@ function connect() {
 for (const id of ["ends", "grid", "since", "steps", "cone"]) saveButtons(id, $(id).closest(".panel"));
 saveButtons("estimates", $("p-estimates"));
 for (const id of ["training", "path", "history"]) saveButtons(id, $(id).previousElementSibling, true);
-options($("experiment"), data.experiments.map((_, k) => k), 0, data.experiments.map((e) => e.title));
+/** When the chaotic phase of an experiment ends, in few words. */
+function shortVerdict(e) {
+  const row = e.estimates.find((r) => r.estimator === "chaos C");
+  return row ? (row.found ? `ends at ${show(row.value)}` : "no end found") : "no forks";
+}
+
+options($("experiment"), data.experiments.map((_, k) => k), 0, data.experiments.map((e) => `${e.title} · ${shortVerdict(e)}`));
 $("facts").textContent = `Made by twophase ${data.facts.twophase}, commit ${data.facts.commit}. Distances are embedded with seven digits; `
   + "the Parquet files beside this page hold them in full.";
 drawExperiment();
