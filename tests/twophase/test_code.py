@@ -105,6 +105,7 @@ USERS = {  # module: the scripts whose results it can change
     "barrier": {"block_B", "fork_barriers", *MEASURING},
     "noise": TRAINING,
     "training": TRAINING,
+    "machine": TRAINING,
     "models": TRAINING,
     "model_names": {*TRAINING, *PLANNING},
     "data": {*TRAINING, "dataset"},
