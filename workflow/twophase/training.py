@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from twophase import machine, models, noise, storage
-from twophase.data import Data
+from twophase.data import Data, too_much_padding
 from twophase.errors import UserError
 from twophase.progress import bar
 
@@ -53,11 +53,9 @@ def set_up(path_to_dataset: str | Path, model: dict, settings: dict, seed: int):
     data = Data.load(path_to_dataset, device, settings["dtype"])
     count, channels, *size = data.train_images.shape
     data.require("training.batch_size", "train", settings["batch_size"])
-    if settings["augment"]["crop"] >= min(size):
-        raise UserError(
-            f"training.augment.crop: {settings['augment']['crop']} pixels of padding would cut whole images of "
-            f"{size[0]}x{size[1]} pixels away; take fewer."
-        )
+    problem = too_much_padding(settings["augment"]["crop"], size)
+    if problem:
+        raise UserError(f"training.augment.crop: {problem}")
     torch.manual_seed(noise.torch_seed(seed, "init"))
     network = models.build(**model, num_classes=data.num_classes, in_channels=channels, image_size=tuple(size))
     smallest = count % settings["batch_size"] or settings["batch_size"]
