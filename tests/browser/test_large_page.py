@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import made_up
-from twophase import config, explorer
+from twophase import config, explorer, plan
 
 PAPER = Path(__file__).parents[2] / "config" / "paper.yaml"
 PLOTS = ("ends", "grid", "training", "path", "history", "since", "steps", "cone")
@@ -20,7 +20,7 @@ def path(tmp_path_factory):
     dense = {"checkpoints": {"every": 250, "until": 62560}, "kernel": {"grid": None}, "seeds": [0]}
     written["experiments"]["dense"] = written["experiments"]["resnet20"] | dense | {"title": "Dense"}
     experiments = config.resolve(written)["experiments"]
-    settings = {name: config.described(experiment) for name, experiment in experiments.items()}
+    settings = {name: plan.described(experiment) for name, experiment in experiments.items()}
     described = explorer.gather(made_up.runs(experiments), made_up.estimates(experiments), settings)
     path = tmp_path_factory.mktemp("large") / "explorer.html"
     explorer.write(path, described, "rocket_r", {"commit": "c", "twophase": "v"})
@@ -61,8 +61,12 @@ def test_iterations_are_logarithmic_where_a_linear_axis_would_squeeze_them(page)
 def test_hovering_tells_the_iteration_on_a_logarithmic_axis(page):
     page.select_option("#experiment", index=0)
     page.locator("#grid").scroll_into_view_if_needed()
-    at = page.evaluate("""(() => { const d = document.getElementById("grid"), b = d.getBoundingClientRect(), f = d._fullLayout;
-        return [b.x + f.xaxis._offset + f.xaxis.d2p(Math.asinh(2000 / 50)), b.y + f.yaxis._offset + f.yaxis.d2p(Math.asinh(62560 / 50))]; })()""")
+    at = page.evaluate("""(() => {
+        const grid = document.getElementById("grid"), { xaxis, yaxis } = grid._fullLayout;
+        const box = grid.getBoundingClientRect();
+        const x = xaxis.d2p(Math.asinh(2000 / 50)), y = yaxis.d2p(Math.asinh(62560 / 50));
+        return [box.x + xaxis._offset + x, box.y + yaxis._offset + y];
+    })()""")
     page.mouse.move(at[0] - 2, at[1] + 2)
     page.mouse.move(*at)
     page.wait_for_function("document.getElementById('readout').innerText.includes('t₀ = 2000,')")

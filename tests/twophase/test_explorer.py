@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import made_up
-from twophase import config, explorer
+from twophase import config, explorer, plan
 
 PAPER = Path(__file__).parents[2] / "config" / "paper.yaml"
 
@@ -145,7 +145,7 @@ def test_bundle_is_compiled_once():
 
 def test_page_of_the_papers_settings_is_under_15_megabytes(tmp_path):
     experiments = config.resolve(yaml.safe_load(PAPER.read_text(encoding="utf-8")))["experiments"]
-    settings = {name: config.described(experiment) for name, experiment in experiments.items()}
+    settings = {name: plan.described(experiment) for name, experiment in experiments.items()}
     described = explorer.gather(made_up.runs(experiments), made_up.estimates(experiments), settings)
     explorer.write(tmp_path / "page.html", described, "rocket_r", {"commit": "c", "twophase": "v"})
     assert (tmp_path / "page.html").stat().st_size < 15e6

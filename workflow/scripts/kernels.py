@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import _library  # noqa: F401
-from twophase import job, layout, ntk, storage, training
+from twophase import job, layout, machine, ntk, storage, training
 from twophase.progress import bar
 
 
 def main(path_to_data, path_to_run, path_to_kernels, model, settings, seed, steps, n, reduce, chunk, facts):
     network, data = training.set_up(path_to_data, model, settings, seed)
-    facts |= training.machine(data, settings)
+    facts |= machine.facts(data, settings)
     data.require("kernel.n", "train", n)
     inputs, _ = data.sample("train", n)  # the same for every seed, so that kernels of two seeds can be compared
     cost = ntk.cost(network, inputs, reduce, chunk)

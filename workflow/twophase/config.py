@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from twophase import datasets, grids, model_names, noise, sources
-from twophase.data import too_few
+from twophase.data import too_few, too_much_padding
 from twophase.errors import UserError
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
@@ -74,24 +74,6 @@ def resolve(config: Mapping) -> dict:
     _check_colormaps(config["figures"])
     del config["defaults"]  # every experiment has them now
     return config
-
-
-def described(experiment: Mapping) -> dict:
-    """What the explorer says of a resolved experiment, beside its tables."""
-    schedule = experiment["training"]["schedule"]
-    return {
-        "title": experiment["title"],
-        "counterexample": experiment["counterexample"],
-        "seeds": experiment["seeds"],
-        "iterations": experiment["training"]["iterations"],
-        "drops": schedule["milestones"] if schedule["kind"] == "step" else [],
-        "tau": experiment["cone"]["tau"],
-        "dt": experiment["cone"]["dt"],
-        "size": experiment["chaos"]["size"],
-        "norm": experiment["chaos"]["norm"],
-        "barrier": experiment["barrier"]["metric"],
-        "level": experiment["phases"]["level"],
-    }
 
 
 def check_keys(path: str | Path) -> None:
@@ -352,12 +334,9 @@ def _check_fit(key: str, experiment: Mapping, dataset: Mapping) -> None:
         problem = model_names.too_small(experiment["model"]["name"], size)
         if problem:
             raise UserError(f"{key}.model: {problem}")
-        crop = experiment["training"]["augment"]["crop"]
-        if crop >= min(size):
-            raise UserError(
-                f"{key}.training.augment.crop: {crop} pixels of padding would cut whole images of {size[0]}x{size[1]} "
-                "pixels away; take fewer."
-            )
+        problem = too_much_padding(experiment["training"]["augment"]["crop"], size)
+        if problem:
+            raise UserError(f"{key}.training.augment.crop: {problem}")
 
 
 def _resolve_training(key: str, training: dict, dataset: Mapping) -> None:
