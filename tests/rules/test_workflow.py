@@ -58,7 +58,7 @@ def test_every_figure_and_table_is_there(finished):
     for name in ("C", "S", "B", "D", "chaos", "control", "perturbations", "linearized"):
         assert len(load("tiny", name, results=results)), name
     assert (results / "phases.parquet").exists()
-    for page in ("claims.html", "phases.html", "explorer.html"):
+    for page in ("claims.html", "tiny/overview.html", "explorer.html"):
         assert (results / page).read_text(encoding="utf-8").rstrip().endswith("</html>")
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twophase import grids
-from twophase.config import TEXT, check_keys, load_schema, resolve
+from twophase.config import TEXT, check_keys, load_schema, resolve, settings_of
 from twophase.config import _typed as typed
 from twophase.errors import UserError
 
@@ -831,3 +831,30 @@ def test_one_wrong_value_is_named_with_its_place_and_nothing_else_is_raised(conf
         assert within or said.startswith(".".join(path)), said
     else:
         assert within
+
+
+@pytest.mark.parametrize(
+    ("changes", "present", "absent"),
+    [
+        ({}, ["momentum", "schedule.milestones"], ["betas"]),
+        ({"optimizer": "adam"}, ["betas"], ["momentum", "nesterov"]),
+        ({"schedule": {"kind": "constant"}}, ["schedule.kind"], ["schedule.milestones", "schedule.gamma"]),
+    ],
+)
+def test_settings_without_effect_are_left_out(changes, present, absent):
+    config = resolve(with_experiment(training=PLAIN["experiments"]["one"]["training"] | changes))
+
+    def has(path):
+        part = settings_of(config, "one")["training"]
+        for name in path.split("."):
+            part = part.get(name, {}) if isinstance(part, dict) else {}
+        return part != {}
+
+    assert all(map(has, present))
+    assert not any(map(has, absent))
+
+
+def test_settings_hold_the_data_set_and_the_options_of_the_model():
+    found = settings_of(resolve(PLAIN), "one")
+    assert found["dataset"]["source"] == "digits"
+    assert found["model"] == {"name": "resnet8", "width": None, "shortcut": "A"}

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,35 +91,6 @@ def test_many_forks_have_fewer_points_each(monkeypatch):
 
     assert max(points(1)) <= explorer.POINTS
     assert sum(points(3)) <= 300
-
-
-@pytest.fixture
-def ends() -> pd.DataFrame:
-    return pd.DataFrame(
-        {"t0": [0, 20, 60, 80], "t1": 100, "draw": 0, "C": [1e-2, 1e-4, 1e-12, 1e-12], "D": [0.2, 0, 0, 0]}
-    )
-
-
-def estimate(found: bool) -> pd.Series:
-    return pd.Series({"value": 40.0, "low": 20.0, "high": 60.0, "p": 0.3, "found": found})
-
-
-def test_verdict_names_iteration_interval_and_both_levels(ends):
-    sentence, ground = explorer.verdict(SETTINGS, estimate(True), ends)
-    assert sentence.endswith("the chaotic phase ends at about iteration 40 of 100 (95 % interval 20 to 60).")
-    assert re.search(r"1e-7 before .* 1e-3 in its weights .* 10 % .* later, by 1e-12 in its weights .* 0 %", ground)
-
-
-def test_verdict_says_when_nothing_was_found(ends):
-    sentence, _ = explorer.verdict(SETTINGS, estimate(False), ends)
-    assert "no significant end" in sentence
-    assert "40" not in sentence
-
-
-def test_verdict_of_a_counterexample_names_no_iteration():
-    text = " ".join(explorer.verdict(SETTINGS | {"counterexample": True}, None, None))
-    assert "counterexample" in text
-    assert not re.search(r"\d", text.replace(SETTINGS["title"], ""))
 
 
 def test_page_is_whole_and_names_no_other_address(tmp_path):

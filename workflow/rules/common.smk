@@ -16,7 +16,7 @@ from snakemake.utils import update_config
 
 from twophase import estimate, grids, locks, plan, storage, summary, workload
 from twophase.code import code_digest, template_digests
-from twophase.config import check_keys, resolve
+from twophase.config import check_keys, resolve, settings_of
 from twophase.errors import UserError
 
 # The example is used where no config is given. Not a `configfile:` directive, which would mix it into one that is.

@@ -127,11 +127,10 @@ def every_figure(wildcards):
 
 
 def every_table(wildcards):
-    """Grids of every experiment and seed, control, estimates, claims; of a counterexample, what its figure needs."""
+    """Grids of every experiment and seed, control, estimates, claims, pages; of a counterexample, what its figure needs."""
     names = {}
     for name, e in EXPERIMENTS.items():
         names[name] = ["S"] if e["counterexample"] else [*plan.METRICS, *(["control"] if e["chaos"]["t0"] else [])]
     tables = [f"{RESULTS}/{e}/seed{s}/{n}.parquet" for e in names for s in EXPERIMENTS[e]["seeds"] for n in names[e]]
-    phases = phases_if_any(wildcards)
-    pages = [f"{RESULTS}/phases.html"] if phases else []
-    return [*tables, *phases, *pages, f"{RESULTS}/claims.parquet", f"{RESULTS}/claims.html"]
+    pages = [f"{RESULTS}/claims.html", *(f"{RESULTS}/{name}/overview.html" for name in EXPERIMENTS)]
+    return [*tables, *phases_if_any(wildcards), f"{RESULTS}/claims.parquet", *pages]

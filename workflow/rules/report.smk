@@ -26,30 +26,36 @@ rule explorer:
         "../scripts/explorer.py"
 
 
-rule phases_page:
+rule experiment_pages:
     input:
-        phases=f"{RESULTS}/phases.parquet",
+        claims=f"{RESULTS}/claims.parquet",
+        phases=phases_if_any,
+        chaos=of_every_run("chaos.parquet", has_forks),
     output:
-        page=report(
-            f"{RESULTS}/phases.html",
-            caption="../report/phases.rst",
-            category="Tables",
-            labels={"table": "phases", "shows": "inflection points, cone widths"},
-        ),
+        pages=[
+            report(
+                f"{RESULTS}/{name}/overview.html",
+                caption="../report/experiment.rst",
+                category=e["title"],
+                labels={"page": "overview"},
+            )
+            for name, e in EXPERIMENTS.items()
+        ],
     log:
-        f"{RESULTS}/logs/phases_page.log",
+        f"{RESULTS}/logs/experiment_pages.log",
     benchmark:
-        f"{RESULTS}/benchmarks/phases_page.tsv"
+        f"{RESULTS}/benchmarks/experiment_pages.tsv"
     conda:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("phases_page"),
+        **requests("experiment_pages"),
     params:
-        experiments={name: {"title": e["title"], "level": e["phases"]["level"]} for name, e in EXPERIMENTS.items()},
-        code=[code_digest("phases_page"), *template_digests("page")],
+        experiments={name: plan.described(e) for name, e in EXPERIMENTS.items()},
+        settings={name: settings_of(config, name) for name in EXPERIMENTS},
+        code=[code_digest("experiment_pages"), *template_digests("page")],
     script:
-        "../scripts/phases_page.py"
+        "../scripts/experiment_pages.py"
 
 
 rule claims_page:
@@ -59,7 +65,6 @@ rule claims_page:
         page=report(
             f"{RESULTS}/claims.html",
             caption="../report/claims.rst",
-            # Not beside the other table: of two results with two labels, a report makes switches, for pairs that are not.
             category="Claims",
             labels={"table": "claims", "shows": "claims and verdicts"},
         ),

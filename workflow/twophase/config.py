@@ -76,6 +76,27 @@ def resolve(config: Mapping) -> dict:
     return config
 
 
+def settings_of(config: Mapping, name: str) -> dict:
+    """What an experiment of a resolved config was made with: its part and its data set's, less what has no effect."""
+    experiment = copy.deepcopy(config["experiments"][name])
+    del experiment["title"]
+    dataset, model, training = (experiment[key] for key in ("dataset", "model", "training"))
+    for path, (choice, needed) in NO_EFFECT.items():
+        if _at(training, choice) != needed:
+            *outer, key = path.split(".")
+            del _at(training, ".".join(outer))[key]
+    options = ("name", *model_names.OPTIONS[model_names.family(model["name"])])
+    unused = [key for key, needed in (("chaos", "t0"), ("linearized", "switch")) if not experiment[key][needed]]
+    if experiment["counterexample"]:
+        unused = ["chaos", "linearized", "barrier"]
+    source = {key: value for key, value in config["datasets"][dataset].items() if value is not None}
+    return {
+        "dataset": {"name": dataset, **source},
+        "model": {key: model[key] for key in options},
+        **{key: value for key, value in experiment.items() if key not in ("dataset", "model", *unused)},
+    }
+
+
 def check_keys(path: str | Path) -> None:
     """Raises a UserError where a YAML file has a key twice, of which its readers would silently keep the last."""
     import yaml
@@ -179,19 +200,20 @@ def _check_finite(key: str, value) -> None:
         raise UserError(f"{key}: {value} is not a finite number; give one, or leave the key out.")
 
 
+def _at(part: Mapping, path: str):
+    """The value at a path of keys with dots between them; None where there is none, the part itself at no path."""
+    for name in filter(None, path.split(".")):
+        part = part.get(name) if isinstance(part, Mapping) else None
+    return part
+
+
 def _check_effect(key: str, written: Mapping, training: Mapping) -> None:
     """What an experiment itself sets, other than by inheritance or to the default, must do something."""
-
-    def at(part: Mapping, path: str):
-        for name in path.split("."):
-            part = part.get(name) if isinstance(part, Mapping) else None
-        return part
-
     defaults: dict = {}
     _fill(defaults, load_schema()["$defs"]["training"], load_schema())
     for path, (choice, needed) in NO_EFFECT.items():
-        if at(written, path) not in (None, [], 0, False, at(defaults, path)) and at(training, choice) != needed:
-            chosen = at(training, choice)
+        if _at(written, path) not in (None, [], 0, False, _at(defaults, path)) and _at(training, choice) != needed:
+            chosen = _at(training, choice)
             raise UserError(
                 f"{key}.{path}: has no effect where {choice} is {chosen}; set that to {needed}, or drop it."
             )

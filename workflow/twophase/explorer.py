@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from twophase import figures, layout, storage
-from twophase.phases import TINY
+from twophase import figures, layout, sentences, storage
 from twophase.tables import joined
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -92,50 +91,6 @@ def forks(
     return found
 
 
-# When the chaotic phase ends, in words --------------------------------------------------------------------------------
-
-
-def verdict(settings: Mapping, estimate: pd.Series | None, ends: pd.DataFrame | None) -> list[str]:
-    """One plain sentence that says when the chaotic phase of an experiment ends, and one that says what it rests on.
-
-    Args:
-        settings: the experiment's title, iterations, size of epsilon, level, counterexample.
-        estimate: the row `chaos C` of the phases; None where no forks were trained.
-        ends: chaos tables of all seeds.
-    """
-    title = settings["title"]
-    if estimate is None:
-        kind = (
-            "is the counterexample, which should show no two phases" if settings["counterexample"] else "has no forks"
-        )
-        return [
-            f"{title} {kind}.",
-            "No perturbed copies were trained, so that this experiment does not say when a chaotic phase ends.",
-        ]
-    last = ends[ends["t1"] == ends["t1"].max()]
-    everywhere = f"Forks were perturbed by {settings['size']:g} at {last['t0'].nunique()} times and trained to the end."
-
-    def level(part):
-        c = np.exp(np.log(np.maximum(part["C"], TINY)).mean())
-        weights = f"{c:.0e}".replace("e-0", "e-")
-        return f"{weights} in its weights (C) and in {100 * part['D'].mean():.2g} % of its test predictions"
-
-    if not estimate["found"]:
-        return [
-            f"{title}: no significant end of a chaotic phase was found.",
-            f"{everywhere} Changed early or late, they end at like distances from the undisturbed run, "
-            f"on average by {level(last)}: C falls at no time both significantly and tenfold.",
-        ]
-    early, late = last[last["t0"] < estimate["value"]], last[last["t0"] > estimate["value"]]
-    size = f"{settings['size']:g}".replace("e-0", "e-")
-    return [
-        f"{title}: the chaotic phase ends at about iteration {estimate['value']:.0f} of {settings['iterations']} "
-        f"({100 * settings['level']:.0f} % interval {estimate['low']:.0f} to {estimate['high']:.0f}).",
-        f"A copy of the network whose weights are changed by {size} before then ends training different "
-        f"from the undisturbed run, on average by {level(early)}; one changed later, by {level(late)}.",
-    ]
-
-
 # One file ------------------------------------------------------------------------------------------------------------
 
 
@@ -178,8 +133,7 @@ def gather(runs: Mapping, phases: pd.DataFrame, experiments: Mapping) -> list[di
                 run["forks"] = forks(*part, points)
             seeds.append(run)
         rows = estimates(phases, name)
-        mine = next((pd.Series(row) for row in rows if row["estimator"] == "chaos C"), None)
-        words = verdict(settings, mine, joined(chaos) if chaos else None)
+        words = sentences.verdict(settings, sentences.end_of_chaos(phases, name), joined(chaos) if chaos else None)
         found.append({"name": name, **settings, "verdict": words, "estimates": rows, "runs": seeds})
     return found
 

@@ -1,5 +1,6 @@
 """Tables as pages for people. No torch."""
 
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -7,33 +8,35 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+MANY = 12  # entries of a list that are written out
 TEMPLATE = Path(__file__).parent / "templates" / "page.html"
 
 
-def of_phases(phases: pd.DataFrame, experiments: Mapping) -> str:
-    """The HTML page of a table of estimates.
+def of_experiment(
+    title: str, said: Sequence[str], phases: pd.DataFrame, claims: pd.DataFrame, settings: Mapping
+) -> str:
+    """The HTML page of one experiment: when its chaotic phase ends, its estimates, claims and settings.
 
     Args:
-        phases: columns experiment, quantity, estimator, value, low, high, p, found, definition.
-        experiments: name -> title and level, in the order of the page.
+        said: of `sentences.verdict`.
+        phases: its rows, columns quantity, estimator, value, low, high, p, found, definition.
+        claims: its rows of the scorecard.
+        settings: its part of the resolved config, `phases.level` among them.
     """
-    parts = []
-    for name, settings in experiments.items():
-        mine = phases[phases["experiment"] == name]
-        if mine.empty:
-            continue
-        widths = mine[mine["quantity"] == "cone width"]
-        points = mine.drop(widths.index)
-        interval = f"{100 * settings['level']:.0f} % interval"
-        parts.append(f"<h2>{escape(settings['title'])}</h2>")
-        if len(points):
-            rows = [[r.estimator, *_point(r), _number(r.p), r.definition] for r in points.itertuples()]
-            heads = ["estimated from", "iteration", interval, "p", "how"]
-            parts.append(_table("Inflection points", heads, rows))
-        if len(widths):
-            rows = [[r.estimator, f"{r.value:.3g}°", _range(r, "°"), r.definition] for r in widths.itertuples()]
-            parts.append(_table("Width of the cone", ["from", "angle", interval, "how"], rows))
-    return _page("Inflection points and cone widths", parts)
+    widths = phases[phases["quantity"] == "cone width"]
+    points = phases.drop(widths.index)
+    level = settings["phases"]["level"]
+    parts = [f'<p class="verdict">{escape(said[0])}</p><p>{escape(said[1])}</p>']
+    if len(points):
+        rows = [[r.estimator, *_point(r), _number(r.p), r.definition] for r in points.itertuples()]
+        heads = ["estimated from", "iteration", _interval(level), "p", "how"]
+        parts.append(_table("Inflection points", heads, rows))
+    if len(widths):
+        rows = [[r.estimator, f"{r.value:.3g}°", _range(r, "°"), r.definition] for r in widths.itertuples()]
+        parts.append(_table("Width of the cone", ["from", "angle", _interval(level), "how"], rows))
+    parts.append(_claims(claims, level, "The papers' claims", ".."))
+    parts.append(_table("Settings", ["key of the config", "value"], _settings(settings)))
+    return _page(title, parts)
 
 
 def of_claims(table: pd.DataFrame, experiments: Mapping, verdicts: Sequence[str]) -> str:
@@ -48,16 +51,21 @@ def of_claims(table: pd.DataFrame, experiments: Mapping, verdicts: Sequence[str]
     parts = [_summary(table, titles, verdicts)]
     for name, settings in experiments.items():
         mine = table[table["experiment"] == name]
-        heads = ["claim", f"measured ({100 * settings['level']:.0f} % interval)", "holds if", "verdict"]
-        rows = []
-        for r in mine.itertuples():
-            claim = f'{escape(r.text)}<div class="small">{escape(r.definition)}; papers: {escape(r.paper)}</div>'
-            verdict = f'{_verdict(r.verdict)}<div class="small">{escape(r.reason)}</div>'
-            rows.append([claim, escape(_measured(r)), escape(_bounds(r)), f"{verdict} {_figure(r.figure)}"])
         seeds = int(mine["seeds"].max())
         parts.append(f"<h2>{escape(settings['title'])}, {seeds} seed{'s' * (seeds > 1)}</h2>")
-        parts.append(_rows(heads, rows, numbers=3))
+        parts.append(_claims(mine, settings["level"]))
     return _page("The papers' claims, one by one", parts)
+
+
+def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str = ".") -> str:
+    """The scorecard of one experiment on a page from which `results` leads to the results."""
+    rows = []
+    for r in table.itertuples():
+        claim = f'{escape(r.text)}<div class="small">{escape(r.definition)}; papers: {escape(r.paper)}</div>'
+        verdict = f'{_verdict(r.verdict)}<div class="small">{escape(r.reason)}</div>'
+        figure = f'<a class="small" href="{results}/figures/{r.figure}.png">{r.figure}</a>'
+        rows.append([claim, escape(_measured(r)), escape(_bounds(r)), f"{verdict} {figure}"])
+    return _rows(["claim", f"measured ({_interval(level)})", "holds if", "verdict"], rows, caption, numbers=3)
 
 
 def _summary(table: pd.DataFrame, titles: Mapping[str, str], verdicts: Sequence[str]) -> str:
@@ -72,8 +80,26 @@ def _verdict(verdict: str) -> str:
     return f'<span class="{verdict.split()[0]}">{escape(verdict)}</span>'
 
 
-def _figure(name: str) -> str:
-    return f'<a class="small" href="figures/{name}.png">{name}</a>'
+def _interval(level: float) -> str:
+    return f"{100 * level:.0f} % interval"
+
+
+def _settings(part: Mapping, prefix: str = "") -> list[list[str]]:
+    """Keys as in config/README.md, and values as in YAML; of long lists the ends and the length."""
+    rows = []
+    for key, value in part.items():
+        if isinstance(value, Mapping):
+            rows += _settings(value, f"{prefix}{key}.")
+        else:
+            rows.append([f"{prefix}{key}", _yaml(value)])
+    return rows
+
+
+def _yaml(value) -> str:
+    if isinstance(value, list) and value:
+        shown = value if len(value) <= MANY else [*value[:4], "…", value[-1]]
+        return ", ".join(map(_yaml, shown)) + (f" ({len(value)})" if len(value) > MANY else "")
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _measured(row) -> str:
@@ -126,5 +152,5 @@ def _rows(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str = ""
 
 
 def _page(title: str, parts: Sequence[str]) -> str:
-    page = TEMPLATE.read_text(encoding="utf-8").replace("<!--TITLE-->", title)
+    page = TEMPLATE.read_text(encoding="utf-8").replace("<!--TITLE-->", escape(title))
     return page.replace("<!--BODY-->", "\n".join(parts))

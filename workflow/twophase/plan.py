@@ -32,7 +32,7 @@ NAMES = {  # rule: its jobs, named as the files of their benchmarks
     "grid": "{experiment}/seed{seed}/grid/{metric}",
     "inflection": "{experiment}/phases/{estimator}",
     "phases": "phases",
-    "phases_page": "phases_page",
+    "experiment_pages": "experiment_pages",
     "claims": "claims",
     "claims_page": "claims_page",
     "explorer": "explorer",
@@ -144,7 +144,6 @@ def jobs(config: Mapping) -> Iterator[Job]:
             estimates.append(job.name)
     if estimates:
         yield Job("phases", {}, tuple(estimates))
-        yield Job("phases_page", {}, ("phases",))
     for figure in FIGURES:
         rows = shown(experiments, figure)
         if rows:
@@ -152,6 +151,7 @@ def jobs(config: Mapping) -> Iterator[Job]:
     everything = tuple(need for names in gathered.values() for need in names)
     yield Job("claims", {}, (*everything, *(["phases"] if estimates else [])))
     yield Job("claims_page", {}, ("claims",))
+    yield Job("experiment_pages", {}, ("claims",))
     yield Job("explorer", {}, everything)
 
 
