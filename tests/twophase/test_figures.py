@@ -119,3 +119,44 @@ def test_small_print_names_experiment_seeds_and_commit(tmp_path):
     figures.save(figure, [tmp_path / "a.png"], {"dpi": 50, "note": "ResNet, seeds 0, 1"})
     (text,) = [text.get_text() for text in figure.texts]
     assert text.startswith("ResNet, seeds 0, 1 · commit ")
+
+
+def test_no_tick_lies_beyond_the_times(ax):
+    frame = pd.DataFrame({"t0": [0, 0, 5000], "t1": [6000, 9000, 9000], "D": [0.1, 0.2, 0.3]})
+    figures.chaos_heat(ax, frame, "D", figures.scale(frame["D"]), "rocket_r", "D")
+    assert ax.get_xlim()[1] > 5000  # the last cell ends there
+    assert (min(ax.get_xticks()), max(ax.get_xticks())) == (0, 5000)
+    assert (min(ax.get_yticks()), max(ax.get_yticks())) == (6000, 9000)
+    assert ax.get_xticklabels()[-1].get_text() == "5k"
+
+
+def test_iterations_are_logarithmic_where_most_are_early(ax):
+    for name, times in (("y", [0, 100, 200, 300, 400]), ("x", [0, 50, 100, 1000, 60000])):
+        ax.plot(times, times)
+        figures.time_axis(ax, name, times)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("symlog", "linear")
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "100", "1k", "10k"]
+    assert -50 < ax.get_xlim()[0] < 0  # 0 has a place
+    assert ax.get_xlim()[1] > 60000
+
+
+@pytest.mark.parametrize("count", [figures.LONG, figures.LONG + 1])
+def test_a_long_legend_stands_beside_the_panel(ax, count):
+    lines = [ax.plot([0, 1], label=f"{k}")[0] for k in range(count)]
+    figures.legend(ax, lines, "title")
+    ax.figure.canvas.draw()
+    beside = ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
+    assert beside == (count > figures.LONG)
+
+
+def test_many_experiments_make_a_figure_longer_and_not_wider(tmp_path):
+    from PIL import Image
+
+    widths = []
+    for count in (1, 6):
+        titles = [f"VGG-16 with head {k} / CIFAR-10" for k in range(count)]
+        figure, _ = figures.canvas(titles, 1, {"panel": 2.0})
+        figures.save(figure, [tmp_path / "a.png"], {"dpi": 50, "note": "; ".join(titles)})
+        with Image.open(tmp_path / "a.png") as image:
+            widths.append(image.width)
+    assert widths[1] <= 1.1 * widths[0]

@@ -11,6 +11,7 @@ ROWS = pd.DataFrame(
         ("inflection", "chaos C", 175.0, 100.0, 275.0, 0.01, True, "level"),
         ("inflection", "kernel", 50.0, 25.0, 200.0, 0.4, False, "elbow"),
         ("cone width", "after 100", 8.52, np.nan, np.nan, np.nan, True, "max"),
+        ("cone width", "after 110", 7.77, np.nan, np.nan, np.nan, True, "max"),
     ],
     columns=["quantity", "estimator", "value", "low", "high", "p", "found", "definition"],
 )
@@ -31,6 +32,7 @@ CLAIM = {
 SETTINGS = {
     "model": {"name": "resnet8"},
     "phases": {"level": 0.9},
+    "cone": {"tau": [100]},
     "checkpoints": list(range(0, 500, 10)),
     "linearized": {"lr": None, "switch": []},
 }
@@ -38,18 +40,18 @@ SETTINGS = {
 
 @pytest.fixture
 def page() -> str:
-    said = ["It ends at 175.", "On average by < 1."]
-    return pages.of_experiment("a < b", said, ROWS, pd.DataFrame([CLAIM]), SETTINGS)
+    said = ["a < b: it ends at 175.", "On average by < 1."]
+    return pages.of_experiment(said, ROWS, pd.DataFrame([CLAIM]), SETTINGS)
 
 
 def test_estimates_are_there(page):
-    assert "<h1>a &lt; b</h1>" in page
-    assert "It ends at 175." in page
+    assert "<h1>a &lt; b: it ends at 175.</h1>" in page
     assert "On average by &lt; 1." in page
     assert '<td class="number">175</td><td class="number">100 to 275</td><td class="number">0.01</td>' in page
     assert '<td>kernel</td><td class="number">none found</td>' in page
     assert "50" not in page.split("<td>kernel</td>")[1].split("</tr>")[0]
     assert "8.52°" in page
+    assert "7.77°" not in page  # not a tau of the config
     assert "90 % interval" in page
 
 
@@ -74,6 +76,6 @@ def test_settings_are_those_of_the_config(page, key, value):
 
 
 def test_an_experiment_without_estimates_has_a_page():
-    page = pages.of_experiment("e", ["No forks.", ""], ROWS[:0], pd.DataFrame([CLAIM]), SETTINGS)
+    page = pages.of_experiment(["No forks.", ""], ROWS[:0], pd.DataFrame([CLAIM]), SETTINGS)
     assert "Inflection points" not in page
     assert "Width of the cone" not in page

@@ -13,7 +13,7 @@ def main(path_to_claims, path_to_phases, path_to_chaos, path_to_pages, experimen
         estimate = sentences.end_of_chaos(phases, name)
         said = sentences.verdict(described, estimate, None if ends.empty else ends)
         with storage.atomic(path) as temporary:
-            page = pages.of_experiment(described["title"], said, mine, judged, settings[name])
+            page = pages.of_experiment(said, mine, judged, settings[name])
             temporary.write_text(page, encoding="utf-8")
 
 

@@ -1,6 +1,7 @@
 """Panels of the figures: each function draws one, from one table, onto one axes. Nothing is computed here but means."""
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib
 
@@ -12,11 +13,14 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from twophase import storage
 from twophase.phases import exponents as lyapunov
 
 DECADES = 2.0  # a colour scale is logarithmic from this span on
+SQUEEZED = 0.2  # an axis of iterations is logarithmic where most points lie within this share of it
+LONG = 8  # entries of a legend that a panel has room for
 ESTIMATORS = {  # how each estimate of the inflection point is marked, in every figure
     "chaos C": ("#d1495b", "--"),
     "kernel": ("#00798c", "-."),
@@ -46,6 +50,7 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
             "xtick.labelsize": 8,
             "ytick.labelsize": 8,
             "legend.fontsize": 7.5,
+            "legend.title_fontsize": 7.5,
             "legend.edgecolor": "none",  # a white ground keeps words apart from lines
             "legend.framealpha": 0.85,
             "axes.spines.top": False,
@@ -64,7 +69,7 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
     ]
     for title, row in zip(rows, axes, strict=True):
         row[0].annotate(
-            title,
+            title if "$" in title else textwrap.fill(title, max(8, int(9 * side))),  # what fits beside the panel
             xy=(0, 0.5),
             xycoords="axes fraction",
             xytext=(-58, 0),
@@ -92,6 +97,7 @@ def save(figure, paths: Sequence[str], style: Mapping) -> None:
     """
     if style.get("note"):
         note = f"{style['note']} · commit {storage.versions()['commit']}"
+        note = textwrap.fill(note, int(24 * figure.get_figwidth()))  # a longer line would widen the figure
         figure.text(0.0, -0.01, note, ha="left", va="top", fontsize=5.5, color="0.55")
     plain = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
     for path in paths:
@@ -100,6 +106,35 @@ def save(figure, paths: Sequence[str], style: Mapping) -> None:
             figure.savefig(temporary, dpi=style["dpi"], bbox_inches="tight", metadata=plain[kind])
         figure.set_layout_engine("none")  # the first file's layout is that of all: it takes longer than drawing
     plt.close(figure)
+
+
+def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | None = None) -> None:
+    """Ticks of the axis `name`, x or y, of iterations: few, and none beyond the `times` that it shows.
+
+    Where a linear axis would squeeze most of them, it is logarithmic, and linear up to the first time after 0.
+
+    Args:
+        limits: of a logarithmic axis, where they are not just those of the times.
+    """
+    times = np.unique(np.fromiter(times, dtype=float))
+    first, last = times[times > 0][:1], times[-1]
+    axis = ax.xaxis if name == "x" else ax.yaxis
+    if len(first) and np.median(times) < SQUEEZED * last:
+        getattr(ax, f"set_{name}scale")("symlog", linthresh=first[0])
+        low, high = limits if limits is not None else (times[0] - 0.3 * first[0], 1.2 * last)
+        getattr(ax, f"set_{name}lim")(low, high)
+        ticks = [0.0, *10.0 ** np.arange(np.ceil(np.log10(first[0])), np.log10(last) + 1e-9)]
+    else:
+        ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=True).tick_values(times[0], last)
+    ticks = [tick for tick in ticks if times[0] <= tick <= last]
+    axis.set_ticks(ticks, [f"{tick / 1000:g}k" if tick >= 1000 else f"{tick:g}" for tick in ticks])
+    axis.set_minor_locator(NullLocator())
+
+
+def legend(ax, handles: Sequence, title: str, columns: int = 1) -> None:
+    """A legend in the panel, or beside it where it is so long that it would hide the curves."""
+    beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(handles) > LONG else {}
+    ax.legend(handles=handles, title=title, ncols=columns + len(handles) // 18, **beside)
 
 
 # Heat maps ----------------------------------------------------------------------------------------------------------
@@ -131,7 +166,10 @@ def heat(ax, frame: pd.DataFrame, x: str, y: str, value: str, norm, colormap: st
     table = grid.pivot_table(index=y, columns=x, values="value", aggfunc="mean")
     values = np.exp(table.to_numpy()) if isinstance(norm, LogNorm) else table.to_numpy()
     xs, ys = (np.asarray(axis, dtype=float) for axis in (table.columns, table.index))
-    return ax.pcolormesh(edges(xs), edges(ys), values, norm=norm, cmap=sns.color_palette(colormap, as_cmap=True))
+    image = ax.pcolormesh(edges(xs), edges(ys), values, norm=norm, cmap=sns.color_palette(colormap, as_cmap=True))
+    time_axis(ax, "x", xs, edges(xs)[[0, -1]])
+    time_axis(ax, "y", ys, edges(ys)[[0, -1]])
+    return image
 
 
 def pairs_heat(ax, frame: pd.DataFrame, norm, colormap: str, label: str):
@@ -158,7 +196,8 @@ def curves(ax, frame: pd.DataFrame, x: str, y: str, hue: str, name: str):
     palette = dict(zip(values, sns.color_palette(TIME, len(values) + 1), strict=False))
     style = {"errorbar": ("pi", 100), "marker": "o", "ms": 3, "lw": 1.2}
     sns.lineplot(frame, x=x, y=y, hue=hue, palette=palette, hue_order=values, ax=ax, **style)
-    ax.legend(title=name)
+    time_axis(ax, "x", frame[x])
+    legend(ax, ax.get_legend_handles_labels()[0], name)
 
 
 def inflections(ax, phases: pd.DataFrame, heading: bool = False) -> None:
@@ -176,22 +215,16 @@ def inflections(ax, phases: pd.DataFrame, heading: bool = False) -> None:
         if row.found:
             ax.axvline(row.value, color=colour, ls=line, lw=1.2, zorder=3)
         if heading:
-            ax.set_title(f"inflection: {text}", loc="right", color=colour, fontsize=7.5)
+            ax.set_title(f"$t^*$: {text}", loc="right", color=colour, fontsize=7.5)
         else:
             if row.found:
                 ax.axvspan(row.low, row.high, color=colour, alpha=0.12, lw=0, zorder=0)
             label = f"inflection ({row.estimator}): {text}"
             handles.append(Line2D([], [], color=colour, ls=line if row.found else "none", label=label))
     ax.set_xlim(limits)
-    legend = ax.get_legend()
-    if handles and legend is not None:
-        handles = [*legend.legend_handles, *handles]
-        old = [text.get_text() for text in legend.get_texts()]
-        ax.legend(
-            handles,
-            [*old, *(handle.get_label() for handle in handles[len(old) :])],
-            title=legend.get_title().get_text(),
-        )
+    shown = ax.get_legend()
+    if handles and shown is not None:
+        legend(ax, [*shown.legend_handles, *handles], shown.get_title().get_text())
 
 
 def drops(ax, times: Sequence[int], diagonal: bool = False) -> None:
@@ -248,8 +281,8 @@ def learning_curves(ax, switches: pd.DataFrame, standard: pd.DataFrame) -> None:
     """Test accuracy over training after each switch, and of standard training in grey."""
     curves(ax, switches, "iteration", "test_accuracy", "switch", "switch $t$")
     mean = standard.groupby("iteration")["test_accuracy"].mean()
-    ax.plot(mean.index, mean, color=INK, lw=1, ls="--")
-    ax.legend(title="switch $t$", ncols=2)
+    ax.plot(mean.index, mean, color=INK, lw=1, ls="--", label="standard")
+    legend(ax, ax.get_legend_handles_labels()[0], "switch $t$", columns=2)
     ax.set(xlabel="iteration", ylabel="test accuracy")
 
 
@@ -315,6 +348,7 @@ def divergence(ax, chaos: pd.DataFrame, perturbations: pd.DataFrame) -> None:
         ax.plot(mean.index, mean, color=colour, lw=1.2, marker=".", ms=4, label=f"{t0}")
         ax.plot(mean.index[0], mean.iloc[0], marker="v", ms=6, color=colour)
     ax.set(yscale="log", xlabel="$t_1$ (iterations)", ylabel=r"$|\theta'_{t_1}-\theta_{t_1}|_2$")
+    time_axis(ax, "x", both["t1"])
     ax.legend(title="perturbed\nat $t_0$", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
@@ -327,8 +361,9 @@ def exponents(ax, chaos: pd.DataFrame, phases: pd.DataFrame) -> None:
         error = [[row.value - row.low], [row.high - row.value]] if np.isfinite(row.low) else None
         ax.errorbar(row.value, 0.0, xerr=error, fmt="D", ms=5, color=INK, capsize=3, zorder=5)
         place = f"{row.value:.0f}"
-    handles.append(Line2D([], [], color=INK, marker="D", ms=5, ls="none", label=f"sign change: {place}"))
-    ax.legend(handles=handles, title="$t_1$")
+    marker = "D" if place != "none" else ""
+    handles.append(Line2D([], [], color=INK, marker=marker, ms=5, ls="none", label=f"sign change: {place}"))
+    legend(ax, handles, "$t_1$")
     label = r"$\log(|\theta'_{t_1}-\theta_{t_1}| / |\varepsilon|)\,/\,(t_1-t_0)$ (1/iteration)"
     ax.set(xlabel="$t_0$ (iterations)", ylabel=label)
 

@@ -12,21 +12,19 @@ MANY = 12  # entries of a list that are written out
 TEMPLATE = Path(__file__).parent / "templates" / "page.html"
 
 
-def of_experiment(
-    title: str, said: Sequence[str], phases: pd.DataFrame, claims: pd.DataFrame, settings: Mapping
-) -> str:
+def of_experiment(said: Sequence[str], phases: pd.DataFrame, claims: pd.DataFrame, settings: Mapping) -> str:
     """The HTML page of one experiment: when its chaotic phase ends, its estimates, claims and settings.
 
     Args:
         said: of `sentences.verdict`.
         phases: its rows, columns quantity, estimator, value, low, high, p, found, definition.
         claims: its rows of the scorecard.
-        settings: its part of the resolved config, `phases.level` among them.
+        settings: of `config.settings_of`. Widths of the cone are shown after its `cone.tau`.
     """
-    widths = phases[phases["quantity"] == "cone width"]
-    points = phases.drop(widths.index)
+    points = phases[phases["quantity"] != "cone width"]
+    widths = phases[phases["estimator"].isin([f"after {tau}" for tau in settings["cone"]["tau"]])]
     level = settings["phases"]["level"]
-    parts = [f'<p class="verdict">{escape(said[0])}</p><p>{escape(said[1])}</p>']
+    parts = [f"<p>{escape(said[1])}</p>"]
     if len(points):
         rows = [[r.estimator, *_point(r), _number(r.p), r.definition] for r in points.itertuples()]
         heads = ["estimated from", "iteration", _interval(level), "p", "how"]
@@ -36,7 +34,7 @@ def of_experiment(
         parts.append(_table("Width of the cone", ["from", "angle", _interval(level), "how"], rows))
     parts.append(_claims(claims, level, "The papers' claims", ".."))
     parts.append(_table("Settings", ["key of the config", "value"], _settings(settings)))
-    return _page(title, parts)
+    return _page(said[0], parts)
 
 
 def of_claims(table: pd.DataFrame, experiments: Mapping, verdicts: Sequence[str]) -> str:

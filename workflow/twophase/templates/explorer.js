@@ -150,10 +150,10 @@ function time(title = "iteration") {
 
 /** Times at which something was computed: of forks where there are some, else of kernels. */
 const interesting = () => sorted(run().forks?.t0 ?? taus());
-/** Whether most of what is shown lies in the first tenth of training. */
+/** Whether most of what is shown lies in the first fifth of training. */
 function squeezed() {
   const times = interesting();
-  return times.length > 0 && times[Math.floor(times.length / 2)] < experiment().iterations / 10;
+  return times.length > 0 && times[Math.floor(times.length / 2)] < experiment().iterations / 5;
 }
 
 /** Place of an iteration on an axis of time. */
