@@ -117,17 +117,18 @@ def test_equal_figures_are_equal_files(tmp_path):
 def test_small_print_names_experiment_seeds_and_commit(tmp_path):
     figure, _ = figures.canvas(["title"], 1, {"panel": 1.0})
     figures.save(figure, [tmp_path / "a.png"], {"dpi": 50, "note": "ResNet, seeds 0, 1"})
-    (text,) = [text.get_text() for text in figure.texts]
+    (text,) = [" ".join(text.get_text().split()) for text in figure.texts]
     assert text.startswith("ResNet, seeds 0, 1 · commit ")
 
 
 def test_no_tick_lies_beyond_the_times(ax):
-    frame = pd.DataFrame({"t0": [0, 0, 5000], "t1": [6000, 9000, 9000], "D": [0.1, 0.2, 0.3]})
+    frame = pd.DataFrame({"t0": [0, 0, 5500], "t1": [6500, 9500, 9500], "D": [0.1, 0.2, 0.3]})
     figures.chaos_heat(ax, frame, "D", figures.scale(frame["D"]), "rocket_r", "D")
-    assert ax.get_xlim()[1] > 5000  # the last cell ends there
-    assert (min(ax.get_xticks()), max(ax.get_xticks())) == (0, 5000)
-    assert (min(ax.get_yticks()), max(ax.get_yticks())) == (6000, 9000)
-    assert ax.get_xticklabels()[-1].get_text() == "5k"
+    assert ax.get_xlim()[1] > 6000  # where the last cell ends
+    for ticks, (low, high) in ((ax.get_xticks(), (0, 5500)), (ax.get_yticks(), (6500, 9500))):
+        assert len(ticks) > 1
+        assert low <= min(ticks) < max(ticks) <= high
+    assert {"2k", "4k"} <= {text.get_text() for text in ax.get_xticklabels()}
 
 
 def test_iterations_are_logarithmic_where_most_are_early(ax):
@@ -149,14 +150,13 @@ def test_a_long_legend_stands_beside_the_panel(ax, count):
     assert beside == (count > figures.LONG)
 
 
-def test_many_experiments_make_a_figure_longer_and_not_wider(tmp_path):
+def test_the_small_print_of_many_experiments_does_not_widen_the_figure(tmp_path):
     from PIL import Image
 
     widths = []
-    for count in (1, 6):
-        titles = [f"VGG-16 with head {k} / CIFAR-10" for k in range(count)]
-        figure, _ = figures.canvas(titles, 1, {"panel": 2.0})
-        figures.save(figure, [tmp_path / "a.png"], {"dpi": 50, "note": "; ".join(titles)})
+    for note in ("ResNet", "; ".join(f"VGG-16 with head {k} / CIFAR-10, seed 0" for k in range(22))):
+        figure, _ = figures.canvas(["title"], 1, {"panel": 2.0})
+        figures.save(figure, [tmp_path / "a.png"], {"dpi": 50, "note": note})
         with Image.open(tmp_path / "a.png") as image:
             widths.append(image.width)
     assert widths[1] <= 1.1 * widths[0]
