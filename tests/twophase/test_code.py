@@ -108,7 +108,7 @@ USERS = {  # module: the scripts whose results it can change
     "models": TRAINING,
     "model_names": {*TRAINING, *PLANNING},
     "data": {*TRAINING, "dataset"},
-    "evaluation": {"predictions", "linearized", "block_B", "fork_barriers", *MEASURING},
+    "evaluation": {"predictions", "kernels", "linearized", "block_B", "fork_barriers", *MEASURING},
     "datasets": {"dataset"},
     "imagefolder": {"dataset"},
     "torchvision_sets": {"dataset"},

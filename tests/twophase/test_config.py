@@ -827,7 +827,7 @@ def test_one_wrong_value_is_named_with_its_place_and_nothing_else_is_raised(conf
     except UserError as error:
         said = str(error)
         assert "\n" not in said
-        assert re.match(r"(results|(datasets|defaults|experiments|figures)(\.[^:]+)?): ", said), said
+        assert re.match(r"(results|gpus(\.share)?|(datasets|defaults|experiments|figures)(\.[^:]+)?): ", said), said
         assert within or said.startswith(".".join(path)), said
     else:
         assert within

@@ -202,6 +202,8 @@ def _kernel_numbers(e, s) -> int:
 def _kernels(e, s, w) -> Work:
     _, states = _states(e, w)
     counts = {"start": 1, "load": states, "kernel": states}
+    if e["kernel"]["bn"] == "recalibrate":
+        counts["image"] = states * min(e["kernel"]["calibration_size"], s["train"])
     return Work(counts, "kernel", s["state"], states * (s["item"] * _kernel_numbers(e, s) + TABLE))
 
 
