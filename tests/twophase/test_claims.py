@@ -1,4 +1,4 @@
-"""Claims on tables of a made-up world in which every value follows from a formula."""
+"""Claims and their scorecard on tables of a made-up world in which every value follows from a formula."""
 
 from math import cos, inf, isnan, log10, radians
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twophase import claims, findings, pages, plan
+from twophase import claims, findings, pages, phases, plan, scorecard, workload
 from twophase.findings import Run
 
 END, STEP, BEND = 1000, 50, 225  # iterations; BEND is halfway between two checkpoints
@@ -16,7 +16,6 @@ SETTINGS = {
     "title": "a world",
     "dt": [50, 100],
     "iterations": END,
-    "images": 1000,
     "model": {"name": "resnet20", "width": None},
     "counterexample": False,
     "bootstrap": 30,
@@ -67,14 +66,17 @@ def run(**parts):
         "chaos": chaos(),
         "control": pd.DataFrame({"C": [0.0], "D": [0.0]}),
         "S": kernels(),
-        "switches": switches(),
-        "standard": pd.DataFrame({"iteration": [0, END], "test_accuracy": [0.1, 0.95]}),
+        "linearized": switches(),
+        "standard": pd.DataFrame({"iteration": [0, END], "test_accuracy": [0.1, 0.95], "images": 1000}),
     }
     return Run(**(whole | parts))
 
 
 def judge(*runs, **settings):
-    return claims.of_experiment(runs or [run()], SETTINGS | settings).set_index("claim")
+    runs = runs or [run()]
+    forks = [run.chaos for run in runs if run.chaos is not None]
+    found = bool(forks) and phases.from_chaos(forks, 1, SETTINGS["level"])[0]["found"]
+    return scorecard.of_experiment(runs, found, SETTINGS | settings).set_index("claim")
 
 
 def test_values_follow_from_the_world_s_formulas():
@@ -112,16 +114,16 @@ def test_values_follow_from_the_world_s_formulas():
 
 def test_verdicts_of_that_world():
     table = judge()
-    assert table.loc["inflection point", "verdict"] == claims.REPRODUCED
-    assert table.loc["place, ResNet-20", "verdict"] == claims.REPRODUCED
-    assert table.loc["kernel slows down", "verdict"] == claims.REPRODUCED
-    assert table.loc["cone", "verdict"] == claims.REPRODUCED
+    assert table.loc["inflection point", "verdict"] == scorecard.REPRODUCED
+    assert table.loc["place, ResNet-20", "verdict"] == scorecard.REPRODUCED
+    assert table.loc["kernel slows down", "verdict"] == scorecard.REPRODUCED
+    assert table.loc["cone", "verdict"] == scorecard.REPRODUCED
     # A kernel that turns at an even pace goes four times as far, in S, in twice the time, and never settles.
-    assert table.loc["one bound for all dt", "verdict"] == claims.NOT
-    assert table.loc["constant after tau", "verdict"] == claims.NOT
-    assert table.loc["place, VGG-16", "verdict"] == claims.OUTSIDE
+    assert table.loc["one bound for all dt", "verdict"] == scorecard.NOT
+    assert table.loc["constant after tau", "verdict"] == scorecard.NOT
+    assert table.loc["place, VGG-16", "verdict"] == scorecard.OUTSIDE
     assert isnan(table.loc["place, VGG-16", "value"])
-    assert table.loc["above all past 2000", "verdict"] == claims.OUTSIDE
+    assert table.loc["above all past 2000", "verdict"] == scorecard.OUTSIDE
 
 
 def test_without_an_inflection_point_what_speaks_of_it_is_not_reproduced():
@@ -129,12 +131,12 @@ def test_without_an_inflection_point_what_speaks_of_it_is_not_reproduced():
     # Later forks have less time: C declines, but by less than a decade.
     everywhere["C"] *= 1 - everywhere["t0"] / 1000
     table = judge(run(chaos=everywhere))
-    assert table.loc["inflection point", "verdict"] == claims.NOT
+    assert table.loc["inflection point", "verdict"] == scorecard.NOT
     about = [claim.name for claim in claims.CLAIMS if claim.after_inflection and claim.scale(SETTINGS)]
     about = [name for name in about if name in table.index]
-    assert (table.loc[about, "verdict"] == claims.NOT).all()
+    assert (table.loc[about, "verdict"] == scorecard.NOT).all()
     assert table.loc[about, "value"].isna().all()
-    assert table.loc["later switch, higher accuracy", "verdict"] == claims.REPRODUCED
+    assert table.loc["later switch, higher accuracy", "verdict"] == scorecard.REPRODUCED
 
 
 def test_forks_that_only_lacked_the_time_still_grow():
@@ -143,20 +145,20 @@ def test_forks_that_only_lacked_the_time_still_grow():
     table["l2"] = table["epsilon"] * 10 ** ((table["t1"] - table["t0"]) / 100)
     row = judge(run(chaos=table)).loc["no growth after"]
     assert row["value"] == pytest.approx(1.0)
-    assert row["verdict"] == claims.NOT
+    assert row["verdict"] == scorecard.NOT
 
 
 def test_what_an_experiment_does_not_have_is_outside_its_scale():
-    table = judge(run(switches=None, control=None))
+    table = judge(run(linearized=None, control=None))
     for name in ("same noise", "later switch, higher accuracy", "cone beats linearized"):
-        assert table.loc[name, "verdict"] == claims.OUTSIDE
+        assert table.loc[name, "verdict"] == scorecard.OUTSIDE
     assert "no control" in table.loc["same noise", "reason"]
-    assert table.loc["kernel slows down", "verdict"] == claims.REPRODUCED
+    assert table.loc["kernel slows down", "verdict"] == scorecard.REPRODUCED
 
 
 def test_a_control_that_differs_is_no_control():
     table = judge(run(control=pd.DataFrame({"C": [0.0, 1e-15], "D": [0.0, 0.0]})))
-    assert table.loc["same noise", "verdict"] == claims.NOT
+    assert table.loc["same noise", "verdict"] == scorecard.NOT
 
 
 def test_intervals_come_from_seeds_draws_and_test_images():
@@ -181,10 +183,10 @@ def test_intervals_come_from_seeds_draws_and_test_images():
 
 def test_an_interval_on_both_sides_of_the_bound_decides_nothing():
     scores = [(0.5, 0.6, 0.5 + gain) for gain in (-0.1, 0.1, 0.3)]
-    table = judge(*[run(switches=switches(score)) for score in scores])
+    table = judge(*[run(linearized=switches(score)) for score in scores])
     row = table.loc["later switch, higher accuracy"]
     assert row["low"] < claims.BETTER < row["high"]
-    assert row["verdict"] == claims.UNDECIDED
+    assert row["verdict"] == scorecard.UNDECIDED
 
 
 def test_a_counterexample_answers_for_its_own_claims_only():
@@ -194,8 +196,8 @@ def test_a_counterexample_answers_for_its_own_claims_only():
     assert table.loc["counterexample: one speed", "value"] == pytest.approx(1.0)
     half = (1 - cos(SLOW * 500)) / (1 - cos(SLOW * END))
     assert table.loc["counterexample: no cone", "value"] == pytest.approx(1 - half)
-    assert (table["verdict"] == claims.REPRODUCED).all()
-    assert (judge(Run(S=kernels()), counterexample=True)["verdict"] == claims.NOT).any()
+    assert (table["verdict"] == scorecard.REPRODUCED).all()
+    assert (judge(Run(S=kernels()), counterexample=True)["verdict"] == scorecard.NOT).any()
 
 
 def test_names_differ_and_figures_exist():
@@ -203,6 +205,10 @@ def test_names_differ_and_figures_exist():
     assert len(set(names)) == len(names)
     assert {claim.figure for claim in claims.CLAIMS} <= set(plan.FIGURES)
     assert all(claim.holds[0] <= claim.holds[1] for claim in claims.CLAIMS)
+
+
+def test_the_estimate_of_a_job_s_work_counts_the_claims_about_an_experiment():
+    assert sum(not claim.counterexample for claim in claims.CLAIMS) == workload.CLAIMS
 
 
 def test_the_perturbation_is_measured_from_what_rounding_left_of_it():
@@ -213,7 +219,7 @@ def test_the_perturbation_is_measured_from_what_rounding_left_of_it():
 
 def test_the_page_shows_every_claim_with_value_and_verdict():
     table = judge().reset_index().assign(experiment="e")
-    page = pages.of_claims(table, {"e": {"title": "a < b", "level": 0.95}})
+    page = pages.of_claims(table, {"e": {"title": "a < b", "level": 0.95}}, scorecard.VERDICTS)
     assert "a &lt; b" in page
     assert page.count("<tr>") == 2 + len(table) + 1  # two heads, a line of the summary
     assert "8 decades" in page

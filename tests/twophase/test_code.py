@@ -97,7 +97,7 @@ PLANNING = {"calibration", "estimate"}
 USERS = {  # module: the scripts whose results it can change
     "metrics": {"block_C", "block_S", "block_D", "chaos", "cone", "plane", *MEASURING},
     "vectors": {"block_C", "block_S", "chaos", "cone", "plane", *MEASURING, *PLANNING},
-    "phases": {"inflection", "explorer", "claims", "phases_page", *MEASURING, *FIGURES, "scaling_figure"},
+    "phases": {"inflection", "explorer", "claims", "claims_page", *MEASURING, *FIGURES, "scaling_figure"},
     "perturbation": {"forks"},
     "forks": {"forks"},
     "linearized": {"linearized", *MEASURING},
@@ -115,11 +115,12 @@ USERS = {  # module: the scripts whose results it can change
     "torchvision_ops": {*TRAINING, "dataset"},
     "figures": {*FIGURES, *MEASURING, "scaling_figure", "explorer"},
     "explorer": {"explorer"},
-    "pages": {"phases_page", "claims"},
-    "claims": {"phases_page", "claims"},
-    "findings": {"phases_page", "claims"},
+    "pages": {"phases_page", "claims_page"},
+    "claims": {"claims", "claims_page"},
+    "scorecard": {"claims", "claims_page"},
+    "findings": {"claims", "claims_page"},
     "tables": {*FIGURES, *MEASURING, "grid", "phases", "explorer", "claims"},
-    "layout": {*ALL} - {"dataset", "inflection", "phases_page", "scaling_figure"},
+    "layout": {*ALL} - {"dataset", "inflection", "phases_page", "claims_page", "scaling_figure"},
     "summary": set(),
     "config": set(),
     "sources": {"dataset", *PLANNING},
@@ -231,7 +232,7 @@ def rules_by_environment():
 
 
 LIGHT = {"block_C", "block_S", "block_D", "grid", "chaos", "switches", "cone", "plane", "inflection", "phases"}
-LIGHT |= {"estimate", "scaling_figure", "explorer", "phases_page", "claims"}
+LIGHT |= {"estimate", "scaling_figure", "explorer", "phases_page", "claims", "claims_page"}
 
 
 def test_rules_without_torch_are_those_of_the_small_environment():

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import claims as script
-from twophase import storage
+from twophase import plan, storage
 from twophase.config import resolve
 
 REPOSITORY = Path(__file__).parents[2]
@@ -16,27 +16,20 @@ REFERENCE = REPOSITORY / "results" / "reference"
 RUNS = sorted(path.parent.name for path in REFERENCE.glob("*/claims.parquet"))
 
 
-def settings(experiment):
-    return {
-        **{key: experiment[key] for key in ("title", "counterexample", "seeds", "model")},
-        "iterations": experiment["training"]["iterations"],
-        "dt": experiment["cone"]["dt"],
-        **experiment["phases"],
-    }
-
-
 @pytest.mark.parametrize("run", RUNS)
 def test_claims_follow_from_the_tables_kept_with_them(run, monkeypatch, tmp_path):
     monkeypatch.setattr("twophase.datasets.source_missing", lambda source, root: None)  # no data set is needed
     config = resolve(yaml.safe_load((REPOSITORY / "config" / f"{run}.yaml").read_text()))
     folder = REFERENCE / run
-    tables = {name: sorted(folder.glob(f"*/seed*/{name}.parquet")) for name in ("chaos", "control", "S", "linearized")}
+    tables = [
+        p for name in ("chaos", "control", "S", "linearized") for p in sorted(folder.glob(f"*/seed*/{name}.parquet"))
+    ]
     script.main(
-        *tables.values(),
+        tables,
         sorted(folder.glob("*/seed*/predictions/trajectory.safetensors")),
+        [folder / "phases.parquet"],
         tmp_path / "claims.parquet",
-        tmp_path / "claims.html",
-        {name: settings(experiment) for name, experiment in config["experiments"].items()},
+        {name: plan.judged(experiment) for name, experiment in config["experiments"].items()},
         {},
     )
     kept, again = (storage.read_table(path / "claims.parquet") for path in (folder, tmp_path))

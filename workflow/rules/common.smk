@@ -252,6 +252,11 @@ def all_estimates(wildcards):
     return [f"{RESULTS}/{e}/phases/{family}.parquet" for e in names for family in estimators(e)]
 
 
+def phases_if_any(wildcards):
+    """An input: the table of all estimates, as a list that is empty where there are none."""
+    return [f"{RESULTS}/phases.parquet"] if all_estimates(wildcards) else []
+
+
 def estimator_tables(wildcards):
     table = plan.ESTIMATORS[wildcards.estimator]
     seeds = EXPERIMENTS[wildcards.experiment]["seeds"]
@@ -305,6 +310,14 @@ def explorer_tables(wildcards):
     return paths
 
 
+def judged_tables(wildcards):
+    """Every table that a claim is about."""
+    paths = of_every_run("S.parquet", lambda e: e["cone"]["dt"])
+    for name in ("chaos", "control"):
+        paths += of_every_run(f"{name}.parquet", has_forks)
+    return paths + of_every_run("linearized.parquet", lambda e: e["linearized"]["switch"] and not e["counterexample"])
+
+
 def described(name):
     """What pages say of an experiment, beside its tables."""
     part = EXPERIMENTS[name]
@@ -328,18 +341,6 @@ def has_forks(experiment):
     return experiment["chaos"]["t0"] and not experiment["counterexample"]
 
 
-def judged(name):
-    """What the claims need to know of an experiment, beside its tables."""
-    part = EXPERIMENTS[name]
-    return {
-        **{key: part[key] for key in ("title", "counterexample", "seeds", "model")},
-        "iterations": part["training"]["iterations"],
-        "dt": part["cone"]["dt"],
-        "bootstrap": part["phases"]["bootstrap"],
-        "level": part["phases"]["level"],
-    }
-
-
 def every_figure(wildcards):
     return [f"{RESULTS}/figures/{name}.{kind}" for name in plan.FIGURES if shown(name) for kind in ("pdf", "png")]
 
@@ -350,5 +351,6 @@ def every_table(wildcards):
     for name, e in EXPERIMENTS.items():
         names[name] = ["S"] if e["counterexample"] else [*plan.METRICS, *(["control"] if e["chaos"]["t0"] else [])]
     tables = [f"{RESULTS}/{e}/seed{s}/{n}.parquet" for e in names for s in EXPERIMENTS[e]["seeds"] for n in names[e]]
-    pages = [f"{RESULTS}/phases.parquet", f"{RESULTS}/phases.html"] if all_estimates(wildcards) else []
-    return [*tables, *pages, f"{RESULTS}/claims.parquet", f"{RESULTS}/claims.html"]
+    phases = phases_if_any(wildcards)
+    pages = [f"{RESULTS}/phases.html"] if phases else []
+    return [*tables, *phases, *pages, f"{RESULTS}/claims.parquet", f"{RESULTS}/claims.html"]

@@ -65,20 +65,11 @@ rule plane:
 
 rule claims:
     input:
-        chaos=of_every_run("chaos.parquet", has_forks),
-        control=of_every_run("control.parquet", has_forks),
-        S=of_every_run("S.parquet", lambda e: e["cone"]["dt"]),
-        switches=of_every_run("linearized.parquet", lambda e: e["linearized"]["switch"] and not e["counterexample"]),
+        tables=judged_tables,
         predictions=of_every_run("predictions/trajectory.safetensors", lambda e: not e["counterexample"]),
+        phases=phases_if_any,
     output:
         claims=f"{RESULTS}/claims.parquet",
-        page=report(
-            f"{RESULTS}/claims.html",
-            caption="../report/claims.rst",
-            # Not beside the other table: of two results with two labels, a report makes switches, for pairs that are not.
-            category="Claims",
-            labels={"table": "claims", "shows": "claims and verdicts"},
-        ),
     log:
         f"{RESULTS}/logs/claims.log",
     benchmark:
@@ -89,7 +80,7 @@ rule claims:
     resources:
         **requests("claims"),
     params:
-        experiments={name: judged(name) for name in EXPERIMENTS},
-        code=[code_digest("claims"), *template_digests("page")],
+        experiments={name: plan.judged(e) for name, e in EXPERIMENTS.items()},
+        code=code_digest("claims"),
     script:
         "../scripts/claims.py"

@@ -5,7 +5,7 @@ rule explorer:
         tables=explorer_tables,
         forks=of_every_fork_block("forks/{block}"),
         barriers=of_every_fork_block("fork_barriers/{block}.parquet"),
-        phases=lambda w: [f"{RESULTS}/phases.parquet"] if all_estimates(w) else [],
+        phases=phases_if_any,
     output:
         # Not in the report, which links to it: Chromium opens no embedded page of more than 2 MB.
         explorer=f"{RESULTS}/explorer.html",
@@ -50,3 +50,30 @@ rule phases_page:
         code=[code_digest("phases_page"), *template_digests("page")],
     script:
         "../scripts/phases_page.py"
+
+
+rule claims_page:
+    input:
+        claims=f"{RESULTS}/claims.parquet",
+    output:
+        page=report(
+            f"{RESULTS}/claims.html",
+            caption="../report/claims.rst",
+            # Not beside the other table: of two results with two labels, a report makes switches, for pairs that are not.
+            category="Claims",
+            labels={"table": "claims", "shows": "claims and verdicts"},
+        ),
+    log:
+        f"{RESULTS}/logs/claims_page.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/claims_page.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        **requests("claims_page"),
+    params:
+        experiments={name: plan.judged(e) for name, e in EXPERIMENTS.items()},
+        code=[code_digest("claims_page"), *template_digests("page")],
+    script:
+        "../scripts/claims_page.py"

@@ -18,21 +18,15 @@ def main(
     colormap,
     facts,
 ):
-    runs = {}
+    runs = tables.by_run([*path_to_tables, *(Path(folder) / "log.parquet" for folder in path_to_trajectories)])
 
-    def run_of(attrs):
-        return runs.setdefault((attrs["experiment"], int(attrs["seed"])), {})
+    def run_of(facts):
+        return runs[facts["experiment"], int(facts["seed"])]
 
-    for folder in path_to_trajectories:
-        log = storage.read_table(Path(folder) / "log.parquet")
-        run_of(log.attrs)["log"] = log
     for path in path_to_predictions:
         scores = tables.standard_scores([path])
-        run = run_of({name: scores[name].iloc[0] for name in ("experiment", "seed")})
-        run["scores"] = scores.drop(columns=["experiment", "seed"]).sort_values("iteration")
-    for path in path_to_tables:
-        table = storage.read_table(path)
-        run_of(table.attrs)[Path(path).stem] = table
+        columns = ["iteration", "test_loss", "test_accuracy"]
+        run_of(scores.iloc[0])["scores"] = scores[columns].sort_values("iteration")
     for path in path_to_barriers:
         table = storage.read_table(path)
         run_of(table.attrs).setdefault("barriers", []).append(table)

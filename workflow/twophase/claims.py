@@ -1,29 +1,17 @@
 """The empirical claims of both papers, each as a formula on the tables of an experiment with the values it allows.
 
-A claim is a statistic of mean tables and a range. Its interval is a bootstrap over seeds, over draws of the
-perturbation within each and, for disagreements, over test images; the inflection point that it refers to is estimated
-anew in every sample. The verdict follows from value and interval alone, see `verdict`. No torch.
+A claim is a statistic of mean tables and the range in which it holds; `scorecard` judges it. No torch.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import inf, nan
-
-import numpy as np
-import pandas as pd
+from math import inf
 
 from twophase import findings, phases
-from twophase.findings import Means, Run
-
-VERDICTS = REPRODUCED, NOT, UNDECIDED, OUTSIDE = (
-    "reproduced",
-    "not reproduced",
-    "undecided",
-    "outside this run's scale",
-)
+from twophase.findings import Means
 
 # What the papers' words are taken to mean where they give no number.
-HIGH_C = 1.0  # decades between C before the inflection point and after it
+HIGH_C = phases.DECADE  # decades between C before the inflection point and after it
 STAYS = 1e-4  # C at most, of a fork that stays with its base run
 LARGE = {"B": 0.1, "D": 0.02}  # nats; share of the test set
 ONLY = 0.1  # share of its level elsewhere
@@ -67,13 +55,14 @@ class Claim:
     counterexample: bool = False
 
 
-def _is(name: str) -> Callable[[Mapping], bool]:
-    """Whether a network is one of the papers', and trained far enough to see its inflection point twice over."""
-    return lambda s: (
-        s["model"]["name"] == name
-        and s["model"].get("width") in (None, 1, 16)
-        and (s["iterations"] >= {"resnet20": 1000, "vgg16": 5000}[name])
-    )
+def _papers(name: str, width: int, iterations: int) -> Callable[[Mapping], bool]:
+    """Whether a network is that of the papers, and trained long enough to see its inflection point twice over."""
+
+    def is_it(settings: Mapping) -> bool:
+        model = settings["model"]
+        return model["name"] == name and model["width"] in (None, width) and settings["iterations"] >= iterations
+
+    return is_it
 
 
 def _long(settings: Mapping) -> bool:
@@ -226,7 +215,7 @@ CLAIMS = (
         "fig1",
         findings.inflection,
         ("chaos",),
-        scale=_is("resnet20"),
+        scale=_papers("resnet20", width=16, iterations=1000),
     ),
     Claim(
         "place, VGG-16",
@@ -238,7 +227,7 @@ CLAIMS = (
         "fig1",
         findings.inflection,
         ("chaos",),
-        scale=_is("vgg16"),
+        scale=_papers("vgg16", width=1, iterations=5000),
     ),
     Claim(
         "kernel keeps moving",
@@ -293,7 +282,7 @@ CLAIMS = (
         "of the test set",
         "fig6",
         findings.gain_of_switch,
-        ("switches",),
+        ("linearized",),
         after_inflection=False,
     ),
     Claim(
@@ -305,7 +294,7 @@ CLAIMS = (
         "of the test set",
         "wfig2",
         findings.gain_past_2000,
-        ("switches",),
+        ("linearized",),
         after_inflection=False,
         scale=_long,
     ),
@@ -318,7 +307,7 @@ CLAIMS = (
         "of the test set",
         "fig6",
         findings.lead_of_standard,
-        ("switches", "standard"),
+        ("linearized", "standard"),
         after_inflection=False,
     ),
     Claim(
@@ -330,7 +319,7 @@ CLAIMS = (
         "of the test set",
         "fig6",
         findings.lead_of_cone,
-        ("chaos", "switches", "standard"),
+        ("chaos", "linearized", "standard"),
     ),
     Claim(
         "phase I until 2000",
@@ -372,123 +361,3 @@ CLAIMS = (
         counterexample=True,
     ),
 )
-
-
-def of_experiment(runs: Sequence[Run], settings: Mapping) -> pd.DataFrame:
-    """All claims about one experiment, a row each.
-
-    Args:
-        runs: of all its seeds, with the same parts.
-        settings: as of `Means`, and `counterexample`, `bootstrap` (samples) and `level` of the intervals.
-
-    Returns:
-        columns claim, text, definition, paper, holds_from, holds_to, value, low, high (NaN where nothing can be
-        drawn), unit, verdict, reason, figure, seeds, draws.
-    """
-    means, level = Means(runs, settings), settings["level"]
-    draws = runs[0].chaos["draw"].nunique() if runs[0].chaos is not None else 0
-    found = runs[0].chaos is not None and _has_inflection(means, level)
-    claims = [c for c in CLAIMS if c.counterexample == settings["counterexample"]]
-    values = {c.name: _value(c, means) for c in claims}
-    samples = _samples(claims, runs, settings)
-    rows = []
-    for claim in claims:
-        value, (low, high) = values[claim.name], _interval(samples[claim.name], level)
-        said, reason = verdict(claim, value, low, high, found, runs[0], settings)
-        if said == OUTSIDE or reason == NO_INFLECTION:
-            value = low = high = nan
-        rows.append(
-            {
-                "claim": claim.name,
-                "text": claim.text,
-                "definition": claim.definition,
-                "paper": claim.paper,
-                "holds_from": claim.holds[0],
-                "holds_to": claim.holds[1],
-                "value": value,
-                "low": low,
-                "high": high,
-                "unit": claim.unit,
-                "verdict": said,
-                "reason": reason,
-                "figure": claim.figure,
-                "seeds": len(runs),
-                "draws": draws if "chaos" in claim.needs else 0,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-NO_INFLECTION = "no inflection point was found"
-
-
-def verdict(claim: Claim, value, low, high, found: bool, run: Run, settings: Mapping) -> tuple[str, str]:
-    """A claim's verdict and the reason for it.
-
-    `reproduced` where value and interval lie where the claim holds, `not reproduced` where they lie outside or where
-    it speaks of an inflection point and there is none, `undecided` where the interval lies on both sides, and
-    `outside this run's scale` where these settings do not have what it takes.
-
-    Args:
-        found: whether there is a significant inflection point.
-    """
-    missing = [part for part in claim.needs if getattr(run, part) is None]
-    if missing:
-        return OUTSIDE, f"this experiment has no {' and '.join(PARTS[part] for part in missing)}"
-    if not claim.scale(settings):
-        return OUTSIDE, "about another network, or a longer training"
-    if claim.after_inflection and not found:
-        return NOT, NO_INFLECTION
-    if np.isnan(value):
-        return OUTSIDE, "no times of this grid enter the formula"
-    ends = [value, *(end for end in (low, high) if not np.isnan(end))]
-    inside = [claim.holds[0] <= end <= claim.holds[1] for end in ends]
-    alone = "" if len(ends) > 1 else "no interval: nothing varies"
-    if claim.statistic is findings.fall and not found:
-        return NOT, "no significant change of level"
-    if all(inside):
-        return REPRODUCED, alone
-    return (UNDECIDED, "the interval lies on both sides of the bound") if any(inside) else (NOT, alone)
-
-
-PARTS = {
-    "chaos": "forks",
-    "control": "control",
-    "S": "kernels",
-    "switches": "linearized training",
-    "standard": "test scores",
-}
-
-
-def _has_inflection(means: Means, level: float) -> bool:
-    """Whether C changes level by as much as the claim says, and more clearly than noise would."""
-    end = means.t1 == means.settings["iterations"]
-    x, y = means.t0[end], means.C[end]
-    return bool(phases.p_value(phases.change_point, x, y) <= 1 - level and findings.fall(means) >= HIGH_C)
-
-
-def _value(claim: Claim, means: Means) -> float:
-    if any(getattr(means.runs[0], part) is None for part in claim.needs):
-        return nan
-    return float(claim.statistic(means))
-
-
-def _samples(claims, runs: Sequence[Run], settings: Mapping) -> dict[str, np.ndarray]:
-    """Each claim's value in bootstrap samples of seeds, draws and test images."""
-    rng = np.random.default_rng(0)  # the same samples in every run
-    samples = {claim.name: np.full(settings["bootstrap"], nan) for claim in claims}
-    for k in range(settings["bootstrap"]):
-        drawn = Means([runs[i] for i in rng.integers(len(runs), size=len(runs))], settings, rng)
-        for claim in claims:
-            samples[claim.name][k] = _value(claim, drawn)
-    return samples
-
-
-def _interval(samples: np.ndarray, level: float) -> tuple[float, float]:
-    """Percentiles; NaN where all samples are one, so that there was nothing to draw."""
-    samples = samples[~np.isnan(samples)]
-    if not len(samples) or samples.min() == samples.max():
-        return nan, nan
-    tail = (1 - level) / 2
-    low, high = np.quantile(samples, [tail, 1 - tail])
-    return float(low), float(high)

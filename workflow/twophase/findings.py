@@ -7,7 +7,7 @@ tables do not have what it takes. t* is the inflection point of these very table
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import nan
+from math import log, nan
 
 import numpy as np
 import pandas as pd
@@ -23,23 +23,23 @@ class Run:
         chaos: columns t0, t1, draw, C, B, D, l2, epsilon.
         control: columns C, D.
         S: columns i, j, value.
-        switches: columns switch, iteration, test_accuracy.
-        standard: columns iteration, test_accuracy, of the base run.
+        linearized: columns switch, iteration, test_accuracy.
+        standard: columns iteration, test_accuracy, images (of the test set), of the base run.
     """
 
     chaos: pd.DataFrame | None = None
     control: pd.DataFrame | None = None
     S: pd.DataFrame | None = None
-    switches: pd.DataFrame | None = None
+    linearized: pd.DataFrame | None = None
     standard: pd.DataFrame | None = None
 
     @cached_property
     def cells(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """(t0, t1) of the forks' comparisons [cells, 2], and C, B, D and l2 / epsilon there [draws, cells]."""
-        table = self.chaos.assign(growth=self.chaos["l2"] / self.chaos["epsilon"])
-        table = table.pivot(index="draw", columns=["t0", "t1"], values=["C", "B", "D", "growth"]).sort_index(axis=1)
-        values = {name: table[name].to_numpy() for name in ("C", "B", "D", "growth")}
-        return np.array(table["C"].columns.to_list()), values
+        """(t0, t1) of the forks' comparisons [cells, 2], and C, B, D and Lyapunov exponents there [draws, cells]."""
+        names = ["C", "B", "D", "exponent"]
+        table = self.chaos.assign(exponent=phases.exponents(self.chaos))
+        table = table.pivot(index="draw", columns=["t0", "t1"], values=names).sort_index(axis=1)
+        return np.array(table["C"].columns.to_list()), {name: table[name].to_numpy() for name in names}
 
     @cached_property
     def kernels(self) -> tuple[np.ndarray, np.ndarray]:
@@ -50,8 +50,8 @@ class Run:
     @cached_property
     def switched(self) -> tuple[np.ndarray, np.ndarray, float]:
         """Switches [k], test accuracy where linearized training ends [k], and the base run's there (NaN if unknown)."""
-        end = self.switches["iteration"].max()
-        last = self.switches[self.switches["iteration"] == end].sort_values("switch")
+        end = self.linearized["iteration"].max()
+        last = self.linearized[self.linearized["iteration"] == end].sort_values("switch")
         base = nan
         if self.standard is not None:
             base = float(self.standard.loc[self.standard["iteration"] == end, "test_accuracy"].mean())
@@ -63,11 +63,11 @@ class Means:
 
     Args:
         runs: of all seeds, possibly some of them several times.
-        settings: `dt` (iterations) and `model` of the config, `iterations`, `images` of the test set.
+        settings: `dt` (iterations) and `model` of the config, `iterations`.
         rng: for a bootstrap sample, which also draws the draws and the test images; None takes all as they are.
 
     Attributes:
-        t0, t1, C, growth, B, D: of the forks' comparisons [cells]; log10 of C and of |theta' - theta| / |epsilon|.
+        t0, t1, C, B, D, exponent: of the forks' comparisons [cells]; log10 of C, Lyapunov exponents per iteration.
         times, S: iterations [m] and kernel distances [m, m], i <= j.
         switches, accuracy, standard: switches [k], test accuracy after linearized training [k], the base run's.
     """
@@ -84,7 +84,7 @@ class Means:
         if runs[0].S is not None:
             self.times = runs[0].kernels[0]
             self.S = np.mean([run.kernels[1] for run in runs], axis=0)
-        if runs[0].switches is not None:
+        if runs[0].linearized is not None:
             self.switches = runs[0].switched[0]
             self.accuracy = np.mean([run.switched[1] for run in runs], axis=0)
             self.standard = float(np.mean([run.switched[2] for run in runs]))
@@ -96,10 +96,10 @@ class Means:
             if rng is not None:
                 drawn = rng.integers(len(cells["C"]), size=len(cells["C"]))
                 cells = {name: values[drawn] for name, values in cells.items()}
-                images = self.settings["images"]
+                images = int(run.standard["images"].iloc[0])
                 cells["D"] = rng.binomial(images, cells["D"]) / images
-            logs = {name: np.log10(np.maximum(cells[name], phases.TINY)) for name in ("C", "growth")}
-            parts.append({name: values.mean(axis=0) for name, values in (cells | logs).items()})
+            cells = cells | {"C": np.log10(np.maximum(cells["C"], phases.TINY))}
+            parts.append({name: values.mean(axis=0) for name, values in cells.items()})
         return {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
 
     def steps(self, dt: int) -> tuple[np.ndarray, np.ndarray]:
@@ -127,13 +127,13 @@ def gap(m: Means) -> float:
 
 
 def growth(m: Means) -> float:
-    return m.growth[m.early].min()
+    """Decades by which |theta' - theta| grows over |epsilon|, of the early fork where it grows least."""
+    return (m.exponent * (m.t1 - m.t0))[m.early].min() / log(10)
 
 
 def growth_after(m: Means) -> float:
     """Mean Lyapunov exponent of late forks over that of early ones: the time that each had does not matter."""
-    rate = m.growth / (m.t1 - m.t0)
-    return rate[m.late].mean() / rate[m.early].mean()
+    return m.exponent[m.late].mean() / m.exponent[m.early].mean()
 
 
 def latest(m: Means) -> float:

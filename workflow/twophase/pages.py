@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from twophase import claims
-
 TEMPLATE = Path(__file__).parent / "templates" / "page.html"
 
 
@@ -38,15 +36,16 @@ def of_phases(phases: pd.DataFrame, experiments: Mapping) -> str:
     return _page("Inflection points and cone widths", parts)
 
 
-def of_claims(table: pd.DataFrame, experiments: Mapping) -> str:
+def of_claims(table: pd.DataFrame, experiments: Mapping, verdicts: Sequence[str]) -> str:
     """The HTML page of the scorecard: a summary of all verdicts, and a table for each experiment.
 
     Args:
-        table: of `claims.of_experiment`, with a column experiment.
+        table: of `scorecard.of_experiment`, with a column experiment.
         experiments: name -> title and level, in the order of the page.
+        verdicts: all there are, in the order of the summary.
     """
     titles = {name: settings["title"] for name, settings in experiments.items()}
-    parts = [_summary(table, titles)]
+    parts = [_summary(table, titles, verdicts)]
     for name, settings in experiments.items():
         mine = table[table["experiment"] == name]
         heads = ["claim", f"measured ({100 * settings['level']:.0f} % interval)", "holds if", "verdict"]
@@ -61,12 +60,12 @@ def of_claims(table: pd.DataFrame, experiments: Mapping) -> str:
     return _page("The papers' claims, one by one", parts)
 
 
-def _summary(table: pd.DataFrame, titles: Mapping[str, str]) -> str:
+def _summary(table: pd.DataFrame, titles: Mapping[str, str], verdicts: Sequence[str]) -> str:
     """How many claims of each experiment have which verdict."""
     counts = table.groupby(["experiment", "verdict"]).size().unstack(fill_value=0)
-    counts = counts.reindex(index=list(titles), columns=claims.VERDICTS, fill_value=0)
+    counts = counts.reindex(index=list(titles), columns=verdicts, fill_value=0)
     rows = [[escape(titles[name]), *map(str, row)] for name, row in zip(counts.index, counts.to_numpy(), strict=True)]
-    return _rows(["experiment", *map(_verdict, claims.VERDICTS)], rows)
+    return _rows(["experiment", *map(_verdict, verdicts)], rows)
 
 
 def _verdict(verdict: str) -> str:

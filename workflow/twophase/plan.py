@@ -34,6 +34,7 @@ NAMES = {  # rule: its jobs, named as the files of their benchmarks
     "phases": "phases",
     "phases_page": "phases_page",
     "claims": "claims",
+    "claims_page": "claims_page",
     "explorer": "explorer",
     **{figure: f"figures/{figure}" for figure in FIGURES},
 }
@@ -72,6 +73,16 @@ def estimators(experiment: Mapping) -> list[str]:
     """The families of estimates that an experiment has the tables for."""
     chaos, steps = experiment["chaos"]["t0"], experiment["cone"]["dt"]
     return [*(["chaos"] if chaos else []), *(["kernel", "parameters"] if steps else [])]
+
+
+def judged(experiment: Mapping) -> dict:
+    """What the claims need to know of an experiment, beside its tables."""
+    return {
+        **{key: experiment[key] for key in ("title", "counterexample", "seeds", "model")},
+        "iterations": experiment["training"]["iterations"],
+        "dt": experiment["cone"]["dt"],
+        **experiment["phases"],
+    }
 
 
 def uses_gpu(device: str) -> bool:
@@ -120,8 +131,10 @@ def jobs(config: Mapping) -> Iterator[Job]:
         rows = shown(experiments, figure)
         if rows:
             yield Job(figure, {}, tuple(need for name in rows for need in gathered[name]))
-    yield Job("claims", {}, tuple(need for names in gathered.values() for need in names))
-    yield Job("explorer", {}, tuple(need for names in gathered.values() for need in names))
+    everything = tuple(need for names in gathered.values() for need in names)
+    yield Job("claims", {}, (*everything, *(["phases"] if estimates else [])))
+    yield Job("claims_page", {}, ("claims",))
+    yield Job("explorer", {}, everything)
 
 
 def _of_run(experiment: Mapping, of: dict) -> Iterator[Job]:

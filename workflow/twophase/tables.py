@@ -78,6 +78,15 @@ def of_runs(paths: Sequence[str | Path]) -> pd.DataFrame:
     return joined([f.assign(experiment=f.attrs["experiment"], seed=int(f.attrs["seed"])) for f in frames])
 
 
+def by_run(paths: Sequence[str | Path]) -> dict[tuple[str, int], dict[str, pd.DataFrame]]:
+    """Tables by the (experiment, seed) in their metadata, and by the name of their file without its suffix."""
+    runs = {}
+    for path in paths:
+        table = storage.read_table(path)
+        runs.setdefault((table.attrs["experiment"], int(table.attrs["seed"])), {})[Path(path).stem] = table
+    return runs
+
+
 def of_experiments(paths: Sequence[str | Path]) -> pd.DataFrame:
     """Tables of several experiments as one, with a column `experiment` from their metadata; of none, no rows."""
     if not paths:
@@ -86,7 +95,7 @@ def of_experiments(paths: Sequence[str | Path]) -> pd.DataFrame:
 
 
 def standard_scores(paths: Sequence[str]) -> pd.DataFrame:
-    """Test loss and accuracy of base runs at their checkpoints, from files of predictions."""
+    """Test loss and accuracy of base runs at their checkpoints, and test images, from files of predictions."""
     frames = []
     for path in paths:
         facts, scores = storage.read_metadata(path), storage.read_tensors(path)
@@ -94,6 +103,7 @@ def standard_scores(paths: Sequence[str]) -> pd.DataFrame:
             "iteration": [layout.iteration(state) for state in facts["states"]],
             "test_loss": scores["loss"],
             "test_accuracy": 1 - scores["error"],
+            "images": scores["predictions"].shape[1],
             "experiment": facts["experiment"],
             "seed": int(facts["seed"]),
         }

@@ -131,8 +131,8 @@ def work(rule: str, wildcards: Mapping, experiments: Mapping[str, Mapping], know
     if rule == "explorer":
         return Work({"start_figure": 1}, "start_figure", 0, EXPLORER)
     if rule == "claims":
-        return Work({"start_table": 1, "bend": CLAIMS * len(experiments)}, "start_table", 0, 2 * TABLE)
-    if rule in ("phases", "phases_page"):
+        return Work({"start_table": 1, "bend": CLAIMS * len(experiments)}, "start_table", 0, TABLE)
+    if rule in ("phases", "phases_page", "claims_page"):
         return Work({"start_table": 1}, "start_table", 0, TABLE)
     if rule == "dataset":
         sizes = next(known[name] for name, e in experiments.items() if e["dataset"] == wildcards["dataset"])

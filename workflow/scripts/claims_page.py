@@ -1,0 +1,14 @@
+"""The table of claims as an HTML page."""
+
+import _library  # noqa: F401
+from twophase import job, pages, scorecard, storage
+
+
+def main(path_to_claims, path_to_page, experiments, facts):
+    page = pages.of_claims(storage.read_table(path_to_claims), experiments, scorecard.VERDICTS)
+    with storage.atomic(path_to_page) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821
