@@ -418,6 +418,16 @@ BAD = {
         with_experiment(chaos={"t0": [50], "control": [0]}),
         "chaos.control: 0 is not on experiments.one.chaos.t0",
     ),
+    "distance off the grid of pairs": (
+        with_experiment(chaos={"t0": [20]}, pairs={"grid": [0, 50, 100]}, phases={"distance": "checkpoints"}),
+        "chaos.t0: 20 is not on experiments.one.pairs.grid, which phases.distance: checkpoints reads; ",
+    ),
+    "distance off the grid of barriers": (
+        with_experiment(
+            chaos={"t0": [0], "t1": [30, 100]}, barrier={"grid": [0, 100]}, phases={"distance": "checkpoints"}
+        ),
+        "chaos.t1: 30 is not on experiments.one.barrier.grid, which phases.distance: checkpoints reads",
+    ),
     "tau off grid": (
         with_experiment(kernel={"grid": [0, 50]}, cone={"tau": [30]}),
         "cone.tau: 30 is not on experiments.one.kernel.grid; the nearest is 50.",

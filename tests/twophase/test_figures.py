@@ -104,6 +104,12 @@ def test_exponents_have_a_curve_for_each_t1_and_say_where_the_sign_changes(ax, f
     assert words[-1] == ("sign change: 312" if found else "sign change: none")
 
 
+def test_exponents_say_nothing_of_a_sign_change_that_nobody_looked_for(ax):
+    chaos = pd.DataFrame({"t0": [0, 10], "t1": [20, 20], "epsilon": 1e-6, "l2": 1e-5})
+    figures.exponents(ax, chaos, pd.DataFrame({"quantity": ["inflection"]}))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["20"]
+
+
 def test_equal_figures_are_equal_files(tmp_path):
     style = {"dpi": 50, "panel": 1.0}
     for name in ("a", "b"):

@@ -258,9 +258,9 @@ def phases_if_any(wildcards):
 
 
 def estimator_tables(wildcards):
-    table = plan.ESTIMATORS[wildcards.estimator]
-    seeds = EXPERIMENTS[wildcards.experiment]["seeds"]
-    return [f"{RESULTS}/{wildcards.experiment}/seed{s}/{table}.parquet" for s in seeds]
+    experiment = EXPERIMENTS[wildcards.experiment]
+    names = plan.estimator_tables(experiment, wildcards.estimator)
+    return [f"{RESULTS}/{wildcards.experiment}/seed{s}/{n}.parquet" for s in experiment["seeds"] for n in names]
 
 
 def each(figure, *keys):
@@ -313,8 +313,10 @@ def explorer_tables(wildcards):
 def judged_tables(wildcards):
     """Every table that a claim is about."""
     paths = of_every_run("S.parquet", lambda e: e["cone"]["dt"])
-    for name in ("chaos", "control"):
-        paths += of_every_run(f"{name}.parquet", has_forks)
+    for distance, names in plan.DISTANCES.items():
+        for name in names:
+            wanted = lambda e: has_forks(e) and e["phases"]["distance"] == distance
+            paths += of_every_run(f"{name}.parquet", wanted)
     return paths + of_every_run("linearized.parquet", lambda e: e["linearized"]["switch"] and not e["counterexample"])
 
 

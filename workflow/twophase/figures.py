@@ -322,12 +322,13 @@ def exponents(ax, chaos: pd.DataFrame, phases: pd.DataFrame) -> None:
     """Lyapunov exponents over t0, a curve for each t1: mean and range over seeds and draws; 0, the sign change."""
     curves(ax, chaos.assign(exponent=lyapunov(chaos)), "t0", "exponent", "t1", "$t_1$")
     ax.axhline(0.0, color=INK, lw=0.8)
-    handles, place = ax.get_legend().legend_handles, "none"
-    for row in phases[(phases["quantity"] == "sign change") & phases["found"]].itertuples():
-        error = [[row.value - row.low], [row.high - row.value]] if np.isfinite(row.low) else None
-        ax.errorbar(row.value, 0.0, xerr=error, fmt="D", ms=5, color=INK, capsize=3, zorder=5)
-        place = f"{row.value:.0f}"
-    handles.append(Line2D([], [], color=INK, marker="D", ms=5, ls="none", label=f"sign change: {place}"))
+    handles = ax.get_legend().legend_handles
+    for row in phases[phases["quantity"] == "sign change"].itertuples():  # none where estimates are not about forks
+        if row.found:
+            error = [[row.value - row.low], [row.high - row.value]] if np.isfinite(row.low) else None
+            ax.errorbar(row.value, 0.0, xerr=error, fmt="D", ms=5, color=INK, capsize=3, zorder=5)
+        place = f"{row.value:.0f}" if row.found else "none"
+        handles.append(Line2D([], [], color=INK, marker="D", ms=5, ls="none", label=f"sign change: {place}"))
     ax.legend(handles=handles, title="$t_1$")
     label = r"$\log(|\theta'_{t_1}-\theta_{t_1}| / |\varepsilon|)\,/\,(t_1-t_0)$ (1/iteration)"
     ax.set(xlabel="$t_0$ (iterations)", ylabel=label)

@@ -11,6 +11,7 @@ from twophase import grids
 
 METRICS = {"C": "pairs", "D": "pairs", "B": "barrier", "S": "kernel"}  # metric: part of the config with its grid
 ESTIMATORS = {"chaos": "chaos", "kernel": "S", "parameters": "C"}  # family of estimates: the table it is made from
+DISTANCES = {"forks": ("chaos", "control"), "checkpoints": ("C", "B", "D")}  # phases.distance: tables it is read from
 NEEDS = {  # figure: what its experiments must have, beside not being a counterexample
     "fig1": lambda e: e["chaos"]["t0"],
     "fig2": lambda e: e["chaos"]["t0"],
@@ -75,12 +76,20 @@ def estimators(experiment: Mapping) -> list[str]:
     return [*(["chaos"] if chaos else []), *(["kernel", "parameters"] if steps else [])]
 
 
+def estimator_tables(experiment: Mapping, family: str) -> list[str]:
+    """The tables of every seed from which a family of estimates is made."""
+    if family == "chaos" and experiment["phases"]["distance"] == "checkpoints":
+        return [*DISTANCES["checkpoints"]]
+    return [ESTIMATORS[family]]
+
+
 def judged(experiment: Mapping) -> dict:
     """What the claims need to know of an experiment, beside its tables."""
     return {
         **{key: experiment[key] for key in ("title", "counterexample", "seeds", "model")},
         "iterations": experiment["training"]["iterations"],
         "dt": experiment["cone"]["dt"],
+        **{key: experiment["chaos"][key] for key in ("t0", "t1")},
         **experiment["phases"],
     }
 
