@@ -90,7 +90,7 @@ def test_comments_docstrings_and_layout_change_nothing(untouched, sources):
     assert not changed(untouched)
 
 
-FIGURES = {name for name in ALL if re.fullmatch(r"w?fig\d|lyapunov", name)}
+FIGURES = {name for name in ALL if re.fullmatch(r"w?fig\d|lyapunov|readings", name)}
 MEASURING = {"calibration", "scaling"}
 TRAINING = {"trajectory", "predictions", "forks", "kernels", "linearized", "block_B", "fork_barriers", *MEASURING}
 PLANNING = {"calibration", "estimate"}

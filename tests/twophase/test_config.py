@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[2]
 SCHEMA = load_schema()
 DEFS = SCHEMA["$defs"]
 README = (REPOSITORY / "config" / "README.md").read_text(encoding="utf-8")
-FIGURE = re.compile(r"w?fig\d|lyapunov")
+FIGURE = re.compile(r"w?fig\d|lyapunov|readings")
 
 PLAIN = {
     "datasets": {"pictures": {"source": "digits"}},
@@ -108,7 +108,7 @@ def test_page_gives_default_and_choices(key):
 
 def test_page_lists_what_every_figure_needs():
     figures = [name for name in DEFS["figures"]["properties"] if FIGURE.fullmatch(name)]
-    assert re.findall(r"^\| `(w?fig\d|lyapunov)` \|", README, re.MULTILINE) == figures
+    assert re.findall(r"^\| `(w?fig\d|lyapunov|readings)` \|", README, re.MULTILINE) == figures
 
 
 def test_page_explains_grids_as_they_are():

@@ -228,13 +228,23 @@ def tables(figure, name):
     """An input: the table `name` of every experiment and seed in `figure`."""
 
     def paths(wildcards):
-        if not shown(figure):
-            raise WorkflowError(
-                f"{figure} has no experiment to show in this config; config/README.md says which keys it needs."
-            )
+        check_shown(figure)
         return [f"{RESULTS}/{e}/seed{s}/{name}" for e in shown(figure) for s in EXPERIMENTS[e]["seeds"]]
 
     return paths
+
+
+def check_shown(figure):
+    if not shown(figure):
+        raise WorkflowError(
+            f"{figure} has no experiment to show in this config; config/README.md says which keys it needs."
+        )
+
+
+def all_claims(wildcards):
+    """An input of the figure that shows all experiments' claims side by side."""
+    check_shown("readings")
+    return f"{RESULTS}/claims.parquet"
 
 
 def estimators(experiment):

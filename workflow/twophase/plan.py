@@ -23,7 +23,7 @@ NEEDS = {  # figure: what its experiments must have, beside not being a countere
     "wfig1": lambda e: e["cone"]["dt"],
     "wfig2": lambda e: e["cone"]["tau"] and e["linearized"]["switch"],
 }
-FIGURES = [*NEEDS, "wfig3"]
+FIGURES = [*NEEDS, "wfig3", "readings"]
 NAMES = {  # rule: its jobs, named as the files of their benchmarks
     "dataset": "dataset/{dataset}",
     **{rule: f"{{experiment}}/seed{{seed}}/{rule}" for rule in ("trajectory", "chaos", "switches", "cone", "plane")},
@@ -67,7 +67,10 @@ def shown(experiments: Mapping[str, Mapping], figure: str) -> list[str]:
     """Names of the experiments that are rows of `figure`, in the order of the config."""
     if figure == "wfig3":
         return [name for name, e in experiments.items() if e["counterexample"] and e["cone"]["tau"] and e["cone"]["dt"]]
-    return [name for name, e in experiments.items() if not e["counterexample"] and NEEDS[figure](e)]
+    others = {name: e for name, e in experiments.items() if not e["counterexample"]}
+    if figure == "readings":  # one alone has none to be compared with
+        return [*others] if len(others) > 1 else []
+    return [name for name, e in others.items() if NEEDS[figure](e)]
 
 
 def estimators(experiment: Mapping) -> list[str]:
@@ -136,12 +139,13 @@ def jobs(config: Mapping) -> Iterator[Job]:
     if estimates:
         yield Job("phases", {}, tuple(estimates))
         yield Job("phases_page", {}, ("phases",))
-    for figure in FIGURES:
-        rows = shown(experiments, figure)
-        if rows:
-            yield Job(figure, {}, tuple(need for name in rows for need in gathered[name]))
     everything = tuple(need for names in gathered.values() for need in names)
     yield Job("claims", {}, (*everything, *(["phases"] if estimates else [])))
+    for figure in FIGURES:
+        rows = shown(experiments, figure)
+        needs = ("claims",) if figure == "readings" else tuple(need for name in rows for need in gathered[name])
+        if rows:
+            yield Job(figure, {}, needs)
     yield Job("claims_page", {}, ("claims",))
     yield Job("explorer", {}, everything)
 

@@ -22,6 +22,7 @@ VERDICTS = REPRODUCED, NOT, UNDECIDED, OUTSIDE = (
     "outside this run's scale",
 )
 NO_INFLECTION = "no inflection point was found"
+MISSING = "this experiment has no "  # and then what it would take
 PARTS = {  # of a `Run`, for people
     "chaos": "forks",
     "control": "control",
@@ -91,7 +92,7 @@ def verdict(claim: Claim, value, low, high, found: bool, run: Run, settings: Map
         return OUTSIDE, "about forks, not about checkpoints"
     missing = [part for part in claim.needs if getattr(run, part) is None]
     if missing:
-        return OUTSIDE, f"this experiment has no {' and '.join(PARTS[part] for part in missing)}"
+        return OUTSIDE, MISSING + " and ".join(PARTS[part] for part in missing)
     if not claim.scale(settings):
         return OUTSIDE, "about another network, or a longer training"
     if claim.after_inflection and not found:

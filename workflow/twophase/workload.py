@@ -28,6 +28,7 @@ PANELS = {
     "wfig1": 2,
     "wfig2": 2,
     "wfig3": 3,
+    "readings": 0.3,
 }
 CLAIMS = 23  # about an experiment; each takes about as long as an inflection point
 FIGURE = 300_000  # bytes of a PDF and a PNG, on the large side
