@@ -3,6 +3,7 @@
 # make test-faults  kill the example at every stage, twenty times and more, and damage its files, 10 minutes
 # make report        the report of the results that are there
 # make reference     keep the tables and figures of results/ as results/reference/$(RUN), for the repository
+# make restore       put the kept tables of $(RUN) back into results/: figures and claims from them, without training
 # make bench         compare the speed with what one would otherwise write, 15 minutes; QUICK=1 only tries it
 # make test-browser  install a browser's driver (as root on Debian, Chromium too), test the pages in it
 # make test-slurm    install SLURM (as root on Debian), run the workflow on a cluster of one node and its faults, 5 minutes
@@ -17,7 +18,7 @@ READY := $(VENV)/.ready
 THREADS ?= 1
 BENCHMARKS := results/benchmarks$(if $(QUICK),-quick)
 
-.PHONY: figures report reference test test-faults bench test-browser test-slurm lint clean setup
+.PHONY: figures report reference restore test test-faults bench test-browser test-slurm lint clean setup
 .DEFAULT_GOAL := figures
 
 figures: $(READY)
@@ -41,6 +42,14 @@ reference:
 		-o -name fork_barriers -o -name linearized -o -path ./reference -o -path ./data \) -prune \
 		-o -type f \( -name '*.parquet' -o -path './figures/*.png' -o -name trajectory.safetensors \) -print \
 		| tar -cf - -T - | tar -xf - -C reference/$(RUN)
+
+# All of one age, so that none is newer than what was made from it.
+restore:
+	@test -d "results/reference/$(RUN)" && test -n "$(RUN)" || { echo "Name a run of results/reference: make restore RUN=demo"; exit 1; }
+	@cd results/reference/$(RUN) && for name in *; do test ! -e ../../$$name \
+		|| { echo "results/$$name is there already. Move it away first, or restore in another clone."; exit 1; }; done
+	cp -R results/reference/$(RUN)/. results
+	cd results/reference/$(RUN) && find . -type f -exec sh -c 'cd ../.. && touch -r reference "$$@"' touch {} +
 
 lint: $(READY)
 	$(BIN)/ruff check .
