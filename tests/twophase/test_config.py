@@ -166,6 +166,33 @@ def test_shipped_configs_resolve(path, monkeypatch):
         assert steps == sorted({0, experiment["training"]["iterations"], *steps})
 
 
+def leaves(part, path: tuple = ()) -> dict:
+    """Every value of a config that is no mapping, by its path."""
+    if not isinstance(part, dict):
+        return {path: part}
+    return {place: value for key, item in part.items() for place, value in leaves(item, (*path, key)).items()}
+
+
+def test_readings_differ_from_the_first_in_one_key_each():
+    first, *others = resolve(yaml.safe_load((REPOSITORY / "config" / "readings.yaml").read_text()))[
+        "experiments"
+    ].values()
+    default, varied = leaves(first), set()
+    for experiment in others:
+        other = leaves(experiment)
+        left_out = [
+            *(("linearized",) if not experiment["linearized"]["switch"] else ()),
+            *(("cone",) if not experiment["cone"]["dt"] else ()),
+        ]
+        differs = [path for path in default if other[path] != default[path] and path[0] not in {"title", *left_out}]
+        assert len(differs) == 1, experiment["title"]
+        varied.add(".".join(differs[0]))
+    assert varied == {
+        *("chaos.norm", "chaos.size", "training.dtype", "phases.distance", "barrier.bn"),
+        *("kernel.reduce", "kernel.n", "kernel.bn", "linearized.momentum", "linearized.lr"),
+    }
+
+
 def test_resolving_leaves_the_config_alone():
     before = copy.deepcopy(PLAIN)
     resolve(PLAIN)

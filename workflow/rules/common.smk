@@ -220,8 +220,13 @@ def style(figure):
 
 def note(figure):
     """What stands in small print under `figure`: its experiments and their seeds."""
-    seeds = {EXPERIMENTS[name]["title"]: EXPERIMENTS[name]["seeds"] for name in shown(figure)}
-    return "; ".join(f"{title}, seed{'s' * (len(s) > 1)} {', '.join(map(str, s))}" for title, s in seeds.items())
+    titles_of = {}
+    for experiment in map(EXPERIMENTS.get, shown(figure)):
+        titles_of.setdefault(tuple(experiment["seeds"]), []).append(experiment["title"])
+    return "; ".join(
+        f"{', '.join(titles)}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+        for seeds, titles in titles_of.items()
+    )
 
 
 def tables(figure, name):

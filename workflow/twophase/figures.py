@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import matplotlib
 
@@ -28,7 +29,7 @@ TIME = "viridis"  # colours of iterations; of tau and dt as well
 INK = "0.25"
 NOTE = 23  # characters of the small print in an inch
 # Of the four verdicts, in the order of `scorecard`: tell apart in every kind of colour blindness, and in grey.
-VERDICTS = ("#4fa3a5", "#f2a65a", "#fbe9a9", "white")
+VERDICTS = ("#3a9099", "#f2a65a", "#fbe9a9", "white")
 NOT_RUN = "0.88"
 
 
@@ -367,7 +368,7 @@ def verdicts(claims: pd.DataFrame, titles: Mapping[str, str], kinds: Sequence[st
     first = cells.loc[next(iter(titles))]["verdict"]
 
     groups = [title.rpartition(":")[0] for title in titles.values()]
-    gaps = np.cumsum([0, *(0.4 * (a != b) for a, b in zip(groups[:-1], groups[1:], strict=True))])
+    gaps = np.cumsum([0, *(0.4 * (a != b) for a, b in pairwise(groups))])
     places = np.arange(len(titles)) + gaps
     _set_theme()
     width, height = style["panel"] / 6, style["panel"] / 13
@@ -382,7 +383,7 @@ def verdicts(claims: pd.DataFrame, titles: Mapping[str, str], kinds: Sequence[st
             ax.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="0.8", lw=0.4))
             decided = cell["verdict"] != outside
             if decided:
-                text = short(cell["value"]) if np.isfinite(cell["value"]) else "no $t^*$"
+                text = short(cell["value"]) if np.isfinite(cell["value"]) else "no t*"
                 ax.text(x + 0.5, y + 0.52, text, ha="center", va="center", fontsize=6.5, color="black")
             if decided and first[name] not in (outside, cell["verdict"]):
                 differ.add(name)
