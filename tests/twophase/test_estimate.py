@@ -72,7 +72,7 @@ def test_images_kernels_and_tangent_steps_of_the_demo():
     states = sum(t1 > t0 for t0 in [*range(0, 400, 50), 300] for t1 in (100, 200, 300, 400))
     checkpoints = {*range(0, 401, 25), 5, 10, 15}
     assert seconds(DEMO, "predictions", image=1.0) == 2 * 360 * (states + len(checkpoints))
-    lazy = len(range(0, 201, 25))
+    lazy = len(range(0, 401, 25))
     assert seconds(DEMO, "kernels", kernel=1.0) == 2 * (states + len(checkpoints)) + lazy
     assert seconds(DEMO, "linearized", tangent_step=1.0) == 2 * ((250 - 0) + (250 - 50) + (250 - 100) + (250 - 200))
     evaluations = [250, *range(0, 250, 50)]
