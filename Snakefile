@@ -10,6 +10,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"  # the checked config, and what rules ask of it
+include: "workflow/rules/inputs.smk"  # what figures, the explorer, claims and the targets are made from
 include: "workflow/rules/data.smk"  # data set -> one canonical file
 include: "workflow/rules/train.smk"  # base run: checkpoints, predictions
 include: "workflow/rules/chaos.smk"  # forks from perturbed states, and their distance to the base run

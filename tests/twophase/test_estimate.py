@@ -4,14 +4,17 @@ import copy
 import itertools
 import json
 import math
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twophase import calibration, estimate, model_names, models, plan, timers, workload
+import calibration as measuring
+from twophase import calibration, estimate, model_names, models, plan, storage, timers, workload
 from twophase.config import resolve
 from twophase.errors import UserError
 from workflow_runner import TINY, UNITS, measured
@@ -70,7 +73,7 @@ def test_images_kernels_and_tangent_steps_of_the_demo():
     states = sum(t1 > t0 for t0 in [*range(0, 400, 50), 300] for t1 in (100, 200, 300, 400))
     checkpoints = {*range(0, 401, 25), 5, 10, 15}
     assert seconds(DEMO, "predictions", image=1.0) == 2 * 360 * (states + len(checkpoints))
-    lazy = len(range(0, 201, 25))
+    lazy = len(range(0, 401, 25))
     assert seconds(DEMO, "kernels", kernel=1.0) == 2 * (states + len(checkpoints)) + lazy
     assert seconds(DEMO, "kernels", image=1.0) == 0
     assert seconds(DEMO, "linearized", tangent_step=1.0) == 2 * ((250 - 0) + (250 - 50) + (250 - 100) + (250 - 200))
@@ -120,6 +123,65 @@ def test_other_models_have_a_bound():
     assert model_names.parameters("torchvision:mobilenet_v2", 10, (3, 32, 32)) is None
     experiment = DEMO["experiments"]["resnet8"] | {"model": {"name": "torchvision:mobilenet_v2"}}
     assert workload.sizes(experiment, None)["parameters"] > 138e6
+
+
+# --- the shape of data that the config does not tell
+
+FOLDER = {"source": "imagefolder"}
+SHAPE = {"image": [3, 4, 5], "classes": 6, "train": 18, "test": 12}
+
+
+@pytest.fixture
+def images(tmp_path):
+    """A canonical file of images, as the data set `cats` of a config has it."""
+    path = tmp_path / "data" / "cats.safetensors"
+    calibration.write_data(path, SHAPE)
+    return path
+
+
+def test_planning_reads_the_header_of_a_data_file_alone(images):
+    """Wrong images it does not see; from a header with a wrong bit it takes no wrong shape."""
+    whole = images.read_bytes()
+    end = 8 + int.from_bytes(whole[:8], "little")
+    assert workload.shape(FOLDER, images) == SHAPE
+    images.write_bytes(whole[:end] + bytes(255 - byte for byte in whole[end:]))
+    assert workload.shape(FOLDER, images) == SHAPE
+    for k in range(end):
+        changed = bytearray(whole)
+        changed[k] ^= 1 << k % 8
+        images.write_bytes(changed)
+        assert workload.shape(FOLDER, images) in (SHAPE, None)
+
+
+def test_planning_does_without_a_data_file_that_is_missing_damaged_or_another(images):
+    whole = images.read_bytes()
+    for left in (0, 7, 100, -1):
+        images.write_bytes(whole[:left])
+        assert workload.shape(FOLDER, images) is None
+    storage.write_tensors(images, {"kernel": np.eye(3)}, {})
+    assert workload.shape(FOLDER, images) is None
+    for path in (images.parent, images.parent / "none", None):
+        assert workload.shape(FOLDER, path) is None
+
+
+def test_jobs_over_a_damaged_data_file_ask_for_as_much_as_before_it_was_made(images):
+    experiment = DEMO["experiments"]["resnet8"] | {"dataset": "cats"}
+    config = {"results": str(images.parents[1]), "datasets": {"cats": FOLDER}, "experiments": {"resnet8": experiment}}
+
+    def asked():
+        return estimate.Requests(config, images.with_name("none.json")).of("dataset", {"dataset": "cats"})
+
+    known = asked()
+    images.write_bytes(images.read_bytes()[:100])
+    damaged = asked()
+    images.unlink()
+    assert asked() == damaged != known
+
+
+def test_calibration_names_a_damaged_data_file(images):
+    images.write_bytes(images.read_bytes()[:100])
+    with pytest.raises(UserError, match=re.escape(f"{images} is damaged or no data set. Delete {images} and run")):
+        measuring.main([str(images)], "", {}, {"cats": FOLDER}, {}, 1, {})
 
 
 # --- time, memory, disk

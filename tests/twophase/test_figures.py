@@ -170,7 +170,10 @@ def test_rows_whose_titles_begin_alike_stand_together(board):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (3.6e-12, "3.6e-12"), (4e-5, "4e-5"), (7.74, "7.7"), (175.0, "175"), (-0.05, "-0.05")],
+    [
+        *((0.0, "0"), (3.6e-12, "3.6e-12"), (4e-5, "4e-5"), (8.7e-4, "8.7e-4"), (0.0012, "0.0012"), (-0.05, "-0.05")),
+        *((7.74, "7.7"), (175.0, "175")),
+    ],
 )
 def test_numbers_in_cells_are_short(value, text):
     assert figures.short(value) == text

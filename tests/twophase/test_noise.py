@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twophase import noise
+from twophase.data import too_much_padding
 
 SEEDS = st.integers(0, 2**31)
 SIZES = st.integers(1, 40)
@@ -128,3 +129,11 @@ def test_a_batch_goes_straight_into_augmentation():
 def test_no_crop_and_no_flip_is_the_identity(flips):
     images = torch.randint(0, 256, (2, 1, 4, 4), dtype=torch.uint8)
     assert torch.equal(noise.augment(images, torch.zeros(2, 2, dtype=torch.int64), flips, 0, False), images)
+
+
+@given(crop=st.integers(0, 7), size=st.tuples(st.integers(1, 6), st.integers(1, 6)))
+def test_padding_is_too_much_exactly_where_a_crop_can_miss_the_image(crop, size):
+    corners = torch.tensor(list(itertools.product((0, 2 * crop), repeat=2)))
+    images, flips = torch.ones(4, 1, *size, dtype=torch.uint8), torch.zeros(4, dtype=torch.bool)
+    cut = noise.augment(images, corners, flips, crop, False)
+    assert bool(too_much_padding(crop, size)) == bool((cut.amax((1, 2, 3)) == 0).any())

@@ -311,6 +311,27 @@ def test_a_part_of_a_damaged_file_cannot_be_read_either(tmp_path):
         pass
 
 
+def test_a_header_is_read_without_the_arrays(tmp_path):
+    path, shapes = tmp_path / "a.safetensors", {"x": [2, 3], "step": [], "none": [0, 4]}
+    storage.write_tensors(path, {name: np.zeros(shape) for name, shape in shapes.items()}, {"t": 1})
+    path.write_bytes(path.read_bytes()[:-48] + b"\xff" * 48)
+    assert storage.read_header(path) == (shapes, {"t": 1})
+    with pytest.raises(UserError, match="checksum differs"):
+        storage.read_tensors(path)
+
+
+@pytest.mark.parametrize("left", [0, 7, 40, -1])
+def test_a_header_that_is_not_whole_is_refused(tmp_path, left):
+    path = tmp_path / "a.safetensors"
+    FILES[".safetensors"](path)
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(UserError, match=re.escape(f"{path} cannot be read (")):
+        storage.read_header(path)
+    path.unlink()
+    with pytest.raises(UserError, match=re.escape(f"{path} cannot be read (")):
+        storage.read_header(path)
+
+
 # --- provenance
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import pandas as pd
 
 import _library  # noqa: F401
-from twophase import barrier, job, storage, training
+from twophase import barrier, job, machine, storage, training
 from twophase.layout import step_file
 from twophase.progress import bar
 
 
 def main(path_to_data, path_to_trajectory, path_to_block, model, settings, seed, rows, columns, options, facts):
     network, data = training.set_up(path_to_data, model, settings, seed)
-    facts |= training.machine(data, settings)
+    facts |= machine.facts(data, settings)
     measure = barrier.on_test_set(network, data, **options)
     pairs = [(i, j) for j in columns for i in rows if i <= j]
     files = [tuple(Path(path_to_trajectory) / step_file(t) for t in pair) for pair in pairs]

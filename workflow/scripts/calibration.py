@@ -10,6 +10,9 @@ from twophase import calibration, job, storage, workload
 def main(path_to_data, path_to_calibration, abouts, datasets, of, cores, facts):
     files = {Path(path).stem: path for path in path_to_data}
     shapes = {name: workload.shape(dataset, files.get(name)) for name, dataset in datasets.items()}
+    for name, shape in shapes.items():
+        if shape is None:
+            raise storage.damaged(files[name], "is damaged or no data set")
     abouts = {name: about | {"shape": shapes[of[name]]} for name, about in abouts.items()}
     found = {"cores": cores, "experiments": calibration.measure(abouts, cores), **facts}
     with storage.atomic(path_to_calibration) as temporary:

@@ -5,13 +5,13 @@ from pathlib import Path
 import pandas as pd
 
 import _library  # noqa: F401
-from twophase import barrier, job, layout, storage, training
+from twophase import barrier, job, layout, machine, storage, training
 from twophase.progress import bar
 
 
 def main(path_to_data, path_to_trajectory, path_to_forks, path_to_barriers, model, settings, seed, options, facts):
     network, data = training.set_up(path_to_data, model, settings, seed)
-    facts |= training.machine(data, settings)
+    facts |= machine.facts(data, settings)
     measure = barrier.on_test_set(network, data, **options)
     states = layout.states(storage.files(path_to_forks))
     forks = layout.forks(states)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import _library  # noqa: F401
-from twophase import forks, job, lockstep, storage, training
+from twophase import forks, job, lockstep, machine, storage, training
 from twophase.layout import fork_folder, members, step_file
 
 
@@ -25,7 +25,7 @@ def main(
     facts,
 ):
     network, data = training.set_up(path_to_data, model, settings, seed)
-    facts |= training.machine(data, settings) | {"engine": engine}
+    facts |= machine.facts(data, settings) | {"engine": engine}
     provenance = storage.provenance("fork; loss in nats and accuracy of each iteration's batch", **facts)
     log = storage.read_table(Path(path_to_trajectory) / "log.parquet").set_index("iteration")
 

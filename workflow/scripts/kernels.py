@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import _library  # noqa: F401
-from twophase import evaluation, job, layout, ntk, storage, training
+from twophase import evaluation, job, layout, machine, ntk, storage, training
 from twophase.progress import bar
 
 
@@ -23,7 +23,7 @@ def main(
     facts,
 ):
     network, data = training.set_up(path_to_data, model, settings, seed)
-    facts |= training.machine(data, settings)
+    facts |= machine.facts(data, settings)
     data.require("kernel.n", "train", n)
     inputs, _ = data.sample("train", n)  # the same for every seed, so that kernels of two seeds can be compared
     calibration = data.sample("train", calibration_size)[0] if bn == "recalibrate" else None

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import _library  # noqa: F401
-from twophase import evaluation, job, storage, training
+from twophase import evaluation, job, machine, storage, training
 from twophase.layout import step_file, switch_folder
 from twophase.linearized import Linearized, initial_state
 
@@ -26,7 +26,7 @@ def main(
     if lr is not None:
         settings = {**settings, "lr": lr, "schedule": {**settings["schedule"], "kind": "constant", "warmup": 0}}
     definition = "linearized run from a switch; batch and test loss in nats, accuracies as shares"
-    provenance = storage.provenance(definition, **training.machine(data, settings), **facts)
+    provenance = storage.provenance(definition, **machine.facts(data, settings), **facts)
 
     def test(t, tangent, optimizer, row):
         loss, error = evaluation.score(evaluation.logits(tangent, inputs), labels)

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 
 import _library  # noqa: F401
-from twophase import evaluation, job, layout, storage, training
+from twophase import evaluation, job, layout, machine, storage, training
 from twophase.progress import bar
 
 
 def main(path_to_data, path_to_run, path_to_predictions, model, settings, seed, facts):
     network, data = training.set_up(path_to_data, model, settings, seed)
-    facts |= training.machine(data, settings)
+    facts |= machine.facts(data, settings)
     network.eval()
     inputs, labels = data.sample("test", None)
     states = layout.states(storage.files(path_to_run))

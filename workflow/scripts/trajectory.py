@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import _library  # noqa: F401
-from twophase import job, storage, training
+from twophase import job, machine, storage, training
 from twophase.layout import step_file
 
 
 def main(path_to_data, path_to_trajectory, model, settings, checkpoints, seed, facts):
     network, data = training.set_up(path_to_data, model, settings, seed)
-    facts |= training.machine(data, settings)
+    facts |= machine.facts(data, settings)
     provenance = storage.provenance("base run; loss in nats and accuracy of each iteration's batch", **facts)
     with storage.resumable(path_to_trajectory, facts["settings"], path_to_data) as folder:
 

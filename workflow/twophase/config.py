@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from twophase import datasets, grids, model_names, noise, sources
-from twophase.data import too_few
+from twophase.data import too_few, too_much_padding
 from twophase.errors import UserError
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
@@ -340,12 +340,9 @@ def _check_fit(key: str, experiment: Mapping, dataset: Mapping) -> None:
         problem = model_names.too_small(experiment["model"]["name"], size)
         if problem:
             raise UserError(f"{key}.model: {problem}")
-        crop = experiment["training"]["augment"]["crop"]
-        if crop >= min(size):
-            raise UserError(
-                f"{key}.training.augment.crop: {crop} pixels of padding would cut whole images of {size[0]}x{size[1]} "
-                "pixels away; take fewer."
-            )
+        problem = too_much_padding(experiment["training"]["augment"]["crop"], size)
+        if problem:
+            raise UserError(f"{key}.training.augment.crop: {problem}")
 
 
 def _resolve_training(key: str, training: dict, dataset: Mapping) -> None:

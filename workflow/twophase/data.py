@@ -46,6 +46,13 @@ def too_few(asked: int, there: int, split: str) -> str:
     return f"asks for {asked} images, but there are {there} {split} images; take at most that many."
 
 
+def too_much_padding(crop: int, size: Sequence[int]) -> str | None:
+    """What is wrong with crops from images of `size` (height, width) padded by `crop` pixels; None if nothing is."""
+    if crop < min(size):
+        return None
+    return f"{crop} pixels of padding would cut whole images of {size[0]}x{size[1]} pixels away; take fewer."
+
+
 @dataclass(frozen=True, eq=False)
 class Data:
     """A data set in memory: images uint8 [N, C, H, W], labels int64 [N], mean and std [1, C, 1, 1] in pixel/255."""

@@ -408,7 +408,9 @@ def short(value: float) -> str:
     """A number in as few characters as two digits take: 0.24, 7.7, 175, 4e-12."""
     if abs(value) >= 100:
         return f"{value:.0f}"
-    return f"{value:.2g}".replace("e-0", "e-")
+    if 0 < abs(value) < 1e-3:
+        return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-")
+    return f"{value:.2g}"
 
 
 # Time ---------------------------------------------------------------------------------------------------------------

@@ -132,15 +132,35 @@ def open_tensors(path: str | Path):
     Raises:
         UserError: the file is missing, empty or damaged.
     """
+    _check(path)
+    with _handle(path) as file:
+        yield file
+
+
+def _handle(path: str | Path):
+    """The file, of which this reads the header."""
     from safetensors import SafetensorError, safe_open
 
-    _check(path)
     try:
-        handle = safe_open(str(path), framework="numpy")
+        return safe_open(str(path), framework="numpy")
     except (SafetensorError, OSError) as error:
         raise damaged(path, f"cannot be read ({error})") from error
-    with handle as file:
-        yield file
+
+
+def read_header(path: str | Path) -> tuple[dict[str, list[int]], dict]:
+    """Shapes of a safetensors file's arrays by name, and its metadata, without a look at the arrays or the checksum.
+
+    For planning, which needs no more and is done at every start: what enters a result is read by the other functions.
+
+    Raises:
+        UserError: the file is missing, empty or shorter than its header says, or the header is damaged.
+    """
+    with _handle(path) as file:
+        try:
+            facts = _metadata((file.metadata() or {}).get(KEY))
+        except ValueError as error:
+            raise damaged(path, f"cannot be read ({error})") from error
+        return {name: file.get_slice(name).get_shape() for name in sorted(file.keys())}, facts
 
 
 def read_tensors(path: str | Path) -> dict[str, np.ndarray]:

@@ -3,9 +3,7 @@
 Everything random at iteration t comes from `noise`, so a run is determined by its start and its settings alone.
 """
 
-import contextlib
 import os
-import platform
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -15,17 +13,12 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from twophase import models, noise, storage
-from twophase.data import Data
+from twophase import machine, models, noise, storage
+from twophase.data import Data, too_much_padding
 from twophase.errors import UserError
 from twophase.progress import bar
 
 LOGGED = ("loss", "accuracy", "gradient")  # columns of a run's log that every iteration fills
-# What can change the arithmetic of a CPU from outside.
-VARIABLES = (
-    *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR"),
-    *("OMP_DYNAMIC", "OMP_THREAD_LIMIT"),
-)
 OPTIMIZER = "optimizer/"  # prefix of the optimizer's buffers in a checkpoint file
 PAUSE = 200  # iterations between looks at the clock and at the finiteness of the loss
 SAVE_AFTER = 30.0  # seconds of work that an interruption may cost
@@ -60,50 +53,14 @@ def set_up(path_to_dataset: str | Path, model: dict, settings: dict, seed: int):
     data = Data.load(path_to_dataset, device, settings["dtype"])
     count, channels, *size = data.train_images.shape
     data.require("training.batch_size", "train", settings["batch_size"])
-    if settings["augment"]["crop"] >= min(size):
-        raise UserError(
-            f"training.augment.crop: {settings['augment']['crop']} pixels of padding would cut whole images of "
-            f"{size[0]}x{size[1]} pixels away; take fewer."
-        )
+    problem = too_much_padding(settings["augment"]["crop"], size)
+    if problem:
+        raise UserError(f"training.augment.crop: {problem}")
     torch.manual_seed(noise.torch_seed(seed, "init"))
     network = models.build(**model, num_classes=data.num_classes, in_channels=channels, image_size=tuple(size))
     smallest = count % settings["batch_size"] or settings["batch_size"]
     models.check(network, data.num_classes, (smallest, channels, *size))
     return network.to(device, getattr(torch, settings["dtype"])), data
-
-
-def machine(data: Data, settings: dict) -> dict:
-    """What a file's metadata says of the arithmetic behind it, beside the versions."""
-    device = data.mean.device
-    return {
-        "device": str(device),
-        "threads": settings["threads"],
-        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu(),
-        "capability": torch.backends.cpu.get_cpu_capability(),
-        **{name: os.environ[name] for name in VARIABLES if name in os.environ},
-    }
-
-
-def _cpu() -> str:
-    """The name of this machine's CPU."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def differences(there: dict, here: dict) -> str:
-    """A sentence on how two machines differ, by the metadata of files that were written on them."""
-    names = ["device", "threads", "processor", "capability", *VARIABLES, "torch"]
-    unlike = [
-        f"{name} ({there.get(name, 'not set')} there, {here.get(name, 'not set')} here)"
-        for name in names
-        if there.get(name) != here.get(name)
-    ]
-    if unlike:
-        return f"What differs: {', '.join(unlike)}."
-    return "None of the recorded facts differs (device, threads, processor, its capability, torch); the build may."
 
 
 def learning_rate(t: int, settings: dict) -> float:
@@ -374,7 +331,7 @@ def replay(model, data, settings: dict, seed: int, t0: int, state: dict[str, np.
             what = f"iteration {t} has the loss of the base run, but not the bits of its gradient"
         raise UserError(
             f"Replay check failed: {what}. The base run was trained with other arithmetic. "
-            f"{differences(log.attrs, here)} Fork where the base run was trained; or train it anew here "
+            f"{machine.differences(log.attrs, here)} Fork where the base run was trained; or train it anew here "
             "(snakemake --forcerun trajectory ...); or set training.engine: lockstep, whose forks are compared with a "
             "twin of the base run that trains beside them."
         )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twophase import layout, model_names, plan, sources, storage, vectors
+from twophase.errors import UserError
 
 # In place of what only building it would tell: torchvision's largest common classifier, VGG-16, has 138 million.
 UNKNOWN = {"image": (3, 224, 224), "classes": 1000, "train": 100_000, "test": 20_000, "parameters": 150_000_000}
@@ -63,10 +64,10 @@ def shape(dataset: Mapping, path_to_data: str | Path | None) -> dict | None:
 
     Args:
         dataset: as in the config.
-        path_to_data: the canonical file, read where the config alone does not say.
+        path_to_data: the canonical file, whose header is read where the config alone does not say.
 
     Returns:
-        None where the file would be needed and is not there.
+        None where the file would be needed and is not there or damaged, which is for the job that reads it to say.
     """
     source = dataset["source"]
     if source in sources.IMAGES:
@@ -75,17 +76,14 @@ def shape(dataset: Mapping, path_to_data: str | Path | None) -> dict | None:
         train = dataset["train_size"] or sources.TRAIN_SIZES[source]
         test = dataset["test_size"] or sources.TEST_SIZES[source]
         return {"image": list(image), "classes": sources.NUM_CLASSES[source], "train": train, "test": test}
-    if path_to_data is None or not Path(path_to_data).exists():
+    if path_to_data is None:
         return None
-    with storage.open_tensors(path_to_data) as file:
-        train, *image = file.get_slice("train_images").get_shape()
-        test = file.get_slice("test_images").get_shape()[0]
-    return {
-        "image": image,
-        "classes": len(storage.read_metadata(path_to_data)["classes"]),
-        "train": train,
-        "test": test,
-    }
+    try:
+        shapes, facts = storage.read_header(path_to_data)
+        (train, *image), (test, *_) = shapes["train_images"], shapes["test_images"]
+        return {"image": image, "classes": len(facts["classes"]), "train": train, "test": test}
+    except (UserError, KeyError):
+        return None
 
 
 def about(experiment: Mapping, shape: Mapping | None = None) -> dict:
