@@ -153,7 +153,7 @@ def test_what_an_experiment_does_not_have_is_outside_its_scale():
     table = judge(run(linearized=None, control=None))
     for name in ("same noise", "later switch, higher accuracy", "cone beats linearized"):
         assert table.loc[name, "verdict"] == scorecard.OUTSIDE
-    assert "no control" in table.loc["same noise", "reason"]
+    assert table.loc["same noise", "reason"] == scorecard.MISSING + "control"
     assert table.loc["kernel slows down", "verdict"] == scorecard.REPRODUCED
 
 

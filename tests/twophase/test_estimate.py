@@ -99,6 +99,13 @@ def test_jobs_have_names_of_their_own_and_come_after_those_they_need(config):
         seen.add(job.name)
 
 
+def test_experiments_are_shown_side_by_side_where_there_are_two_with_claims_of_their_own():
+    assert plan.shown(DEMO["experiments"], "readings") == []
+    assert plan.shown(PAPER["experiments"], "readings") == list(PAPER["experiments"])
+    two = {"a": DEMO["experiments"]["resnet8"], "b": DEMO["experiments"]["lazy"], "c": MNIST["experiments"]["lenet5"]}
+    assert plan.shown(two, "readings") == ["a", "c"]
+
+
 MODELS = [
     ({"name": "lenet5"}, (1, 28, 28)),
     ({"name": "lenet5"}, (3, 32, 40)),

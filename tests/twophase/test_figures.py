@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm, to_rgb, to_rgba
 
-from twophase import figures, scorecard
+import readings
+from twophase import figures, scorecard, storage
 
 
 @pytest.fixture
@@ -168,6 +169,19 @@ def test_rows_whose_titles_begin_alike_stand_together(board):
     assert first > second == 1
 
 
+def test_what_an_experiment_leaves_out_did_not_run_and_counterexamples_have_no_row(tmp_path, monkeypatch):
+    reasons = ["", scorecard.MISSING + "forks", "about another network, or a longer training"]
+    table = pd.DataFrame({"experiment": "e", "claim": [*"abc"], "reason": reasons})
+    other = table.assign(experiment="counterexample")
+    storage.write_table(tmp_path / "claims.parquet", pd.concat([table, other]), {})
+    monkeypatch.setattr(figures, "verdicts", lambda claims, *_: claims)
+    monkeypatch.setattr(figures, "save", lambda claims, *_: drawn.append(claims))
+    drawn = []
+    readings.main(tmp_path / "claims.parquet", "a.pdf", "a.png", {"e": "title"}, {}, {})
+    assert drawn[0]["experiment"].tolist() == ["e"] * 3
+    assert drawn[0]["ran"].tolist() == [True, False, True]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -218,7 +232,7 @@ def test_long_small_print_goes_on_in_another_line(tmp_path):
 
 
 def test_small_print_names_experiment_seeds_and_commit(tmp_path):
-    figure, _ = figures.canvas(["title"], 1, {"panel": 1.0})
+    figure, _ = figures.canvas(["title"], 1, {"panel": 2.6})
     figures.save(figure, [tmp_path / "a.png"], {"dpi": 50, "note": "ResNet, seeds 0, 1"})
     (text,) = [text.get_text() for text in figure.texts]
     assert text.startswith("ResNet, seeds 0, 1 · commit ")
