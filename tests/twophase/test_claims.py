@@ -163,6 +163,7 @@ def test_distances_between_checkpoints_say_nothing_of_perturbations():
     of_forks = [claim.name for claim in claims.CLAIMS if claim.of_forks]
     assert of_forks == ["same noise", "perturbation grows", "no growth after"]
     assert (table.loc[of_forks, "verdict"] == scorecard.OUTSIDE).all()
+    assert (table.loc[of_forks, "reason"] == "about forks, not about checkpoints").all()  # not a part that is missing
     assert table.loc[of_forks, "value"].isna().all()
     same = [name for name in table.index if name not in of_forks]
     assert table.loc[same, "value"].equals(judge().loc[same, "value"])
