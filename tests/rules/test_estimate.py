@@ -28,7 +28,7 @@ def row(printed: str, kind: str) -> list[str]:
     return re.split(r" {2,}", re.search(rf"^{kind} .*", printed, re.MULTILINE)[0].strip())
 
 
-@pytest.mark.parametrize("name", ["demo", "mnist", "paper", "tiny"])
+@pytest.mark.parametrize("name", ["demo", "mnist", "paper", "readings", "tiny"])
 def test_plan_is_that_of_snakemake(tmp_path, name):
     config = TINY if name == "tiny" else yaml.safe_load((REPOSITORY / "config" / f"{name}.yaml").read_text())
     expected = Workflow(tmp_path, config).planned()

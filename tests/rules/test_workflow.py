@@ -118,6 +118,13 @@ def test_alphas_redo_barriers_and_no_training(changed):
     assert plan["grid"] == 1
 
 
+def test_another_distance_estimates_and_judges_anew(changed):
+    plan = changed("phases.distance", "checkpoints").planned()
+    figures = {"fig1", "fig3", "lyapunov"}
+    assert set(plan) == {"inflection", "phases", "experiment_pages", "claims", "claims_page", "explorer", *figures}
+    assert plan["inflection"] == 1
+
+
 def test_another_tau_redraws_only(changed):
     assert set(changed("cone.tau", [8, 16]).planned()) == {"fig5", "wfig2", "explorer"}
 

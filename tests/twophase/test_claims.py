@@ -18,6 +18,7 @@ SETTINGS = {
     "iterations": END,
     "model": {"name": "resnet20", "width": None},
     "counterexample": False,
+    "distance": "forks",
     "bootstrap": 30,
     "level": 0.95,
 }
@@ -152,8 +153,20 @@ def test_what_an_experiment_does_not_have_is_outside_its_scale():
     table = judge(run(linearized=None, control=None))
     for name in ("same noise", "later switch, higher accuracy", "cone beats linearized"):
         assert table.loc[name, "verdict"] == scorecard.OUTSIDE
-    assert "no control" in table.loc["same noise", "reason"]
+    assert table.loc["same noise", "reason"] == scorecard.MISSING + "control"
     assert table.loc["kernel slows down", "verdict"] == scorecard.REPRODUCED
+
+
+def test_distances_between_checkpoints_say_nothing_of_perturbations():
+    between = chaos(draws=1).assign(l2=np.nan, epsilon=np.nan)
+    table = judge(run(chaos=between, control=None), distance="checkpoints")
+    of_forks = [claim.name for claim in claims.CLAIMS if claim.of_forks]
+    assert of_forks == ["same noise", "perturbation grows", "no growth after"]
+    assert (table.loc[of_forks, "verdict"] == scorecard.OUTSIDE).all()
+    assert (table.loc[of_forks, "reason"] == "about forks, not about checkpoints").all()  # not a part that is missing
+    assert table.loc[of_forks, "value"].isna().all()
+    same = [name for name in table.index if name not in of_forks]
+    assert table.loc[same, "value"].equals(judge().loc[same, "value"])
 
 
 def test_a_control_that_differs_is_no_control():

@@ -90,7 +90,7 @@ def test_comments_docstrings_and_layout_change_nothing(untouched, sources):
     assert not changed(untouched)
 
 
-FIGURES = {name for name in ALL if re.fullmatch(r"w?fig\d|lyapunov", name)}
+FIGURES = {name for name in ALL if re.fullmatch(r"w?fig\d|lyapunov|readings", name)}
 MEASURING = {"calibration", "scaling"}
 TRAINING = {"trajectory", "predictions", "forks", "kernels", "linearized", "block_B", "fork_barriers", *MEASURING}
 PLANNING = {"calibration", "estimate"}
@@ -118,7 +118,7 @@ USERS = {  # module: the scripts whose results it can change
     "models": TRAINING,
     "model_names": {*TRAINING, *PLANNING},
     "data": {*TRAINING, "dataset"},
-    "evaluation": {"predictions", "linearized", "block_B", "fork_barriers", *MEASURING},
+    "evaluation": {"predictions", "kernels", "linearized", "block_B", "fork_barriers", *MEASURING},
     "datasets": {"dataset"},
     "imagefolder": {"dataset"},
     "torchvision_sets": {"dataset"},
@@ -127,11 +127,12 @@ USERS = {  # module: the scripts whose results it can change
     "explorer": {"explorer"},
     "sentences": {"explorer", "experiment_pages"},
     "pages": {"experiment_pages", "claims_page"},
-    "claims": {"claims", "claims_page"},
-    "scorecard": {"claims", "claims_page"},
-    "findings": {"claims", "claims_page"},
-    "tables": {*FIGURES, *MEASURING, "grid", "phases", "explorer", "claims", "experiment_pages"},
-    "layout": {*ALL} - {"dataset", "inflection", "claims_page", "scaling_figure"},
+    "claims": {"claims", "claims_page", "readings"},
+    "scorecard": {"claims", "claims_page", "readings"},
+    "findings": {"claims", "claims_page", "readings"},
+    "tables": {*FIGURES, *MEASURING, "grid", "inflection", "phases", "explorer", "claims", "experiment_pages"}
+    - {"readings"},
+    "layout": {*ALL} - {"dataset", "claims_page", "readings", "scaling_figure"},
     "summary": set(),
     "config": set(),
     "sources": {"dataset", *PLANNING},

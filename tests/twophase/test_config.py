@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[2]
 SCHEMA = load_schema()
 DEFS = SCHEMA["$defs"]
 README = (REPOSITORY / "config" / "README.md").read_text(encoding="utf-8")
-FIGURE = re.compile(r"w?fig\d|lyapunov")
+FIGURE = re.compile(r"w?fig\d|lyapunov|readings")
 
 PLAIN = {
     "datasets": {"pictures": {"source": "digits"}},
@@ -108,7 +108,7 @@ def test_page_gives_default_and_choices(key):
 
 def test_page_lists_what_every_figure_needs():
     figures = [name for name in DEFS["figures"]["properties"] if FIGURE.fullmatch(name)]
-    assert re.findall(r"^\| `(w?fig\d|lyapunov)` \|", README, re.MULTILINE) == figures
+    assert re.findall(r"^\| `(w?fig\d|lyapunov|readings)` \|", README, re.MULTILINE) == figures
 
 
 def test_page_explains_grids_as_they_are():
@@ -164,6 +164,33 @@ def test_shipped_configs_resolve(path, monkeypatch):
     for experiment in resolved["experiments"].values():
         steps = experiment["checkpoints"]
         assert steps == sorted({0, experiment["training"]["iterations"], *steps})
+
+
+def leaves(part, path: tuple = ()) -> dict:
+    """Every value of a config that is no mapping, by its path."""
+    if not isinstance(part, dict):
+        return {path: part}
+    return {place: value for key, item in part.items() for place, value in leaves(item, (*path, key)).items()}
+
+
+def test_readings_differ_from_the_first_in_one_key_each():
+    first, *others = resolve(yaml.safe_load((REPOSITORY / "config" / "readings.yaml").read_text()))[
+        "experiments"
+    ].values()
+    default, varied = leaves(first), set()
+    for experiment in others:
+        other = leaves(experiment)
+        left_out = [
+            *(("linearized",) if not experiment["linearized"]["switch"] else ()),
+            *(("cone",) if not experiment["cone"]["dt"] else ()),
+        ]
+        differs = [path for path in default if other[path] != default[path] and path[0] not in {"title", *left_out}]
+        assert len(differs) == 1, experiment["title"]
+        varied.add(".".join(differs[0]))
+    assert varied == {
+        *("chaos.norm", "chaos.size", "training.dtype", "phases.distance", "barrier.bn"),
+        *("kernel.reduce", "kernel.n", "kernel.bn", "linearized.momentum", "linearized.lr"),
+    }
 
 
 def test_resolving_leaves_the_config_alone():
@@ -417,6 +444,16 @@ BAD = {
     "control off t0": (
         with_experiment(chaos={"t0": [50], "control": [0]}),
         "chaos.control: 0 is not on experiments.one.chaos.t0",
+    ),
+    "distance off the grid of pairs": (
+        with_experiment(chaos={"t0": [20]}, pairs={"grid": [0, 50, 100]}, phases={"distance": "checkpoints"}),
+        "chaos.t0: 20 is not on experiments.one.pairs.grid, which phases.distance: checkpoints reads; ",
+    ),
+    "distance off the grid of barriers": (
+        with_experiment(
+            chaos={"t0": [0], "t1": [30, 100]}, barrier={"grid": [0, 100]}, phases={"distance": "checkpoints"}
+        ),
+        "chaos.t1: 30 is not on experiments.one.barrier.grid, which phases.distance: checkpoints reads",
     ),
     "tau off grid": (
         with_experiment(kernel={"grid": [0, 50]}, cone={"tau": [30]}),
@@ -827,7 +864,7 @@ def test_one_wrong_value_is_named_with_its_place_and_nothing_else_is_raised(conf
     except UserError as error:
         said = str(error)
         assert "\n" not in said
-        assert re.match(r"(results|(datasets|defaults|experiments|figures)(\.[^:]+)?): ", said), said
+        assert re.match(r"(results|gpus(\.share)?|(datasets|defaults|experiments|figures)(\.[^:]+)?): ", said), said
         assert within or said.startswith(".".join(path)), said
     else:
         assert within

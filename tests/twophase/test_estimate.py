@@ -1,5 +1,6 @@
 """Counts of the cost model against counting by hand, what more work costs, and a run's schedule."""
 
+import copy
 import itertools
 import json
 import math
@@ -72,12 +73,21 @@ def test_images_kernels_and_tangent_steps_of_the_demo():
     states = sum(t1 > t0 for t0 in [*range(0, 400, 50), 300] for t1 in (100, 200, 300, 400))
     checkpoints = {*range(0, 401, 25), 5, 10, 15}
     assert seconds(DEMO, "predictions", image=1.0) == 2 * 360 * (states + len(checkpoints))
-    lazy = len(range(0, 201, 25))
+    lazy = len(range(0, 401, 25))
     assert seconds(DEMO, "kernels", kernel=1.0) == 2 * (states + len(checkpoints)) + lazy
+    assert seconds(DEMO, "kernels", image=1.0) == 0
     assert seconds(DEMO, "linearized", tangent_step=1.0) == 2 * ((250 - 0) + (250 - 50) + (250 - 100) + (250 - 200))
     evaluations = [250, *range(0, 250, 50)]
     tests = sum(1 + sum(t > switch for t in evaluations) for switch in (0, 50, 100, 200))
     assert seconds(DEMO, "linearized", tangent_image=1.0) == 2 * 360 * tests
+
+
+def test_recalibration_passes_its_images_through_the_network_once_for_each_kernel():
+    config = copy.deepcopy(DEMO)
+    for experiment in config["experiments"].values():
+        experiment["kernel"] |= {"bn": "recalibrate", "calibration_size": 100}
+    counts = [seconds(config, "kernels", **{unit: 1.0}) for unit in ("image", "kernel")]
+    assert counts == [100 * counts[1], seconds(DEMO, "kernels", kernel=1.0)]
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
@@ -87,6 +97,13 @@ def test_jobs_have_names_of_their_own_and_come_after_those_they_need(config):
         assert job.name not in seen
         assert seen.issuperset(job.needs)
         seen.add(job.name)
+
+
+def test_experiments_are_shown_side_by_side_where_there_are_two_with_claims_of_their_own():
+    assert plan.shown(DEMO["experiments"], "readings") == []
+    assert plan.shown(PAPER["experiments"], "readings") == list(PAPER["experiments"])
+    two = {"a": DEMO["experiments"]["resnet8"], "b": DEMO["experiments"]["lazy"], "c": MNIST["experiments"]["lenet5"]}
+    assert plan.shown(two, "readings") == ["a", "c"]
 
 
 MODELS = [

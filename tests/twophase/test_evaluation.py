@@ -120,3 +120,36 @@ def test_a_folded_network_is_the_same_function_of_the_values_it_took_over(name):
 def test_channels_lie_together_where_all_convolutions_have_whole_vectors_of_them():
     formats = {name: evaluation.Folded(FOLDED[name][0]().eval()).format for name in ("plain", "wide", "vgg")}
     assert formats == {"plain": torch.contiguous_format, "wide": torch.channels_last, "vgg": torch.channels_last}
+
+
+# --- batch norms' statistics computed anew
+
+
+def recalibrated(model, inputs):
+    evaluation.recalibrate(model, inputs)
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def test_recalibrated_statistics_are_those_of_the_inputs_whatever_they_were(monkeypatch):
+    monkeypatch.setattr(evaluation, "BATCH", 8)
+    inputs = torch.randn(20, 1, 6, 6, dtype=torch.float64)
+    model, other = (net(dtype=torch.float64) for _ in range(2))
+    for value in other.buffers():
+        value.copy_(torch.full_like(value, 7))
+    first, second = recalibrated(model, inputs), recalibrated(other, inputs)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    again = recalibrated(model, inputs)
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
+    outputs = [model.conv1(part) for part in inputs.split(8)]
+    means = torch.stack([part.mean((0, 2, 3)) for part in outputs]).mean(0)
+    torch.testing.assert_close(first["bn1.running_mean"], means.detach(), rtol=1e-12, atol=1e-12)
+
+
+def test_a_recalibrated_network_has_the_weights_and_flags_that_it_had():
+    model = net().train()
+    model.bn2.momentum = 0.3
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    evaluation.recalibrate(model, torch.randn(9, 1, 6, 6))
+    assert all(torch.equal(value, before[name]) for name, value in model.named_parameters())
+    assert (model.bn1.momentum, model.bn2.momentum) == (0.1, 0.3)
+    assert not any(module.training for module in model.modules())

@@ -335,6 +335,13 @@ def test_the_sign_change_of_forks_is_found_with_its_interval():
     assert 190 < row["low"] < 240 < row["high"] < 290
 
 
+def test_distances_that_grow_from_no_perturbation_have_no_sign_change():
+    table = chaos_table(np.random.default_rng(0), range(0, 1000, 100), 450)
+    quantities = [row["quantity"] for row in phases.from_chaos([table.assign(l2=np.nan, epsilon=np.nan)], 20, 0.95)]
+    assert quantities == ["inflection"] * 3
+    assert phases.from_chaos([table], 20, 0.95)[-1]["quantity"] == "sign change"
+
+
 def test_where_the_mean_exponent_keeps_its_sign_there_is_no_interval_either():
     """One of the draws shrinks late; the mean does not."""
     rows = [

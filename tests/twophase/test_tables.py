@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from twophase import load, storage, tables
@@ -60,6 +60,22 @@ def test_a_grid_in_any_order_of_rows_is_the_same_matrix(times, seed):
     assert not full.isna().to_numpy().any()
     for row in frame.itertuples():
         assert full.loc[row.i, row.j] == full.loc[row.j, row.i] == row.value
+
+
+@given(TIMES, st.data())
+def test_distances_of_checkpoints_are_those_of_the_pair_grids(times, data):
+    rng = np.random.default_rng(0)
+    grids = {name: pairs(times, rng.random(30)) for name in ("C", "B", "D")}
+    t0s, t1s = (data.draw(st.lists(st.sampled_from(times), min_size=1, unique=True)) for _ in range(2))
+    wanted = sorted((t0, t1) for t0 in t0s for t1 in t1s if t0 < t1)
+    assume(wanted)
+    found = tables.of_checkpoints(grids, t0s, t1s)
+    assert [*zip(found["t0"], found["t1"], strict=True)] == wanted
+    for name, grid in grids.items():
+        square = tables.matrix(grid)
+        assert [square.loc[t0, t1] for t0, t1 in wanted] == found[name].tolist()
+    assert (found["draw"] == 0).all()
+    assert found[["l2", "epsilon"]].isna().all(axis=None)
 
 
 def test_a_hole_in_a_grid_stays_one():

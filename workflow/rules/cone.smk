@@ -22,6 +22,8 @@ rule kernels:
         n=of("kernel", "n"),
         reduce=of("kernel", "reduce"),
         chunk=of("kernel", "chunk"),
+        bn=of("kernel", "bn"),
+        calibration_size=of("kernel", "calibration_size"),
         code=code_digest("kernels"),
     script:
         "../scripts/kernels.py"

@@ -306,3 +306,31 @@ rule wfig3:
         code=code_digest("wfig3"),
     script:
         "../scripts/wfig3.py"
+
+
+rule readings:
+    input:
+        claims=all_claims,
+    output:
+        pdf=f"{RESULTS}/figures/readings.pdf",
+        png=report(
+            f"{RESULTS}/figures/readings.png",
+            caption="../report/readings.rst",
+            category="Beyond the papers",
+            labels={"figure": "readings", "shows": "claims, side by side"},
+        ),
+    log:
+        f"{RESULTS}/logs/figures/readings.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/readings.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        **requests("readings"),
+    params:
+        titles=titles("readings"),
+        style=style("readings"),
+        code=code_digest("readings"),
+    script:
+        "../scripts/readings.py"

@@ -20,21 +20,36 @@ def style(figure):
 
 def note(figure):
     """What stands in small print under `figure`: its experiments and their seeds."""
-    seeds = {EXPERIMENTS[name]["title"]: EXPERIMENTS[name]["seeds"] for name in shown(figure)}
-    return "; ".join(f"{title}, seed{'s' * (len(s) > 1)} {', '.join(map(str, s))}" for title, s in seeds.items())
+    titles_of = {}
+    for experiment in map(EXPERIMENTS.get, shown(figure)):
+        titles_of.setdefault(tuple(experiment["seeds"]), []).append(experiment["title"])
+    return "; ".join(
+        f"{', '.join(titles)}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+        for seeds, titles in titles_of.items()
+    )
 
 
 def tables(figure, name):
     """An input: the table `name` of every experiment and seed in `figure`."""
 
     def paths(wildcards):
-        if not shown(figure):
-            raise WorkflowError(
-                f"{figure} has no experiment to show in this config; config/README.md says which keys it needs."
-            )
+        check_shown(figure)
         return [f"{RESULTS}/{e}/seed{s}/{name}" for e in shown(figure) for s in EXPERIMENTS[e]["seeds"]]
 
     return paths
+
+
+def check_shown(figure):
+    if not shown(figure):
+        raise WorkflowError(
+            f"{figure} has no experiment to show in this config; config/README.md says which keys it needs."
+        )
+
+
+def all_claims(wildcards):
+    """An input of the figure that shows all experiments' claims side by side."""
+    check_shown("readings")
+    return f"{RESULTS}/claims.parquet"
 
 
 def estimators(experiment):
@@ -58,9 +73,9 @@ def phases_if_any(wildcards):
 
 
 def estimator_tables(wildcards):
-    table = plan.ESTIMATORS[wildcards.estimator]
-    seeds = EXPERIMENTS[wildcards.experiment]["seeds"]
-    return [f"{RESULTS}/{wildcards.experiment}/seed{s}/{table}.parquet" for s in seeds]
+    experiment = EXPERIMENTS[wildcards.experiment]
+    names = plan.estimator_tables(experiment, wildcards.estimator)
+    return [f"{RESULTS}/{wildcards.experiment}/seed{s}/{n}.parquet" for s in experiment["seeds"] for n in names]
 
 
 def each(figure, *keys):
@@ -113,8 +128,9 @@ def explorer_tables(wildcards):
 def judged_tables(wildcards):
     """Every table that a claim is about."""
     paths = of_every_run("S.parquet", lambda e: e["cone"]["dt"])
-    for name in ("chaos", "control"):
-        paths += of_every_run(f"{name}.parquet", has_forks)
+    for distance, names in plan.DISTANCES.items():
+        for name in names:
+            paths += of_every_run(f"{name}.parquet", lambda e: has_forks(e) and e["phases"]["distance"] == distance)
     return paths + of_every_run("linearized.parquet", lambda e: e["linearized"]["switch"] and not e["counterexample"])
 
 

@@ -14,6 +14,8 @@ rule inflection:
         **requests("inflection"),
     params:
         estimator=lambda w: w.estimator,
+        t0s=of("chaos", "t0"),
+        t1s=of("chaos", "t1"),
         dts=of("cone", "dt"),
         bootstrap=of("phases", "bootstrap"),
         level=of("phases", "level"),

@@ -19,10 +19,12 @@ def main(path_to_tables, path_to_predictions, path_to_phases, path_to_claims, ex
 
     judged = []
     for name, settings in experiments.items():
-        runs = [
-            findings.Run(**{k: t for k, t in parts.get((name, seed), {}).items() if len(t)})
-            for seed in settings["seeds"]
-        ]
+        runs = []
+        for seed in settings["seeds"]:
+            run = parts.get((name, seed), {})
+            if settings["distance"] == "checkpoints" and "B" in run:
+                run["chaos"] = tables.of_checkpoints(run, settings["t0"], settings["t1"])
+            runs.append(findings.Run(**{part: run[part] for part in scorecard.PARTS if len(run.get(part, ()))}))
         judged.append(scorecard.of_experiment(runs, name in with_inflection, settings).assign(experiment=name))
     table = pd.concat(judged, ignore_index=True)
     table = table[["experiment", *table.columns.drop("experiment")]]

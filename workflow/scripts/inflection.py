@@ -3,16 +3,18 @@
 import pandas as pd
 
 import _library  # noqa: F401
-from twophase import job, phases, storage
+from twophase import job, phases, storage, tables
 
 
-def main(path_to_tables, path_to_estimates, estimator, dts, bootstrap, level, facts):
-    grids = [storage.read_table(path) for path in path_to_tables]
+def main(path_to_tables, path_to_estimates, estimator, t0s, t1s, dts, bootstrap, level, facts):
+    runs = tables.by_run(path_to_tables).values()
     if estimator == "chaos":
+        grids = [run["chaos"] if "chaos" in run else tables.of_checkpoints(run, t0s, t1s) for run in runs]
         rows = phases.from_chaos(grids, bootstrap, level)
     elif estimator == "parameters":
-        rows = phases.from_steps(grids, "C", min(dts), bootstrap, level)
+        rows = phases.from_steps([run["C"] for run in runs], "C", min(dts), bootstrap, level)
     else:
+        grids = [run["S"] for run in runs]
         rows = phases.from_steps(grids, "S", min(dts), bootstrap, level)
         rows += phases.cone_width(grids, bootstrap, level)
     definition = f"estimates with {level:.0%} bootstrap intervals over seeds, draws and grid points"

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from twophase import evaluation, storage
 from twophase.training import OPTIMIZER
 
 BN_MODES = ("lerp", "recalibrate", "batch")
 METRICS = ("loss", "error")
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -37,7 +35,7 @@ class Barrier:
         self.alphas = np.linspace(0.0, 1.0, alphas)
         self.bn, self.metric, self.calibration = bn, metric, calibration
         self.values = dict(model.state_dict(keep_vars=True))
-        self.norms = [module for module in model.modules() if isinstance(module, BATCH_NORMS)]
+        self.norms = [module for module in model.modules() if isinstance(module, evaluation.BATCH_NORMS)]
         self.folded = None if bn == "batch" else evaluation.Folded(model.eval())
 
     def level(self, state: Tensors) -> float:
@@ -47,7 +45,7 @@ class Barrier:
                 value.copy_(state[name])
         self.model.eval()
         if self.bn == "recalibrate":
-            self._recalibrate()
+            evaluation.recalibrate(self.model, self.calibration)
         elif self.bn == "batch":
             for norm in self.norms:
                 norm.train()
@@ -83,15 +81,6 @@ class Barrier:
             "alpha_max": float(alphas[top]),
             "path": levels.tolist(),
         }
-
-    @torch.no_grad()
-    def _recalibrate(self) -> None:
-        for norm in self.norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # cumulative average over the batches
-            norm.train()
-        evaluation.logits(self.model, self.calibration, evaluation.BATCH)
-        self.model.eval()
 
 
 def lerp(state_i: Tensors, state_j: Tensors, alpha: float) -> dict[str, torch.Tensor]:

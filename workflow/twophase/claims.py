@@ -36,6 +36,7 @@ class Claim:
         figure: that shows it.
         statistic: the value of mean tables; NaN where they do not have what it takes.
         needs: parts of a `Run` that it is computed from.
+        of_forks: whether it is about what perturbations do, of which distances between checkpoints tell nothing.
         after_inflection: whether it speaks of an inflection point, so that without one it cannot hold.
         scale: whether a run of these settings can decide it.
         counterexample: whether it is about experiments that are meant to have no two phases.
@@ -50,6 +51,7 @@ class Claim:
     figure: str
     statistic: Callable[[Means], float]
     needs: tuple[str, ...]
+    of_forks: bool = False
     after_inflection: bool = True
     scale: Callable[[Mapping], bool] = lambda settings: True
     counterexample: bool = False
@@ -81,6 +83,7 @@ CLAIMS = (
         "fig3",
         findings.difference_of_control,
         ("control",),
+        of_forks=True,
         after_inflection=False,
     ),
     Claim(
@@ -116,6 +119,7 @@ CLAIMS = (
         "lyapunov",
         findings.growth,
         ("chaos",),
+        of_forks=True,
     ),
     Claim(
         "no growth after",
@@ -127,6 +131,7 @@ CLAIMS = (
         "lyapunov",
         findings.growth_after,
         ("chaos",),
+        of_forks=True,
     ),
     Claim(
         "stays after",

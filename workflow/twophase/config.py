@@ -318,6 +318,12 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     barrier["grid"] = _subgrid(f"{key}.barrier.grid", barrier["grid"] or pairs["grid"], steps, last, on_steps)
     kernel["grid"] = _subgrid(f"{key}.kernel.grid", kernel["grid"], steps, last, on_steps)
 
+    if chaos["t0"] and experiment["phases"]["distance"] == "checkpoints":
+        for name, part in (("pairs", pairs), ("barrier", barrier)):
+            whose = f"{key}.{name}.grid, which phases.distance: checkpoints reads"
+            for side in ("t0", "t1"):
+                _on_grid(f"{key}.chaos.{side}", chaos[side], part["grid"], whose)
+
     cone = experiment["cone"]
     _on_grid(f"{key}.cone.tau", cone["tau"], kernel["grid"], f"{key}.kernel.grid")
     there = set(kernel["grid"])

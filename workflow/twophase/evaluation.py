@@ -9,6 +9,7 @@ BATCH = 512  # inputs per forward pass where it matters which of them are seen t
 # Pixels per forward pass where it does not: on a CPU, activations that fit its caches take half the time.
 PIXELS = {"cpu": 2**17, "gpu": 2**20}
 LANES = 16  # float32 numbers in a CPU's widest vector
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 @torch.no_grad()
@@ -28,6 +29,27 @@ def score(outputs: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
     loss = cross_entropy(outputs.double(), labels)
     wrong = (outputs.argmax(1) != labels).double().mean()
     return float(loss), float(wrong)
+
+
+@torch.no_grad()
+def recalibrate(model: nn.Module, inputs: torch.Tensor) -> None:
+    """Replaces the running statistics of batch norms by those of `inputs` under the model's parameters as they are.
+
+    They are means over batches of `BATCH` inputs, with dropout off. Leaves the model in eval mode.
+
+    Args:
+        inputs: normalised training inputs [m, C, H, W].
+    """
+    model.eval()
+    norms = {module: module.momentum for module in model.modules() if isinstance(module, BATCH_NORMS)}
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # cumulative average over the batches
+        norm.train()
+    logits(model, inputs, BATCH)
+    for norm, momentum in norms.items():
+        norm.momentum = momentum
+    model.eval()
 
 
 class Folded:

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import matplotlib
 
@@ -13,6 +14,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from twophase import storage
@@ -28,6 +30,10 @@ ESTIMATORS = {  # how each estimate of the inflection point is marked, in every 
 }
 TIME = "viridis"  # colours of iterations; of tau and dt as well
 INK = "0.25"
+NOTE = 23  # characters of the small print in an inch
+# Of the four verdicts, in the order of `scorecard`: tell apart in every kind of colour blindness, and in grey.
+VERDICTS = ("#3a9099", "#f2a65a", "#fbe9a9", "white")
+NOT_RUN = "0.88"
 
 
 def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mapping[int, str] | None = None):
@@ -40,24 +46,7 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
     Returns:
         the figure and its axes [rows][columns].
     """
-    sns.set_theme(
-        style="ticks",
-        context="paper",
-        rc={
-            "pdf.fonttype": 42,
-            "axes.titlesize": 9,
-            "axes.labelsize": 9,
-            "xtick.labelsize": 8,
-            "ytick.labelsize": 8,
-            "legend.fontsize": 7.5,
-            "legend.title_fontsize": 7.5,
-            "legend.edgecolor": "none",  # a white ground keeps words apart from lines
-            "legend.framealpha": 0.85,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "figure.constrained_layout.use": True,
-        },
-    )
+    _set_theme()
     side = style["panel"]
     figure = plt.figure(figsize=(columns * side * 1.25 + 0.3, len(rows) * side + 0.3))
     axes = [
@@ -84,6 +73,27 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
     return figure, axes
 
 
+def _set_theme() -> None:
+    sns.set_theme(
+        style="ticks",
+        context="paper",
+        rc={
+            "pdf.fonttype": 42,
+            "axes.titlesize": 9,
+            "axes.labelsize": 9,
+            "xtick.labelsize": 8,
+            "ytick.labelsize": 8,
+            "legend.fontsize": 7.5,
+            "legend.title_fontsize": 7.5,
+            "legend.edgecolor": "none",  # a white ground keeps words apart from lines
+            "legend.framealpha": 0.85,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "figure.constrained_layout.use": True,
+        },
+    )
+
+
 def letter(axes: Sequence[Sequence], names: Sequence[str]) -> None:
     """Headings of the columns, above the first row."""
     for ax, name in zip(axes[0], names, strict=True):
@@ -97,7 +107,7 @@ def save(figure, paths: Sequence[str], style: Mapping) -> None:
     """
     if style.get("note"):
         note = f"{style['note']} · commit {storage.versions()['commit']}"
-        note = textwrap.fill(note, int(24 * figure.get_figwidth()))  # a longer line would widen the figure
+        note = textwrap.fill(note, round(NOTE * figure.get_figwidth()))
         figure.text(0.0, -0.01, note, ha="left", va="top", fontsize=5.5, color="0.55")
     plain = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
     for path in paths:
@@ -356,16 +366,84 @@ def exponents(ax, chaos: pd.DataFrame, phases: pd.DataFrame) -> None:
     """Lyapunov exponents over t0, a curve for each t1: mean and range over seeds and draws; 0, the sign change."""
     curves(ax, chaos.assign(exponent=lyapunov(chaos)), "t0", "exponent", "t1", "$t_1$")
     ax.axhline(0.0, color=INK, lw=0.8)
-    handles, place = ax.get_legend().legend_handles, "none"
-    for row in phases[(phases["quantity"] == "sign change") & phases["found"]].itertuples():
-        error = [[row.value - row.low], [row.high - row.value]] if np.isfinite(row.low) else None
-        ax.errorbar(row.value, 0.0, xerr=error, fmt="D", ms=5, color=INK, capsize=3, zorder=5)
-        place = f"{row.value:.0f}"
-    marker = "D" if place != "none" else ""
-    handles.append(Line2D([], [], color=INK, marker=marker, ms=5, ls="none", label=f"sign change: {place}"))
+    handles = ax.get_legend().legend_handles
+    for row in phases[phases["quantity"] == "sign change"].itertuples():  # none where estimates are not about forks
+        if row.found:
+            error = [[row.value - row.low], [row.high - row.value]] if np.isfinite(row.low) else None
+            ax.errorbar(row.value, 0.0, xerr=error, fmt="D", ms=5, color=INK, capsize=3, zorder=5)
+        place = f"{row.value:.0f}" if row.found else "none"
+        marker = "D" if row.found else ""
+        handles.append(Line2D([], [], color=INK, marker=marker, ms=5, ls="none", label=f"sign change: {place}"))
     legend(ax, handles, "$t_1$")
     label = r"$\log(|\theta'_{t_1}-\theta_{t_1}| / |\varepsilon|)\,/\,(t_1-t_0)$ (1/iteration)"
     ax.set(xlabel="$t_0$ (iterations)", ylabel=label)
+
+
+# Verdicts -----------------------------------------------------------------------------------------------------------
+
+
+def verdicts(claims: pd.DataFrame, titles: Mapping[str, str], kinds: Sequence[str], style: Mapping):
+    """A figure of all verdicts: a row for each experiment, a column for each claim that one of them decides.
+
+    A cell has the colour of its verdict, and the value. Where a verdict is not that of the first row it is framed, and
+    the claim's name is bold. Rows whose titles begin alike, up to a colon, stand together.
+
+    Args:
+        claims: columns experiment, claim, value, verdict; `ran`, whether the experiment has the parts that it takes.
+        titles: of experiments by name, in the order of the rows.
+        kinds: the four verdicts; the last says that nothing was decided.
+    """
+    *_, outside = kinds
+    colours = dict(zip(kinds, VERDICTS, strict=True))
+    names = claims.loc[claims["verdict"] != outside, "claim"]
+    names = [name for name in claims["claim"].unique() if name in set(names)]
+    cells = claims.set_index(["experiment", "claim"])
+    first = cells.loc[next(iter(titles))]["verdict"]
+
+    groups = [title.rpartition(":")[0] for title in titles.values()]
+    gaps = np.cumsum([0, *(0.4 * (a != b) for a, b in pairwise(groups))])
+    places = np.arange(len(titles)) + gaps
+    _set_theme()
+    width, height = style["panel"] / 6, style["panel"] / 13
+    longest = [0.07 * max(map(len, texts), default=0) for texts in (titles.values(), names)]
+    size = (len(names) * width + longest[0] + 0.4, (places[-1] + 1) * height + longest[1] + 0.7)
+    figure, ax = plt.subplots(figsize=size)
+    differ = set()
+    for y, experiment in zip(places, titles, strict=True):
+        for x, name in enumerate(names):
+            cell = cells.loc[experiment, name]
+            colour = colours[cell["verdict"]] if cell["ran"] else NOT_RUN
+            ax.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="0.8", lw=0.4))
+            decided = cell["verdict"] != outside
+            if decided:
+                text = short(cell["value"]) if np.isfinite(cell["value"]) else "no t*"
+                ax.text(x + 0.5, y + 0.52, text, ha="center", va="center", fontsize=6.5, color="black")
+            if decided and first[name] not in (outside, cell["verdict"]):
+                differ.add(name)
+                frame = Rectangle((x + 0.05, y + 0.09), 0.9, 0.82, fill=False, edgecolor="black", lw=1.3, zorder=3)
+                ax.add_patch(frame)
+    ax.set(xlim=(0, len(names)), ylim=(places[-1] + 1, 0))
+    ax.set_yticks(places + 0.5, titles.values())
+    ax.xaxis.tick_top()
+    ax.set_xticks(np.arange(len(names)) + 0.5, names, rotation=60, ha="left", rotation_mode="anchor")
+    for label, name in zip(ax.get_xticklabels(), names, strict=True):
+        label.set_fontweight("bold" if name in differ else "normal")
+    ax.tick_params(length=0)
+    sns.despine(ax=ax, left=True, bottom=True)
+    handles = [Patch(facecolor=colour, edgecolor="0.8", label=kind) for kind, colour in colours.items()]
+    handles.append(Patch(facecolor=NOT_RUN, edgecolor="0.8", label="not run"))
+    handles.append(Patch(fill=False, edgecolor="black", lw=1.3, label="unlike the first row"))
+    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.5 / (places[-1] + 1)), ncols=len(handles))
+    return figure
+
+
+def short(value: float) -> str:
+    """A number in as few characters as two digits take: 0.24, 7.7, 175, 4e-12."""
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    if 0 < abs(value) < 1e-3:
+        return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-")
+    return f"{value:.2g}"
 
 
 # Time ---------------------------------------------------------------------------------------------------------------

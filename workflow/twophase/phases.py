@@ -162,11 +162,11 @@ def mean_curve(curves: Curves) -> np.ndarray:
 
 
 def from_chaos(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[dict]:
-    """Inflection points from the chaos grids of all seeds: where the last distance to the base run changes level.
+    """Inflection points from the distances of all seeds: where that at the last t1 changes level over t0.
 
     One row each for C (in its logarithm), B and D. That of C is found only where its geometric mean falls by a decade
-    or more: where forks from every t0 run away, C still declines a little, as later ones have less time to do so. A
-    last row says from when on perturbations shrink instead of growing.
+    or more: where forks from every t0 run away, C still declines a little, as later ones have less time to do so. Of
+    forks, a last row says from when on perturbations shrink instead of growing.
     """
     rows = []
     for metric in ("C", "B", "D"):
@@ -182,6 +182,8 @@ def from_chaos(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[
             y = mean_curve(values)
             row["found"] = row["found"] and bool(y[x < row["value"]].mean() - y[x > row["value"]].mean() >= DECADE)
         rows.append(row)
+    if last[0]["epsilon"].isna().all():
+        return rows
     curves = [g.assign(value=exponents(g)).pivot(index="draw", columns="t0", values="value") for g in last]
     values = [curve.to_numpy() for curve in curves]
     found = interval(sign_change, x, values, count, level)

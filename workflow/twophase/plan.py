@@ -11,6 +11,7 @@ from twophase import grids
 
 METRICS = {"C": "pairs", "D": "pairs", "B": "barrier", "S": "kernel"}  # metric: part of the config with its grid
 ESTIMATORS = {"chaos": "chaos", "kernel": "S", "parameters": "C"}  # family of estimates: the table it is made from
+DISTANCES = {"forks": ("chaos", "control"), "checkpoints": ("C", "B", "D")}  # phases.distance: tables it is read from
 NEEDS = {  # figure: what its experiments must have, beside not being a counterexample
     "fig1": lambda e: e["chaos"]["t0"],
     "fig2": lambda e: e["chaos"]["t0"],
@@ -22,7 +23,7 @@ NEEDS = {  # figure: what its experiments must have, beside not being a countere
     "wfig1": lambda e: e["cone"]["dt"],
     "wfig2": lambda e: e["cone"]["tau"] and e["linearized"]["switch"],
 }
-FIGURES = [*NEEDS, "wfig3"]
+FIGURES = [*NEEDS, "wfig3", "readings"]
 NAMES = {  # rule: its jobs, named as the files of their benchmarks
     "dataset": "dataset/{dataset}",
     **{rule: f"{{experiment}}/seed{{seed}}/{rule}" for rule in ("trajectory", "chaos", "switches", "cone", "plane")},
@@ -66,7 +67,10 @@ def shown(experiments: Mapping[str, Mapping], figure: str) -> list[str]:
     """Names of the experiments that are rows of `figure`, in the order of the config."""
     if figure == "wfig3":
         return [name for name, e in experiments.items() if e["counterexample"] and e["cone"]["tau"] and e["cone"]["dt"]]
-    return [name for name, e in experiments.items() if not e["counterexample"] and NEEDS[figure](e)]
+    others = {name: e for name, e in experiments.items() if not e["counterexample"]}
+    if figure == "readings":  # one alone has none to be compared with
+        return [*others] if len(others) > 1 else []
+    return [name for name, e in others.items() if NEEDS[figure](e)]
 
 
 def estimators(experiment: Mapping) -> list[str]:
@@ -93,12 +97,20 @@ def described(experiment: Mapping) -> dict:
     }
 
 
+def estimator_tables(experiment: Mapping, family: str) -> list[str]:
+    """The tables of every seed from which a family of estimates is made."""
+    if family == "chaos" and experiment["phases"]["distance"] == "checkpoints":
+        return [*DISTANCES["checkpoints"]]
+    return [ESTIMATORS[family]]
+
+
 def judged(experiment: Mapping) -> dict:
     """What the claims need to know of an experiment, beside its tables."""
     return {
         **{key: experiment[key] for key in ("title", "counterexample", "seeds", "model")},
         "iterations": experiment["training"]["iterations"],
         "dt": experiment["cone"]["dt"],
+        **{key: experiment["chaos"][key] for key in ("t0", "t1")},
         **experiment["phases"],
     }
 
@@ -144,12 +156,13 @@ def jobs(config: Mapping) -> Iterator[Job]:
             estimates.append(job.name)
     if estimates:
         yield Job("phases", {}, tuple(estimates))
-    for figure in FIGURES:
-        rows = shown(experiments, figure)
-        if rows:
-            yield Job(figure, {}, tuple(need for name in rows for need in gathered[name]))
     everything = tuple(need for names in gathered.values() for need in names)
     yield Job("claims", {}, (*everything, *(["phases"] if estimates else [])))
+    for figure in FIGURES:
+        rows = shown(experiments, figure)
+        needs = ("claims",) if figure == "readings" else tuple(need for name in rows for need in gathered[name])
+        if rows:
+            yield Job(figure, {}, needs)
     yield Job("claims_page", {}, ("claims",))
     yield Job("experiment_pages", {}, ("claims",))
     yield Job("explorer", {}, everything)

@@ -22,6 +22,7 @@ VERDICTS = REPRODUCED, NOT, UNDECIDED, OUTSIDE = (
     "outside this run's scale",
 )
 NO_INFLECTION = "no inflection point was found"
+MISSING = "this experiment has no "  # and then what it would take
 PARTS = {  # of a `Run`, for people
     "chaos": "forks",
     "control": "control",
@@ -36,8 +37,9 @@ def of_experiment(runs: Sequence[Run], found: bool, settings: Mapping) -> pd.Dat
 
     Args:
         runs: of all its seeds, with the same parts.
-        found: whether its forks show an inflection point, by `phases.from_chaos`.
-        settings: as of `Means`, and `counterexample`, `bootstrap` (samples) and `level` of the intervals.
+        found: whether its distances show an inflection point, by `phases.from_chaos`.
+        settings: as of `Means`, and `counterexample`, `distance` (of the config's `phases`), `bootstrap` (samples) and
+            `level` of the intervals.
 
     Returns:
         columns claim, text, definition, paper, holds_from, holds_to, value, low, high (NaN where nothing can be
@@ -86,9 +88,11 @@ def verdict(claim: Claim, value, low, high, found: bool, run: Run, settings: Map
     Args:
         found: whether there is an inflection point.
     """
+    if claim.of_forks and settings["distance"] != "forks":
+        return OUTSIDE, "about forks, not about checkpoints"
     missing = [part for part in claim.needs if getattr(run, part) is None]
     if missing:
-        return OUTSIDE, f"this experiment has no {' and '.join(PARTS[part] for part in missing)}"
+        return OUTSIDE, MISSING + " and ".join(PARTS[part] for part in missing)
     if not claim.scale(settings):
         return OUTSIDE, "about another network, or a longer training"
     if claim.after_inflection and not found:

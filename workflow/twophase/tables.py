@@ -1,8 +1,9 @@
 """Reading results: any table of any run as a DataFrame, a grid as a square matrix. No torch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from twophase import layout, storage
@@ -85,6 +86,21 @@ def by_run(paths: Sequence[str | Path]) -> dict[tuple[str, int], dict[str, pd.Da
         table = storage.read_table(path)
         runs.setdefault((table.attrs["experiment"], int(table.attrs["seed"])), {})[Path(path).stem] = table
     return runs
+
+
+def of_checkpoints(grids: Mapping[str, pd.DataFrame], t0s: Sequence[int], t1s: Sequence[int]) -> pd.DataFrame:
+    """Distances between the base run's checkpoints t0 < t1, in the form of those between forks and base run (`chaos`).
+
+    Args:
+        grids: the pair grids `C`, `B` and `D` of one run, which have all these pairs.
+
+    Returns:
+        columns t0, t1, draw (one), C, B, D; l2 and epsilon, of which there is none, are NaN.
+    """
+    cells = pd.MultiIndex.from_tuples([(t0, t1) for t0 in t0s for t1 in t1s if t0 < t1], names=["t0", "t1"])
+    values = {name: grids[name].set_index(["i", "j"])["value"].loc[cells].to_numpy() for name in ("C", "B", "D")}
+    table = pd.DataFrame({**values, "draw": 0, "l2": np.nan, "epsilon": np.nan}, index=cells)
+    return table.reset_index().sort_values(["t0", "t1"], ignore_index=True)
 
 
 def of_experiments(paths: Sequence[str | Path]) -> pd.DataFrame:

@@ -29,6 +29,7 @@ PANELS = {
     "wfig1": 2,
     "wfig2": 2,
     "wfig3": 3,
+    "readings": 0.3,
 }
 CLAIMS = 23  # about an experiment; each takes about as long as an inflection point
 FIGURE = 300_000  # bytes of a PDF and a PNG, on the large side
@@ -200,6 +201,8 @@ def _kernel_numbers(e, s) -> int:
 def _kernels(e, s, w) -> Work:
     _, states = _states(e, w)
     counts = {"start": 1, "load": states, "kernel": states}
+    if e["kernel"]["bn"] == "recalibrate":
+        counts["image"] = states * min(e["kernel"]["calibration_size"], s["train"])
     return Work(counts, "kernel", s["state"], states * (s["item"] * _kernel_numbers(e, s) + TABLE))
 
 
