@@ -28,6 +28,7 @@ SETTINGS = {
     "norm": "per_coordinate",
     "barrier": "loss",
     "level": 0.95,
+    "distance": "forks",
 }
 NO_ESTIMATES = pd.DataFrame(columns=["experiment", "quantity", "estimator"])
 

@@ -7,7 +7,14 @@ import pytest
 
 from twophase import sentences
 
-SETTINGS = {"title": "A net", "counterexample": False, "iterations": 100, "size": 1e-7, "level": 0.95}
+SETTINGS = {
+    "title": "A net",
+    "counterexample": False,
+    "iterations": 100,
+    "size": 1e-7,
+    "level": 0.95,
+    "distance": "forks",
+}
 
 
 @pytest.fixture
@@ -44,3 +51,12 @@ def test_the_estimate_is_that_of_the_experiment_s_forks():
     phases = pd.DataFrame(rows, columns=["experiment", "estimator", "value"])
     assert sentences.end_of_chaos(phases, "mine")["value"] == 3.0
     assert sentences.end_of_chaos(phases, "none") is None
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_an_estimate_from_checkpoints_is_called_so(ends, found):
+    words = {
+        d: sentences.verdict(SETTINGS | {"distance": d}, estimate(found), ends)[1] for d in ("forks", "checkpoints")
+    }
+    assert "between checkpoints" in words["checkpoints"]
+    assert "between checkpoints" not in words["forks"]

@@ -94,6 +94,7 @@ def described(experiment: Mapping) -> dict:
         "norm": experiment["chaos"]["norm"],
         "barrier": experiment["barrier"]["metric"],
         "level": experiment["phases"]["level"],
+        "distance": experiment["phases"]["distance"],
     }
 
 

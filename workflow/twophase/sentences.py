@@ -18,7 +18,8 @@ def verdict(settings: Mapping, estimate: pd.Series | None, ends: pd.DataFrame | 
     """One plain sentence that says when the chaotic phase of an experiment ends, and one that says what it rests on.
 
     Args:
-        settings: the experiment's title, iterations, size of epsilon, level, counterexample.
+        settings: the experiment's title, iterations, size of epsilon, level, counterexample, distance (which the
+            estimate is made from, `forks` or `checkpoints`).
         estimate: the row `chaos C` of the phases; None where no forks were trained.
         ends: chaos tables of all seeds.
     """
@@ -31,6 +32,8 @@ def verdict(settings: Mapping, estimate: pd.Series | None, ends: pd.DataFrame | 
             f"{title} {kind}.",
             "No perturbed copies were trained, so that this experiment does not say when a chaotic phase ends.",
         ]
+    source = " The estimate itself is made from distances between checkpoints of the undisturbed run, not from these."
+    source = source if settings["distance"] == "checkpoints" else ""
     last = ends[ends["t1"] == ends["t1"].max()]
     everywhere = f"Forks were perturbed by {settings['size']:g} at {last['t0'].nunique()} times and trained to the end."
 
@@ -43,7 +46,7 @@ def verdict(settings: Mapping, estimate: pd.Series | None, ends: pd.DataFrame | 
         return [
             f"{title}: no significant end of a chaotic phase was found.",
             f"{everywhere} Changed early or late, they end at like distances from the undisturbed run, "
-            f"on average by {level(last)}: C falls at no time both significantly and tenfold.",
+            f"on average by {level(last)}: C falls at no time both significantly and tenfold.{source}",
         ]
     early, late = last[last["t0"] < estimate["value"]], last[last["t0"] > estimate["value"]]
     size = f"{settings['size']:g}".replace("e-0", "e-")
@@ -51,5 +54,5 @@ def verdict(settings: Mapping, estimate: pd.Series | None, ends: pd.DataFrame | 
         f"{title}: the chaotic phase ends at about iteration {estimate['value']:.0f} of {settings['iterations']} "
         f"({100 * settings['level']:.0f} % interval {estimate['low']:.0f} to {estimate['high']:.0f}).",
         f"A copy of the network whose weights are changed by {size} before then ends training different "
-        f"from the undisturbed run, on average by {level(early)}; one changed later, by {level(late)}.",
+        f"from the undisturbed run, on average by {level(early)}; one changed later, by {level(late)}.{source}",
     ]

@@ -11,7 +11,7 @@ const METRICS = {
 };
 const INK = "#1f2933", SOFT = "#7b8794", PICK = ["#0b5cad", "#b45309"]; // the two times of the chosen cell
 const DASH = { "chaos C": "dash", kernel: "dashdot", parameters: "dot" };
-const NAMES = { "chaos C": "forks' C", "chaos B": "forks' B", "chaos D": "forks' D", kernel: "kernel", parameters: "weights" };
+const NAMES = { "chaos C": "C", "chaos B": "B", "chaos D": "D", kernel: "kernel", parameters: "weights" };
 const MARKS = { "chaos C": "the chaotic phase ends", kernel: "the kernel slows down", parameters: "the weights slow down" };
 const START = { e: 0, s: 0, view: "fork", metric: "C", scale: "log", time: "linear", draw: 0, x: NaN, y: NaN, tau: 0, dt: 0 };
 const state = { ...START };
@@ -270,7 +270,8 @@ function drawEnds() {
 
 function drawEstimates() {
   const level = Math.round(100 * experiment().level);
-  const body = inflections().map((r) => `<tr><td>${NAMES[r.estimator] ?? r.estimator}${r.estimator === "chaos C" ? " (first line of this page)" : ""}</td><td class="number">${r.found ? `<b>${show(r.value)}</b>` : "not found"}</td>
+  const whose = `${experiment().distance}' `; // forks' or checkpoints'
+  const body = inflections().map((r) => `<tr><td>${r.estimator.startsWith("chaos") ? whose : ""}${NAMES[r.estimator]}${r.estimator === "chaos C" ? " (first line of this page)" : ""}</td><td class="number">${r.found ? `<b>${show(r.value)}</b>` : "not found"}</td>
     <td class="number">${r.found ? `${show(r.low)} to ${show(r.high)}` : "–"}</td><td class="number">${show(r.p, 2)}</td></tr><tr class="definition"><td colspan="4">${r.definition}</td></tr>`);
   $("estimates").innerHTML = body.length ? `<thead><tr><th>estimated from</th><th>iteration</th><th>${level} % interval</th>
     <th>p</th></tr></thead><tbody>${body.join("")}</tbody>` : "<tbody><tr><td>None was made for this experiment.</td></tr></tbody>";
