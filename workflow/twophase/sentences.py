@@ -25,9 +25,7 @@ def verdict(settings: Mapping, estimate: pd.Series | None, ends: pd.DataFrame | 
     """
     title = settings["title"]
     if estimate is None:
-        kind = (
-            "is the counterexample, which should show no two phases" if settings["counterexample"] else "has no forks"
-        )
+        kind = "is meant as a counterexample, without two phases" if settings["counterexample"] else "has no forks"
         return [
             f"{title} {kind}.",
             "No perturbed copies were trained, so that this experiment does not say when a chaotic phase ends.",
