@@ -25,8 +25,9 @@ def make(folder, *arguments):
 
 def test_figures_are_drawn_from_kept_tables(published):
     make(published.folder, "restore", "RUN=demo").check_returncode()
-    jobs = published.planned(*plan.FIGURES, "results/claims.html")
-    assert set(jobs) == {*plan.FIGURES, "inflection", "phases", "claims", "claims_page"}
+    figures = {*plan.FIGURES} - {"readings"}  # the example has one experiment, with none beside it
+    jobs = published.planned(*figures, "results/claims.html")
+    assert set(jobs) == {*figures, "inflection", "phases", "claims", "claims_page"}
 
 
 def test_nothing_is_overwritten(published):
