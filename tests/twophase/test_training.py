@@ -522,7 +522,7 @@ def test_samples_larger_than_the_data_are_refused(digits):
     with pytest.raises(UserError, match=r"barrier\.test_size: asks for 41 images, but there are 40 test images"):
         barrier.on_test_set(net(), content, 3, "lerp", "loss", 41, 10)
     with pytest.raises(UserError, match=r"kernel\.n: asks for 61 images, but there are 60 train images"):
-        kernels.main(digits, "", "", {"name": "resnet8", "width": 2}, bare(), 0, [0], 61, "trace", 8, {})
+        kernels.main(digits, "", "", {"name": "resnet8", "width": 2}, bare(), 0, [0], 61, "trace", 8, "running", 10, {})
 
 
 # --- replay
