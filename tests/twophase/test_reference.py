@@ -27,7 +27,7 @@ def test_claims_follow_from_the_tables_kept_with_them(run, monkeypatch, tmp_path
     script.main(
         tables,
         sorted(folder.glob("*/seed*/predictions/trajectory.safetensors")),
-        list(folder.glob("phases.parquet")),  # none where all are counterexamples
+        folder / "phases.parquet",
         tmp_path / "claims.parquet",
         {name: plan.judged(experiment) for name, experiment in config["experiments"].items()},
         {},

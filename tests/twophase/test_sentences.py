@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from twophase import sentences
+from twophase.phases import end_of_chaos
 
 SETTINGS = {
     "title": "A net",
@@ -49,8 +50,8 @@ def test_verdict_of_a_counterexample_names_no_iteration():
 def test_the_estimate_is_that_of_the_experiment_s_forks():
     rows = [("other", "chaos C", 1.0), ("mine", "kernel", 2.0), ("mine", "chaos C", 3.0)]
     phases = pd.DataFrame(rows, columns=["experiment", "estimator", "value"])
-    assert sentences.end_of_chaos(phases, "mine")["value"] == 3.0
-    assert sentences.end_of_chaos(phases, "none") is None
+    assert end_of_chaos(phases, "mine")["value"] == 3.0
+    assert end_of_chaos(phases, "none") is None
 
 
 @pytest.mark.parametrize("found", [True, False])

@@ -67,11 +67,6 @@ def all_estimates(wildcards):
     return [f"{RESULTS}/{e}/phases/{family}.parquet" for e in names for family in estimators(e)]
 
 
-def phases_if_any(wildcards):
-    """An input: the table of all estimates, as a list that is empty where there are none."""
-    return [f"{RESULTS}/phases.parquet"] if all_estimates(wildcards) else []
-
-
 def estimator_tables(wildcards):
     experiment = EXPERIMENTS[wildcards.experiment]
     names = plan.estimator_tables(experiment, wildcards.estimator)
@@ -149,4 +144,4 @@ def every_table(wildcards):
         names[name] = ["S"] if e["counterexample"] else [*plan.METRICS, *(["control"] if e["chaos"]["t0"] else [])]
     tables = [f"{RESULTS}/{e}/seed{s}/{n}.parquet" for e in names for s in EXPERIMENTS[e]["seeds"] for n in names[e]]
     pages = [f"{RESULTS}/claims.html", *(f"{RESULTS}/{name}/overview.html" for name in EXPERIMENTS)]
-    return [*tables, *phases_if_any(wildcards), f"{RESULTS}/claims.parquet", *pages]
+    return [*tables, f"{RESULTS}/phases.parquet", f"{RESULTS}/claims.parquet", *pages]

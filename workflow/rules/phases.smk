@@ -69,7 +69,7 @@ rule claims:
     input:
         tables=judged_tables,
         predictions=of_every_run("predictions/trajectory.safetensors", lambda e: not e["counterexample"]),
-        phases=phases_if_any,
+        phases=f"{RESULTS}/phases.parquet",
     output:
         claims=f"{RESULTS}/claims.parquet",
     log:

@@ -5,7 +5,7 @@ rule explorer:
         tables=explorer_tables,
         forks=of_every_fork_block("forks/{block}"),
         barriers=of_every_fork_block("fork_barriers/{block}.parquet"),
-        phases=phases_if_any,
+        phases=f"{RESULTS}/phases.parquet",
     output:
         # Not in the report, which links to it: Chromium opens no embedded page of more than 2 MB.
         explorer=f"{RESULTS}/explorer.html",
@@ -29,7 +29,7 @@ rule explorer:
 rule experiment_pages:
     input:
         claims=f"{RESULTS}/claims.parquet",
-        phases=phases_if_any,
+        phases=f"{RESULTS}/phases.parquet",
         chaos=of_every_run("chaos.parquet", has_forks),
     output:
         pages=[

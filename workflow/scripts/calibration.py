@@ -15,8 +15,7 @@ def main(path_to_data, path_to_calibration, abouts, datasets, of, cores, facts):
             raise storage.damaged(files[name], "is damaged or no data set")
     abouts = {name: about | {"shape": shapes[of[name]]} for name, about in abouts.items()}
     found = {"cores": cores, "experiments": calibration.measure(abouts, cores), **facts}
-    with storage.atomic(path_to_calibration) as temporary:
-        Path(temporary).write_text(json.dumps(found, indent=1), encoding="utf-8")
+    storage.write_text(path_to_calibration, json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

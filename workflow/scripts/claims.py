@@ -3,29 +3,28 @@
 import pandas as pd
 
 import _library  # noqa: F401
-from twophase import findings, job, scorecard, storage, tables
+from twophase import findings, job, phases, scorecard, storage, tables
 
 
 def main(path_to_tables, path_to_predictions, path_to_phases, path_to_claims, experiments, facts):
     parts = tables.by_run(path_to_tables)
-    for path in path_to_predictions:
-        scores = tables.standard_scores([path])
-        parts.setdefault((scores["experiment"].iloc[0], int(scores["seed"].iloc[0])), {})["standard"] = scores
-    with_inflection = set()
-    for path in path_to_phases:
-        estimates = storage.read_table(path)
-        here = estimates[(estimates["estimator"] == "chaos C") & estimates["found"]]
-        with_inflection.update(here["experiment"])
-
+    for run, scores in tables.standard_by_run(path_to_predictions).items():
+        parts.setdefault(run, {})["standard"] = scores
+    estimates = storage.read_table(path_to_phases)
     judged = []
     for name, settings in experiments.items():
         runs = []
         for seed in settings["seeds"]:
             run = parts.get((name, seed), {})
-            if settings["distance"] == "checkpoints" and "B" in run:
-                run["chaos"] = tables.of_checkpoints(run, settings["t0"], settings["t1"])
-            runs.append(findings.Run(**{part: run[part] for part in scorecard.PARTS if len(run.get(part, ()))}))
-        judged.append(scorecard.of_experiment(runs, name in with_inflection, settings).assign(experiment=name))
+            run["chaos"] = tables.distances(run, settings["t0"], settings["t1"])
+            runs.append(
+                findings.Run(
+                    **{part: run[part] for part in scorecard.PARTS if run.get(part) is not None and len(run[part])}
+                )
+            )
+        estimate = phases.end_of_chaos(estimates, name)
+        found = estimate is not None and bool(estimate["found"])
+        judged.append(scorecard.of_experiment(runs, found, settings).assign(experiment=name))
     table = pd.concat(judged, ignore_index=True)
     table = table[["experiment", *table.columns.drop("experiment")]]
     definition = "claims of both papers: value with bootstrap interval over seeds, draws and test images, and verdict"

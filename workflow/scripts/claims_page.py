@@ -6,8 +6,7 @@ from twophase import job, pages, scorecard, storage
 
 def main(path_to_claims, path_to_page, experiments, facts):
     page = pages.of_claims(storage.read_table(path_to_claims), experiments, scorecard.VERDICTS)
-    with storage.atomic(path_to_page) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    storage.write_text(path_to_page, page)
 
 
 if __name__ == "__main__":

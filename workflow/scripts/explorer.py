@@ -23,10 +23,8 @@ def main(
     def run_of(facts):
         return runs[facts["experiment"], int(facts["seed"])]
 
-    for path in path_to_predictions:
-        scores = tables.standard_scores([path])
-        columns = ["iteration", "test_loss", "test_accuracy"]
-        run_of(scores.iloc[0])["scores"] = scores[columns].sort_values("iteration")
+    for run, scores in tables.standard_by_run(path_to_predictions).items():
+        runs[run]["scores"] = scores.sort_values("iteration")
     for path in path_to_barriers:
         table = storage.read_table(path)
         run_of(table.attrs).setdefault("barriers", []).append(table)
@@ -38,9 +36,8 @@ def main(
     for run in runs.values():
         if "barriers" in run:
             run["barriers"] = tables.joined(run["barriers"])
-    phases = storage.read_table(path_to_phases[0]) if path_to_phases else tables.of_experiments([])
-    provenance = storage.provenance("explorer", **facts)
-    explorer.write(path_to_explorer, explorer.gather(runs, phases, experiments), colormap, provenance)
+    shown = explorer.gather(runs, storage.read_table(path_to_phases), experiments)
+    explorer.write(path_to_explorer, shown, colormap, storage.provenance("explorer", **facts))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from twophase import job, phases, storage, tables
 def main(path_to_tables, path_to_estimates, estimator, t0s, t1s, dts, bootstrap, level, facts):
     runs = tables.by_run(path_to_tables).values()
     if estimator == "chaos":
-        grids = [run["chaos"] if "chaos" in run else tables.of_checkpoints(run, t0s, t1s) for run in runs]
+        grids = [tables.distances(run, t0s, t1s) for run in runs]
         rows = phases.from_chaos(grids, bootstrap, level)
     elif estimator == "parameters":
         rows = phases.from_steps([run["C"] for run in runs], "C", min(dts), bootstrap, level)

@@ -1,14 +1,14 @@
-"""All estimates of all experiments as one table."""
+"""All estimates of all experiments as one table; of experiments that have none, a table without rows."""
 
 import _library  # noqa: F401
 from twophase import job, storage, tables
 
 
 def main(path_to_estimates, path_to_phases, facts):
-    provenance = {**storage.read_table(path_to_estimates[0]).attrs, **facts}
-    provenance.pop("experiment")
     table = tables.of_experiments(path_to_estimates)
-    storage.write_table(path_to_phases, table[["experiment", *table.columns.drop("experiment")]], provenance)
+    table = table[["experiment", *table.columns.drop("experiment")]]
+    definition = "estimates of every experiment with bootstrap intervals over seeds, draws and grid points"
+    storage.write_table(path_to_phases, table, storage.provenance(definition, **facts))
 
 
 if __name__ == "__main__":

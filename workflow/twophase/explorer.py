@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from twophase import figures, layout, sentences, storage
+from twophase.phases import end_of_chaos
 from twophase.tables import joined
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -133,7 +134,7 @@ def gather(runs: Mapping, phases: pd.DataFrame, experiments: Mapping) -> list[di
                 run["forks"] = forks(*part, points)
             seeds.append(run)
         rows = estimates(phases, name)
-        words = sentences.verdict(settings, sentences.end_of_chaos(phases, name), joined(chaos) if chaos else None)
+        words = sentences.verdict(settings, end_of_chaos(phases, name), joined(chaos) if chaos else None)
         found.append({"name": name, **settings, "verdict": words, "estimates": rows, "runs": seeds})
     return found
 
@@ -191,5 +192,4 @@ def write(path: str | Path, experiments: Sequence[Mapping], colormap: str, facts
     for mark, content in parts.items():
         before, rest = rest.split(mark)
         done += [before, content]
-    with storage.atomic(path) as temporary:
-        temporary.write_text("".join([*done, rest]), encoding="utf-8")
+    storage.write_text(path, "".join([*done, rest]))

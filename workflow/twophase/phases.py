@@ -192,6 +192,12 @@ def from_chaos(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[
     return [*rows, row | {"found": bool(np.isfinite(found[0]))}]
 
 
+def end_of_chaos(estimates: pd.DataFrame, experiment: str) -> pd.Series | None:
+    """The estimate that says when the chaotic phase of an experiment ends; None where no forks were trained."""
+    rows = estimates[(estimates["experiment"] == experiment) & (estimates["estimator"] == "chaos C")]
+    return None if rows.empty else rows.iloc[0]
+
+
 def from_steps(grids: Sequence[pd.DataFrame], metric: str, dt: int, count: int, level: float) -> list[dict]:
     """The inflection point as the elbow of S(t, t + dt) or C(t, t + dt) over t, from the pair grids of all seeds."""
     steps = [grid[grid["j"] - grid["i"] == dt].sort_values("i") for grid in grids]

@@ -155,10 +155,9 @@ def jobs(config: Mapping) -> Iterator[Job]:
             yield job
             gathered[name].append(job.name)
             estimates.append(job.name)
-    if estimates:
-        yield Job("phases", {}, tuple(estimates))
+    yield Job("phases", {}, tuple(estimates))
     everything = tuple(need for names in gathered.values() for need in names)
-    yield Job("claims", {}, (*everything, *(["phases"] if estimates else [])))
+    yield Job("claims", {}, (*everything, "phases"))
     for figure in FIGURES:
         rows = shown(experiments, figure)
         needs = ("claims",) if figure == "readings" else tuple(need for name in rows for need in gathered[name])

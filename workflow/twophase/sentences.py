@@ -8,12 +8,6 @@ import pandas as pd
 from twophase.phases import TINY
 
 
-def end_of_chaos(phases: pd.DataFrame, experiment: str) -> pd.Series | None:
-    """The estimate that says when the chaotic phase of an experiment ends; None where no forks were trained."""
-    rows = phases[(phases["experiment"] == experiment) & (phases["estimator"] == "chaos C")]
-    return None if rows.empty else rows.iloc[0]
-
-
 def verdict(settings: Mapping, estimate: pd.Series | None, ends: pd.DataFrame | None) -> list[str]:
     """One plain sentence that says when the chaotic phase of an experiment ends, and one that says what it rests on.
 
@@ -30,27 +24,31 @@ def verdict(settings: Mapping, estimate: pd.Series | None, ends: pd.DataFrame | 
             f"{title} {kind}.",
             "No perturbed copies were trained, so that this experiment does not say when a chaotic phase ends.",
         ]
+    size = _power(f"{settings['size']:g}")
     source = " The estimate itself is made from distances between checkpoints of the undisturbed run, not from these."
     source = source if settings["distance"] == "checkpoints" else ""
     last = ends[ends["t1"] == ends["t1"].max()]
-    everywhere = f"Forks were perturbed by {settings['size']:g} at {last['t0'].nunique()} times and trained to the end."
+    everywhere = f"Forks were perturbed by {size} at {last['t0'].nunique()} times and trained to the end."
 
     def level(part):
         c = np.exp(np.log(np.maximum(part["C"], TINY)).mean())
-        weights = f"{c:.0e}".replace("e-0", "e-")
-        return f"{weights} in its weights (C) and in {100 * part['D'].mean():.2g} % of its test predictions"
+        return f"{_power(f'{c:.0e}')} in its weights (C) and in {100 * part['D'].mean():.2g} % of its test predictions"
 
     if not estimate["found"]:
         return [
             f"{title}: no significant end of a chaotic phase was found.",
-            f"{everywhere} Changed early or late, they end at like distances from the undisturbed run, "
-            f"on average by {level(last)}: C falls at no time both significantly and tenfold.{source}",
+            f"{everywhere} In the end they differ from the undisturbed run, on average by {level(last)}, and with the "
+            f"time of the perturbation C falls nowhere both significantly and tenfold.{source}",
         ]
     early, late = last[last["t0"] < estimate["value"]], last[last["t0"] > estimate["value"]]
-    size = f"{settings['size']:g}".replace("e-0", "e-")
     return [
         f"{title}: the chaotic phase ends at about iteration {estimate['value']:.0f} of {settings['iterations']} "
         f"({100 * settings['level']:.0f} % interval {estimate['low']:.0f} to {estimate['high']:.0f}).",
         f"A copy of the network whose weights are changed by {size} before then ends training different "
         f"from the undisturbed run, on average by {level(early)}; one changed later, by {level(late)}.{source}",
     ]
+
+
+def _power(number: str) -> str:
+    """1e-7 for 1e-07."""
+    return number.replace("e-0", "e-")

@@ -53,6 +53,12 @@ def atomic(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def _json(metadata: Mapping) -> str:
     """Metadata of a file that has not its checksum yet."""
     return json.dumps({**metadata, "checksum": CHECKSUM + "0" * 8}, sort_keys=True)

@@ -103,6 +103,17 @@ def of_checkpoints(grids: Mapping[str, pd.DataFrame], t0s: Sequence[int], t1s: S
     return table.reset_index().sort_values(["t0", "t1"], ignore_index=True)
 
 
+def distances(run: Mapping[str, pd.DataFrame], t0s: Sequence[int], t1s: Sequence[int]) -> pd.DataFrame | None:
+    """What the inflection point of a run is read from: its `chaos`, else `of_checkpoints`; None where it has neither.
+
+    Args:
+        run: its tables by name, those that the config's `phases.distance` names.
+    """
+    if "chaos" in run or "B" not in run:
+        return run.get("chaos")
+    return of_checkpoints(run, t0s, t1s)
+
+
 def of_experiments(paths: Sequence[str | Path]) -> pd.DataFrame:
     """Tables of several experiments as one, with a column `experiment` from their metadata; of none, no rows."""
     if not paths:
@@ -125,6 +136,11 @@ def standard_scores(paths: Sequence[str]) -> pd.DataFrame:
         }
         frames.append(pd.DataFrame(table))
     return pd.concat(frames, ignore_index=True)
+
+
+def standard_by_run(paths: Sequence[str]) -> dict[tuple[str, int], pd.DataFrame]:
+    """`standard_scores` of each (experiment, seed)."""
+    return dict(iter(standard_scores(paths).groupby(["experiment", "seed"]))) if paths else {}
 
 
 def joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
