@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
+from image_files import files, pack
 from twophase import load
 from workflow_runner import REPOSITORY, TINY, Workflow, shared_data
 
@@ -146,6 +147,17 @@ def test_editing_a_comment_reruns_nothing(changed):
 
 def test_editing_a_figure_redraws_it(changed):
     assert changed(source="scripts/fig2.py", edit=lambda text: text + "\nX = 1\n").planned() == {"fig2": 1}
+
+
+def test_only_another_archive_is_read_again(tmp_path):
+    archive = pack(tmp_path / "set.zip", files())
+    workflow = Workflow(tmp_path, {**TINY, "datasets": {"digits": {"source": "imagefolder", "root": str(archive)}}})
+    target = "results/data/digits.safetensors"
+    workflow.snakemake("--cores", "1", target)
+    pack(archive, files())  # a copy of later date
+    assert not workflow.planned(target)
+    pack(archive, files() | {"test/Ant/9.png": files()["test/Ant/0.png"]})
+    assert workflow.planned(target) == {"dataset": 1}
 
 
 def test_mnist_scaled_down(tmp_path):

@@ -97,6 +97,12 @@ def image_folder(wildcards):
     return os.path.expanduser(dataset["root"]) if dataset["source"] == "imagefolder" else []
 
 
+def archive_bytes(wildcards):
+    """The size of a zip file of images; None for other sources."""
+    source = image_folder(wildcards)
+    return os.path.getsize(source) if source and os.path.isfile(source) else None
+
+
 def machine_cores(wildcards):
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -1,6 +1,7 @@
 rule dataset:
     input:
-        source=image_folder,
+        # The date of the same archive copied again must not train everything anew; its size, by `origin`, does.
+        source=ancient(image_folder),
     output:
         data=f"{RESULTS}/data/{{dataset}}.safetensors",
     log:
@@ -21,6 +22,7 @@ rule dataset:
         subset_seed=lambda w: config["datasets"][w.dataset]["subset_seed"],
         mean=lambda w: config["datasets"][w.dataset]["mean"],
         std=lambda w: config["datasets"][w.dataset]["std"],
+        origin=archive_bytes,
         code=code_digest("dataset"),
     script:
         "../scripts/dataset.py"
