@@ -3,20 +3,20 @@
 from math import nan
 
 import _library  # noqa: F401
-from twophase import figures, job, phases, tables
+from twophase import figures, job, phases, tables, theme
 
 
 def main(path_to_planes, path_to_cones, path_to_phases, path_to_pdf, path_to_png, titles, style, facts):
     planes, cones = tables.of_runs(path_to_planes), tables.of_runs(path_to_cones)
     estimates = tables.of_experiments(path_to_phases)
-    figure, axes = figures.canvas(titles.values(), 2, style, projections={1: "3d"})
-    figures.letter(axes, ["a  forks in parameter space", "b  kernels in their cone"])
+    figure, axes = theme.canvas(titles.values(), 2, style, projections={1: "3d"})
+    theme.letter(axes, ["a  forks in parameter space", "b  kernels in their cone"])
     for name, (left, right) in zip(titles, axes, strict=True):
         estimate = phases.end_of_chaos(estimates, name)
         inflection = estimate["value"] if estimate["found"] else nan
         figures.plane(left, figures.first_seed(planes, name), inflection)
         figures.cone(right, figures.first_seed(cones, name))
-    figures.save(figure, [path_to_pdf, path_to_png], style)
+    theme.save(figure, [path_to_pdf, path_to_png], style)
 
 
 if __name__ == "__main__":

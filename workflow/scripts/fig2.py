@@ -1,16 +1,16 @@
 """Figure 2: the perturbation scheme, drawn as what became of each perturbation."""
 
 import _library  # noqa: F401
-from twophase import figures, job, tables
+from twophase import figures, job, tables, theme
 
 
 def main(path_to_chaos, path_to_perturbations, path_to_pdf, path_to_png, titles, drops, style, facts):
     chaos, perturbations = tables.of_runs(path_to_chaos), tables.of_runs(path_to_perturbations)
-    figure, axes = figures.canvas(titles.values(), 1, {**style, "panel": 1.5 * style["panel"]})
+    figure, axes = theme.canvas(titles.values(), 1, {**style, "panel": 1.5 * style["panel"]})
     for name, (ax,) in zip(titles, axes, strict=True):
         figures.divergence(ax, chaos[chaos["experiment"] == name], perturbations[perturbations["experiment"] == name])
         figures.drops(ax, drops[name])
-    figures.save(figure, [path_to_pdf, path_to_png], style)
+    theme.save(figure, [path_to_pdf, path_to_png], style)
 
 
 if __name__ == "__main__":

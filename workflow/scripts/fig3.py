@@ -1,7 +1,7 @@
 """Figure 3: the chaos effect; C, B and D of forks (a, b, c), and of pairs of the base run (a', b', c')."""
 
 import _library  # noqa: F401
-from twophase import figures, job, tables
+from twophase import figures, job, tables, theme
 
 METRICS = {"C": "parameter dissimilarity $C$", "B": "barrier $B$", "D": "disagreement $D$"}
 
@@ -11,9 +11,9 @@ def main(
 ):
     chaos, phases = tables.of_runs(path_to_chaos), tables.of_experiments(path_to_phases)
     pairs = {m: tables.of_runs(paths) for m, paths in (("C", path_to_C), ("B", path_to_B), ("D", path_to_D))}
-    figure, axes = figures.canvas([t for title in titles.values() for t in (title, "")], 3, style)
-    figures.letter(axes, ["a  forks", "b  forks", "c  forks"])
-    figures.letter(axes[1:], ["a'  pairs", "b'  pairs", "c'  pairs"])
+    figure, axes = theme.canvas([t for title in titles.values() for t in (title, "")], 3, style)
+    theme.letter(axes, ["a  forks", "b  forks", "c  forks"])
+    theme.letter(axes[1:], ["a'  pairs", "b'  pairs", "c'  pairs"])
     for k, (metric, label) in enumerate(METRICS.items()):
         norm, pair_norm = figures.scale(chaos[metric]), figures.scale(pairs[metric]["value"])
         for r, name in enumerate(titles):
@@ -23,7 +23,7 @@ def main(
             figures.inflections(axes[2 * r][k], estimate, heading=True)
             grid = pairs[metric][pairs[metric]["experiment"] == name]
             figures.pairs_heat(axes[2 * r + 1][k], grid, pair_norm, style["colormap"], label)
-    figures.save(figure, [path_to_pdf, path_to_png], style)
+    theme.save(figure, [path_to_pdf, path_to_png], style)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
 """Figure 4: kernel distance S of all pairs of checkpoints."""
 
 import _library  # noqa: F401
-from twophase import figures, job, tables
+from twophase import figures, job, tables, theme
 
 
 def main(path_to_S, path_to_phases, path_to_pdf, path_to_png, titles, drops, style, facts):
     grids, phases = tables.of_runs(path_to_S), tables.of_experiments(path_to_phases)
     norm = figures.scale(grids["value"])
-    figure, axes = figures.canvas(titles.values(), 1, {**style, "panel": 1.5 * style["panel"]})
+    figure, axes = theme.canvas(titles.values(), 1, {**style, "panel": 1.5 * style["panel"]})
     for name, (ax,) in zip(titles, axes, strict=True):
         grid = grids[grids["experiment"] == name]
         figures.pairs_heat(ax, grid, norm, style["colormap"], "kernel distance $S(t_i, t_j)$")
         figures.inflections(ax, phases[phases["experiment"] == name], heading=True)
         figures.drops(ax, drops[name], diagonal=True)
-    figures.save(figure, [path_to_pdf, path_to_png], style)
+    theme.save(figure, [path_to_pdf, path_to_png], style)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """Figure 5: the cone effect; S(t, t + dt) (a), S(t, tau) (b), the kernels' cone (c)."""
 
 import _library  # noqa: F401
-from twophase import figures, job, tables
+from twophase import figures, job, tables, theme
 
 
 def main(path_to_S, path_to_cones, path_to_phases, path_to_pdf, path_to_png, titles, taus, dts, drops, style, facts):
     grids, cones = tables.of_runs(path_to_S), tables.of_runs(path_to_cones)
     phases = tables.of_experiments(path_to_phases)
-    figure, axes = figures.canvas(titles.values(), 3, style, projections={2: "3d"})
-    figures.letter(axes, ["a  over a time step", "b  from a fixed time", "c  the cone"])
+    figure, axes = theme.canvas(titles.values(), 3, style, projections={2: "3d"})
+    theme.letter(axes, ["a  over a time step", "b  from a fixed time", "c  the cone"])
     for name, (left, middle, right) in zip(titles, axes, strict=True):
         grid, mine = grids[grids["experiment"] == name], phases[phases["experiment"] == name]
         figures.steps(left, grid, dts[name])
@@ -17,7 +17,7 @@ def main(path_to_S, path_to_cones, path_to_phases, path_to_pdf, path_to_png, tit
             figures.inflections(ax, mine)
             figures.drops(ax, drops[name])
         figures.cone(right, figures.first_seed(cones, name))
-    figures.save(figure, [path_to_pdf, path_to_png], style)
+    theme.save(figure, [path_to_pdf, path_to_png], style)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """Figure 6: standard training that switches to linearized training at t; final accuracy (a) and loss (b)."""
 
 import _library  # noqa: F401
-from twophase import figures, job, tables
+from twophase import figures, job, tables, theme
 
 
 def main(path_to_switches, path_to_standard, path_to_phases, path_to_pdf, path_to_png, titles, ends, style, facts):
     switches, phases = tables.of_runs(path_to_switches), tables.of_experiments(path_to_phases)
     standard = tables.standard_scores(path_to_standard)
-    figure, axes = figures.canvas(titles.values(), 2, style)
-    figures.letter(axes, ["a  test accuracy", "b  test loss"])
+    figure, axes = theme.canvas(titles.values(), 2, style)
+    theme.letter(axes, ["a  test accuracy", "b  test loss"])
     for name, row in zip(titles, axes, strict=True):
         mine, own = switches[switches["experiment"] == name], standard[standard["experiment"] == name]
         estimates = phases[phases["experiment"] == name]
@@ -16,7 +16,7 @@ def main(path_to_switches, path_to_standard, path_to_phases, path_to_pdf, path_t
         figures.switching(row[1], mine, own, ends[name], "test_loss", "test loss (nats)")
         for ax in row:
             figures.inflections(ax, estimates)
-    figures.save(figure, [path_to_pdf, path_to_png], style)
+    theme.save(figure, [path_to_pdf, path_to_png], style)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How the time of each stage grows: a panel for each thing that can."""
 
 import _library  # noqa: F401
-from twophase import figures, job, storage
+from twophase import figures, job, storage, theme
 
 LABELS = {
     "checkpoints": "checkpoints of the grid",
@@ -13,11 +13,11 @@ LABELS = {
 
 def main(path_to_scaling, path_to_pdf, path_to_png, style, facts):
     table = storage.read_table(path_to_scaling)
-    figure, (axes,) = figures.canvas([""], len(LABELS), style)
-    figures.letter([axes], ["a  checkpoints", "b  test set", "c  kernel", "d  network"])
+    figure, (axes,) = theme.canvas([""], len(LABELS), style)
+    theme.letter([axes], ["a  checkpoints", "b  test set", "c  kernel", "d  network"])
     for ax, (axis, label) in zip(axes, LABELS.items(), strict=True):
         figures.growth(ax, table[table["axis"] == axis], label)
-    figures.save(figure, [path_to_pdf, path_to_png], style)
+    theme.save(figure, [path_to_pdf, path_to_png], style)
 
 
 if __name__ == "__main__":

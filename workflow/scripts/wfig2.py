@@ -1,21 +1,21 @@
 """Workshop paper, Figure 2: the cone effect (a) and test accuracy while training, after each switch (b)."""
 
 import _library  # noqa: F401
-from twophase import figures, job, tables
+from twophase import figures, job, tables, theme
 
 
 def main(path_to_S, path_to_switches, path_to_standard, path_to_pdf, path_to_png, titles, taus, drops, style, facts):
     grids, switches = tables.of_runs(path_to_S), tables.of_runs(path_to_switches)
     standard = tables.standard_scores(path_to_standard)
-    figure, axes = figures.canvas(titles.values(), 2, style)
-    figures.letter(axes, ["a  kernel distance from a fixed time", "b  test accuracy after the switch"])
+    figure, axes = theme.canvas(titles.values(), 2, style)
+    theme.letter(axes, ["a  kernel distance from a fixed time", "b  test accuracy after the switch"])
     for name, (left, right) in zip(titles, axes, strict=True):
         figures.since(left, grids[grids["experiment"] == name], taus[name])
         mine, own = switches[switches["experiment"] == name], standard[standard["experiment"] == name]
         figures.learning_curves(right, mine, own)
         for ax in (left, right):
             figures.drops(ax, drops[name])
-    figures.save(figure, [path_to_pdf, path_to_png], style)
+    theme.save(figure, [path_to_pdf, path_to_png], style)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """Workshop paper, Figure 3: an experiment without two phases."""
 
 import _library  # noqa: F401
-from twophase import figures, job, tables
+from twophase import figures, job, tables, theme
 
 
 def main(path_to_S, path_to_pdf, path_to_png, titles, taus, dts, drops, style, facts):
     grids = tables.of_runs(path_to_S)
     norm = figures.scale(grids["value"])
-    figure, axes = figures.canvas(titles.values(), 3, style)
-    figures.letter(axes, ["a  kernel distance", "b  over a time step", "c  from a fixed time"])
+    figure, axes = theme.canvas(titles.values(), 3, style)
+    theme.letter(axes, ["a  kernel distance", "b  over a time step", "c  from a fixed time"])
     for name, (left, middle, right) in zip(titles, axes, strict=True):
         grid = grids[grids["experiment"] == name]
         figures.pairs_heat(left, grid, norm, style["colormap"], "kernel distance $S(t_i, t_j)$")
@@ -16,7 +16,7 @@ def main(path_to_S, path_to_pdf, path_to_png, titles, taus, dts, drops, style, f
         figures.since(right, grid, taus[name])
         for ax in (middle, right):
             figures.drops(ax, drops[name])
-    figures.save(figure, [path_to_pdf, path_to_png], style)
+    theme.save(figure, [path_to_pdf, path_to_png], style)
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ def _figures(task: Mapping, began: float) -> dict:
     _import_snakemake()
     import pandas as pd
 
-    from twophase import figures, tables  # noqa: F401
+    from twophase import figures, tables, theme  # noqa: F401
 
     peak, work = timers.Peak(), Path(task["work"])
     start = time.time() - began
@@ -169,10 +169,10 @@ def _figures(task: Mapping, began: float) -> dict:
     style, columns = {"panel": 2.6, "dpi": 200}, 3
 
     began = time.perf_counter()
-    figure, (axes,) = figures.canvas([""], columns, style)
+    figure, (axes,) = theme.canvas([""], columns, style)
     for ax in axes:
         figures.pairs_heat(ax, grid, figures.scale(grid["value"]), "rocket_r", "S")
-    figures.save(figure, [str(work / "figure.pdf"), str(work / "figure.png")], style)
+    theme.save(figure, [str(work / "figure.pdf"), str(work / "figure.png")], style)
     units = {"start_figure": start, "panel": (time.perf_counter() - began) / columns}
     return {"units": units, "memory": {"start_figure": peak.read()}}
 

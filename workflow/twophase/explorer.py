@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from twophase import figures, layout, sentences, storage
+from twophase import layout, sentences, storage, theme
 from twophase.phases import end_of_chaos
 from twophase.tables import joined
 
@@ -169,11 +169,11 @@ def write(path: str | Path, experiments: Sequence[Mapping], colormap: str, facts
     """
     from plotly.offline import get_plotlyjs
 
-    marks = {name: colour for name, (colour, _) in figures.ESTIMATORS.items()}
+    marks = {name: colour for name, (colour, _) in theme.ESTIMATORS.items()}
     data = {
         "experiments": experiments,
         "colours": colours(colormap),
-        "time": colours(figures.TIME),
+        "time": colours(theme.TIME),
         "marks": marks,
         "facts": dict(facts),
     }

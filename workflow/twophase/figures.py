@@ -1,12 +1,6 @@
 """Panels of the figures: each function draws one, from one table, onto one axes. Nothing is computed here but means."""
 
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
-
-import matplotlib
-
-matplotlib.use("Agg")
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,137 +8,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import MaxNLocator, NullLocator
 
-from twophase import storage
 from twophase.phases import exponents as lyapunov
+from twophase.theme import ESTIMATORS, INK, TIME, legend, time_axis
 
 DECADES = 2.0  # a colour scale is logarithmic from this span on
-SQUEEZED = 0.2  # an axis of iterations is logarithmic where most points lie within this share of it
-LONG = 8  # entries of a legend that a panel has room for
-ESTIMATORS = {  # how each estimate of the inflection point is marked, in every figure
-    "chaos C": ("#d1495b", "--"),
-    "kernel": ("#00798c", "-."),
-    "parameters": ("#8d6a9f", (0, (1, 1))),
-}
-TIME = "viridis"  # colours of iterations; of tau and dt as well
-INK = "0.25"
-NOTE = 23  # characters of the small print in an inch
-# Of the four verdicts, in the order of `scorecard`: tell apart in every kind of colour blindness, and in grey.
-VERDICTS = ("#3a9099", "#f2a65a", "#fbe9a9", "white")
-NOT_RUN = "0.88"
-
-
-def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mapping[int, str] | None = None):
-    """A figure with one row of panels for each experiment, its title on the left.
-
-    Args:
-        rows: titles.
-        projections: projection of a column, by its index, where it is not the plain one.
-
-    Returns:
-        the figure and its axes [rows][columns].
-    """
-    _set_theme()
-    side = style["panel"]
-    figure = plt.figure(figsize=(columns * side * 1.25 + 0.3, len(rows) * side + 0.3))
-    axes = [
-        [
-            figure.add_subplot(len(rows), columns, r * columns + c + 1, projection=(projections or {}).get(c))
-            for c in range(columns)
-        ]
-        for r in range(len(rows))
-    ]
-    for title, row in zip(rows, axes, strict=True):
-        row[0].annotate(
-            title if "$" in title else textwrap.fill(title, max(8, int(9 * side))),  # what fits beside the panel
-            xy=(0, 0.5),
-            xycoords="axes fraction",
-            xytext=(-58, 0),
-            textcoords="offset points",
-            rotation=90,
-            ha="right",
-            va="center",
-            fontsize=10,
-            fontweight="bold",
-            annotation_clip=False,
-        )
-    return figure, axes
-
-
-def _set_theme() -> None:
-    sns.set_theme(
-        style="ticks",
-        context="paper",
-        rc={
-            "pdf.fonttype": 42,
-            "axes.titlesize": 9,
-            "axes.labelsize": 9,
-            "xtick.labelsize": 8,
-            "ytick.labelsize": 8,
-            "legend.fontsize": 7.5,
-            "legend.title_fontsize": 7.5,
-            "legend.edgecolor": "none",  # a white ground keeps words apart from lines
-            "legend.framealpha": 0.85,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "figure.constrained_layout.use": True,
-        },
-    )
-
-
-def letter(axes: Sequence[Sequence], names: Sequence[str]) -> None:
-    """Headings of the columns, above the first row."""
-    for ax, name in zip(axes[0], names, strict=True):
-        ax.set_title(name, loc="left", fontweight="bold")
-
-
-def save(figure, paths: Sequence[str], style: Mapping) -> None:
-    """Writes the figure to each path, without a date so that equal figures are equal files.
-
-    Under it stand the style's `note`, experiments and seeds, and the commit.
-    """
-    if style.get("note"):
-        note = f"{style['note']} · commit {storage.versions()['commit']}"
-        note = textwrap.fill(note, round(NOTE * figure.get_figwidth()))
-        figure.text(0.0, -0.01, note, ha="left", va="top", fontsize=5.5, color="0.55")
-    plain = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
-    for path in paths:
-        with storage.atomic(path) as temporary:
-            kind = temporary.suffix.lstrip(".")
-            figure.savefig(temporary, dpi=style["dpi"], bbox_inches="tight", metadata=plain[kind])
-        figure.set_layout_engine("none")  # the first file's layout is that of all: it takes longer than drawing
-    plt.close(figure)
-
-
-def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | None = None) -> None:
-    """Ticks of the axis `name`, x or y, of iterations: few, and none beyond the `times` that it shows.
-
-    Where a linear axis would squeeze most of them, it is logarithmic, and linear up to the first time after 0.
-
-    Args:
-        limits: of a logarithmic axis, where they are not just those of the times.
-    """
-    times = np.unique(np.fromiter(times, dtype=float))
-    first, last = times[times > 0][:1], times[-1]
-    axis = ax.xaxis if name == "x" else ax.yaxis
-    if len(first) and np.median(times) < SQUEEZED * last:
-        getattr(ax, f"set_{name}scale")("symlog", linthresh=first[0])
-        low, high = limits if limits is not None else (times[0] - 0.3 * first[0], 1.2 * last)
-        getattr(ax, f"set_{name}lim")(low, high)
-        ticks = [0.0, *10.0 ** np.arange(np.ceil(np.log10(first[0])), np.log10(last) + 1e-9)]
-    else:
-        ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=True).tick_values(times[0], last)
-    ticks = [tick for tick in ticks if times[0] <= tick <= last]
-    axis.set_ticks(ticks, [f"{tick / 1000:g}k" if tick >= 1000 else f"{tick:g}" for tick in ticks])
-    axis.set_minor_locator(NullLocator())
-
-
-def legend(ax, handles: Sequence, title: str, columns: int = 1) -> None:
-    """A legend in the panel, or beside it where it is so long that it would hide the curves."""
-    beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(handles) > LONG else {}
-    ax.legend(handles=handles, title=title, ncols=columns + len(handles) // 18, **beside)
 
 
 # Heat maps ----------------------------------------------------------------------------------------------------------
@@ -377,73 +245,6 @@ def exponents(ax, chaos: pd.DataFrame, phases: pd.DataFrame) -> None:
     legend(ax, handles, "$t_1$")
     label = r"$\log(|\theta'_{t_1}-\theta_{t_1}| / |\varepsilon|)\,/\,(t_1-t_0)$ (1/iteration)"
     ax.set(xlabel="$t_0$ (iterations)", ylabel=label)
-
-
-# Verdicts -----------------------------------------------------------------------------------------------------------
-
-
-def verdicts(claims: pd.DataFrame, titles: Mapping[str, str], kinds: Sequence[str], style: Mapping):
-    """A figure of all verdicts: a row for each experiment, a column for each claim that one of them decides.
-
-    A cell has the colour of its verdict, and the value. Where a verdict is not that of the first row it is framed, and
-    the claim's name is bold. Rows whose titles begin alike, up to a colon, stand together.
-
-    Args:
-        claims: columns experiment, claim, value, verdict; `ran`, whether the experiment has the parts that it takes.
-        titles: of experiments by name, in the order of the rows.
-        kinds: the four verdicts; the last says that nothing was decided.
-    """
-    *_, outside = kinds
-    colours = dict(zip(kinds, VERDICTS, strict=True))
-    names = claims.loc[claims["verdict"] != outside, "claim"]
-    names = [name for name in claims["claim"].unique() if name in set(names)]
-    cells = claims.set_index(["experiment", "claim"])
-    first = cells.loc[next(iter(titles))]["verdict"]
-
-    groups = [title.rpartition(":")[0] for title in titles.values()]
-    gaps = np.cumsum([0, *(0.4 * (a != b) for a, b in pairwise(groups))])
-    places = np.arange(len(titles)) + gaps
-    _set_theme()
-    width, height = style["panel"] / 6, style["panel"] / 13
-    longest = [0.07 * max(map(len, texts), default=0) for texts in (titles.values(), names)]
-    size = (len(names) * width + longest[0] + 0.4, (places[-1] + 1) * height + longest[1] + 0.7)
-    figure, ax = plt.subplots(figsize=size)
-    differ = set()
-    for y, experiment in zip(places, titles, strict=True):
-        for x, name in enumerate(names):
-            cell = cells.loc[experiment, name]
-            colour = colours[cell["verdict"]] if cell["ran"] else NOT_RUN
-            ax.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="0.8", lw=0.4))
-            decided = cell["verdict"] != outside
-            if decided:
-                text = short(cell["value"]) if np.isfinite(cell["value"]) else "no t*"
-                ax.text(x + 0.5, y + 0.52, text, ha="center", va="center", fontsize=6.5, color="black")
-            if decided and first[name] not in (outside, cell["verdict"]):
-                differ.add(name)
-                frame = Rectangle((x + 0.05, y + 0.09), 0.9, 0.82, fill=False, edgecolor="black", lw=1.3, zorder=3)
-                ax.add_patch(frame)
-    ax.set(xlim=(0, len(names)), ylim=(places[-1] + 1, 0))
-    ax.set_yticks(places + 0.5, titles.values())
-    ax.xaxis.tick_top()
-    ax.set_xticks(np.arange(len(names)) + 0.5, names, rotation=60, ha="left", rotation_mode="anchor")
-    for label, name in zip(ax.get_xticklabels(), names, strict=True):
-        label.set_fontweight("bold" if name in differ else "normal")
-    ax.tick_params(length=0)
-    sns.despine(ax=ax, left=True, bottom=True)
-    handles = [Patch(facecolor=colour, edgecolor="0.8", label=kind) for kind, colour in colours.items()]
-    handles.append(Patch(facecolor=NOT_RUN, edgecolor="0.8", label="not run"))
-    handles.append(Patch(fill=False, edgecolor="black", lw=1.3, label="unlike the first row"))
-    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.5 / (places[-1] + 1)), ncols=len(handles))
-    return figure
-
-
-def short(value: float) -> str:
-    """A number in as few characters as two digits take: 0.24, 7.7, 175, 4e-12."""
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    if 0 < abs(value) < 1e-3:
-        return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-")
-    return f"{value:.2g}"
 
 
 # Time ---------------------------------------------------------------------------------------------------------------
