@@ -137,6 +137,7 @@ USERS = {  # module: the scripts whose results it can change
     "layout": {*ALL} - {"dataset", "claims_page", "readings", "scaling_figure"},
     "summary": set(),
     "config": set(),
+    "schema": set(),
     "sources": {"dataset", *PLANNING},
     "grids": {*PLANNING, "scaling"},
     "plan": {*PLANNING, "scaling"},

@@ -11,13 +11,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twophase import grids
-from twophase.config import TEXT, check_keys, load_schema, resolve, settings_of
-from twophase.config import _typed as typed
+from twophase import grids, schema
+from twophase.config import resolve, settings_of
 from twophase.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
-SCHEMA = load_schema()
+SCHEMA = schema.load()
 DEFS = SCHEMA["$defs"]
 README = (REPOSITORY / "config" / "README.md").read_text(encoding="utf-8")
 FIGURE = re.compile(r"w?fig\d|lyapunov|readings")
@@ -710,20 +709,20 @@ def test_a_key_that_a_file_has_twice_is_named(tmp_path, text, expected):
     path = tmp_path / "config.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=re.escape(f"{path}: {expected}")):
-        check_keys(path)
+        schema.check_keys(path)
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "config").glob("*.yaml")), ids=lambda path: path.name)
 def test_shipped_configs_have_each_key_once(path):
-    check_keys(path)
+    schema.check_keys(path)
 
 
 def test_merged_and_circular_parts_of_a_file_are_no_keys_given_twice(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("defaults: &all {a: 1, b: &b {c: *all}}\nexperiments: {one: {<<: *all, a: 2}, two: {<<: [*b]}}\n")
-    check_keys(path)
+    schema.check_keys(path)
     path.write_text("")
-    check_keys(path)
+    schema.check_keys(path)
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -778,7 +777,7 @@ DEPENDENT = {
     *("dataset", "model", "checkpoints", "cone.tau", "cone.dt", "chaos.t0", "chaos.t1", "chaos.control", "title"),
     *("pairs.grid", "barrier.grid", "kernel.grid", "linearized.switch", "linearized.until", "linearized.evaluate"),
     *("training.iterations", "training.epochs", "training.nesterov"),
-    *("training.betas", "training.momentum", "kernel.n", "barrier.test_size"),
+    *("training.betas", "training.momentum", "kernel.n", "barrier.test_size", "phases.distance"),
 }
 LEAVES = {
     written(path): node
@@ -857,7 +856,7 @@ ANYTHING = st.recursive(
 @settings(max_examples=150)
 def test_one_wrong_value_is_named_with_its_place_and_nothing_else_is_raised(config, entry, value):
     path, node = real(entry[0]), {**entry[1], "$defs": DEFS}
-    written_out = value if path[-1] in TEXT and isinstance(value, str) else typed(value)
+    written_out = value if path[-1] in schema.TEXT and isinstance(value, str) else schema.typed(value)
     within = jsonschema.Draft202012Validator(node).is_valid(written_out)
     try:
         resolve(place(config, path, value))

@@ -14,9 +14,9 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from twophase import estimate, grids, locks, plan, storage, summary, workload
+from twophase import estimate, grids, locks, plan, schema, storage, summary, workload
 from twophase.code import code_digest, template_digests
-from twophase.config import check_keys, resolve, settings_of
+from twophase.config import resolve, settings_of
 from twophase.errors import UserError
 
 # The example is used where no config is given. Not a `configfile:` directive, which would mix it into one that is.
@@ -25,7 +25,7 @@ if not workflow.config_settings.configfiles and config == workflow.config_settin
     update_config(config, changes)
 try:
     for path in workflow.config_settings.configfiles:
-        check_keys(path)
+        schema.check_keys(path)
     config = resolve(config)
 except UserError as error:
     raise WorkflowError(f"In the config: {error}") from None

@@ -6,18 +6,12 @@ Torch-free: the Snakefile calls `resolve` before it plans a single job.
 import copy
 import difflib
 import importlib.util
-import math
-import re
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 
-from twophase import datasets, grids, model_names, noise, sources
+from twophase import datasets, grids, model_names, noise, schema, sources
 from twophase.data import too_few, too_much_padding
 from twophase.errors import UserError
 
-SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
-NUMBER = re.compile(r"[+-]?(\d{1,300}(\.\d*)?|\.\d+)([eE][+-]?\d{1,9})?")  # int() and float() take all of these
 MAX_POINTS = 10_000  # of a grid: all pairs of so many checkpoints are as much as memory and a figure can hold
 NO_EFFECT = {  # settings of training that have none: where they have an effect instead
     "betas": ("optimizer", "adam"),
@@ -26,16 +20,6 @@ NO_EFFECT = {  # settings of training that have none: where they have an effect 
     "schedule.milestones": ("schedule.kind", "step"),
     "schedule.gamma": ("schedule.kind", "step"),
 }
-WORDS = {"true": True, "false": False, "null": None}
-TEXT = ("title", "dataset", "root", "results")  # may look like a number and stay text
-
-
-@cache
-def load_schema() -> dict:
-    """The JSON schema of the config."""
-    import yaml
-
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 
 
 def resolve(config: Mapping) -> dict:
@@ -44,27 +28,21 @@ def resolve(config: Mapping) -> dict:
     Raises:
         UserError: names the key, what it holds, what was expected, and the remedy.
     """
-    import jsonschema
-
     if not isinstance(config, Mapping):
         raise UserError(f"the config: must be a mapping of keys, not {config!r}; config/README.md has them all.")
     try:
-        config = _typed(config)
+        config = schema.typed(config)
     except RecursionError:
         raise UserError("the config: a part of it holds itself; write it without that YAML anchor.") from None
-    _check_finite("", config)
+    schema.check_finite(config)
     defaults = config.get("defaults") or {}
     experiments = written = config.get("experiments")
     if isinstance(experiments, Mapping) and isinstance(defaults, Mapping):
         config["experiments"] = {
-            name: _merge(defaults, experiment) if isinstance(experiment, Mapping) else experiment
+            name: schema.merged(defaults, experiment) if isinstance(experiment, Mapping) else experiment
             for name, experiment in experiments.items()
         }
-    schema = load_schema()
-    _fill(config, schema, schema)
-    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
-    if errors:
-        raise UserError(_explain(errors[0]))
+    schema.complete(config)
     for name, dataset in config["datasets"].items():
         _check_dataset(f"datasets.{name}", dataset)
     for name, experiment in config["experiments"].items():
@@ -97,109 +75,6 @@ def settings_of(config: Mapping, name: str) -> dict:
     }
 
 
-def check_keys(path: str | Path) -> None:
-    """Raises a UserError where a YAML file has a key twice, of which its readers would silently keep the last."""
-    import yaml
-
-    seen, waiting = set(), [((), yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader))]
-    while waiting:
-        place, node = waiting.pop()
-        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            waiting += [((*place, str(k)), item) for k, item in enumerate(node.value)]
-            continue
-        keys = [(key.tag, str(key.value)) for key, _ in node.value]
-        twice = [key for key in keys if keys.count(key) > 1]
-        if twice:
-            raise UserError(f"{path}: {'.'.join([*place, twice[0][1]])} is given twice; drop one, or rename it.")
-        waiting += [((*place, str(key.value)), item) for key, item in node.value]
-
-
-def _typed(value):
-    """Text as the number or word that it looks like: YAML reads 1e-7 as text, and `--config` all that is in braces.
-
-    A whole number becomes an int, so that 1e4 can be a number of iterations.
-    """
-    if isinstance(value, Mapping):
-        return {k: item if k in TEXT and isinstance(item, str) else _typed(item) for k, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_typed(item) for item in value]
-    if isinstance(value, str) and NUMBER.fullmatch(value):
-        value = int(value) if value.lstrip("+-").isdigit() else float(value)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return WORDS.get(value.lower(), value) if isinstance(value, str) else value
-
-
-def _merge(under: Mapping, over: Mapping) -> dict:
-    """`over` laid over `under`, mapping by mapping; anything else is replaced whole."""
-    merged = copy.deepcopy(dict(under))
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merge(merged[key], value) if both else copy.deepcopy(value)
-    return merged
-
-
-def _fill(value, schema: Mapping, root: Mapping) -> None:
-    """Sets the schema's defaults in place, at every level."""
-    if "$ref" in schema:
-        _fill(value, _follow(schema["$ref"], root), root)
-    if not isinstance(value, dict):
-        return
-    for key, part in schema.get("properties", {}).items():
-        if "default" in part:
-            value.setdefault(key, copy.deepcopy(part["default"]))
-        if key in value:
-            _fill(value[key], part, root)
-    if isinstance(schema.get("additionalProperties"), Mapping):
-        for key in value.keys() - schema.get("properties", {}).keys():
-            _fill(value[key], schema["additionalProperties"], root)
-
-
-def _follow(reference: str, root: Mapping) -> Mapping:
-    part = root
-    for key in reference.removeprefix("#/").split("/"):
-        part = part[key]
-    return part
-
-
-def _explain(error) -> str:
-    """A schema violation as a sentence about the key."""
-    key = ".".join(str(part) for part in error.absolute_path) or "the config"
-    if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        unknown = min(set(error.instance) - set(known), key=str)
-        close = difflib.get_close_matches(str(unknown), known, 1)
-        hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}."
-        return f"{key}: unknown key '{unknown}'; {hint}"
-    if error.validator == "pattern":
-        return f"{key}: {error.instance!r} cannot be used; {error.schema['description']}"
-    if error.validator == "maxLength":
-        return f"{key}: {error.instance[:20]!r}... has more than {error.validator_value} characters; shorten it."
-    if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
-        return f"{key}: the key '{missing[0]}' is missing."
-    if error.validator in ("oneOf", "anyOf"):
-        inner = [e for e in error.context if e.path or e.validator not in ("type", "maxItems")]
-        expected = "a list of iterations or, for a grid, a mapping of at, every, log, until"
-        return _explain(inner[0]) if inner else f"{key}: expected {expected}, not {error.instance!r}."
-    description = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
-    if error.validator == "type" and "string" in error.validator_value and not isinstance(error.instance, str):
-        description = f"Put it in quotes: YAML takes it for something else than text. {description}"
-    return f"{key}: {error.message}. {description}".strip()
-
-
-def _check_finite(key: str, value) -> None:
-    """YAML's .nan and .inf are numbers to a schema."""
-    if isinstance(value, Mapping | list):
-        for name, item in value.items() if isinstance(value, Mapping) else enumerate(value):
-            _check_finite(f"{key}.{name}" if key else str(name), item)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"{key}: {value} is not a finite number; give one, or leave the key out.")
-
-
 def _at(part: Mapping, path: str):
     """The value at a path of keys with dots between them; None where there is none, the part itself at no path."""
     for name in filter(None, path.split(".")):
@@ -210,7 +85,7 @@ def _at(part: Mapping, path: str):
 def _check_effect(key: str, written: Mapping, training: Mapping) -> None:
     """What an experiment itself sets, other than by inheritance or to the default, must do something."""
     defaults: dict = {}
-    _fill(defaults, load_schema()["$defs"]["training"], load_schema())
+    schema.fill(defaults, schema.load()["$defs"]["training"])
     for path, (choice, needed) in NO_EFFECT.items():
         if _at(written, path) not in (None, [], 0, False, _at(defaults, path)) and _at(training, choice) != needed:
             chosen = _at(training, choice)
@@ -243,7 +118,7 @@ def _check_titles(experiments: Mapping) -> None:
 
 def _check_colormaps(figures: Mapping) -> None:
     """Looks up names other than the default; only where the plotting library is at hand, as it is for whoever plots."""
-    default = load_schema()["$defs"]["figures"]["properties"]["colormap"]["default"]
+    default = schema.load()["$defs"]["figures"]["properties"]["colormap"]["default"]
     for key, part in (("figures", figures), *((f"figures.{k}", v) for k, v in figures.items() if isinstance(v, dict))):
         name = part.get("colormap", default)
         if name != default and importlib.util.find_spec("seaborn"):
@@ -389,7 +264,7 @@ def _resolve_training(key: str, training: dict, dataset: Mapping) -> None:
     epochs, unit = training.pop("epochs"), schedule.pop("unit")
     if epochs is not None:
         training["iterations"] = max(1, round(epochs * per_epoch))
-    longest = load_schema()["$defs"]["training"]["properties"]["iterations"]["maximum"]
+    longest = schema.load()["$defs"]["training"]["properties"]["iterations"]["maximum"]
     if training["iterations"] > longest:
         raise UserError(f"{key}.epochs: {epochs} are more than {longest} iterations; train for fewer.")
     factor = per_epoch if unit == "epochs" else 1
