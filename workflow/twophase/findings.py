@@ -48,6 +48,11 @@ class Run:
         return table.columns.to_numpy(), table.to_numpy()
 
     @cached_property
+    def control_apart(self) -> float:
+        """The largest C or D between an unperturbed fork and the base run."""
+        return float(self.control[["C", "D"]].to_numpy().max())
+
+    @cached_property
     def switched(self) -> tuple[np.ndarray, np.ndarray, float]:
         """Switches [k], test accuracy where linearized training ends [k], and the base run's there (NaN if unknown)."""
         end = self.linearized["iteration"].max()
@@ -225,7 +230,7 @@ def lead_of_cone(m: Means) -> float:
 
 
 def difference_of_control(m: Means) -> float:
-    return max(float(run.control[["C", "D"]].to_numpy().max()) for run in m.runs)
+    return max(run.control_apart for run in m.runs)
 
 
 def one_speed(m: Means) -> float:
