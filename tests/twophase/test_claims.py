@@ -19,6 +19,7 @@ SETTINGS = {
     "model": {"name": "resnet20", "width": None},
     "counterexample": False,
     "distance": "forks",
+    "scale": "log",
     "bootstrap": 30,
     "level": 0.95,
 }
@@ -76,7 +77,7 @@ def run(**parts):
 def judge(*runs, **settings):
     runs = runs or [run()]
     forks = [run.chaos for run in runs if run.chaos is not None]
-    found = bool(forks) and phases.from_chaos(forks, 1, SETTINGS["level"])[0]["found"]
+    found = bool(forks) and phases.from_chaos(forks, SETTINGS["scale"], 1, SETTINGS["level"])[0]["found"]
     return scorecard.of_experiment(runs, found, SETTINGS | settings).set_index("claim")
 
 
@@ -228,6 +229,18 @@ def test_the_perturbation_is_measured_from_what_rounding_left_of_it():
     table = chaos()
     table["epsilon"] = 1e-3
     assert findings.growth(findings.Means([run(chaos=table)], SETTINGS)) == pytest.approx(log10(1 / 1e-3))
+
+
+@pytest.mark.parametrize("scale", phases.SCALES)
+def test_claims_and_estimates_find_the_same_inflection_point_on_either_scale(scale):
+    """C of draws that differ by decades, so that the mean of logarithms is not the logarithm of the mean."""
+    rng = np.random.default_rng(0)
+    table = chaos()
+    table["C"] = 10.0 ** (-table["t0"] / 100 + rng.normal(size=len(table)))
+    estimates = {row["estimator"]: row["value"] for row in phases.from_chaos([table, table], scale, 1, 0.95)}
+    assert estimates["chaos C"] != estimates[f"chaos C, {'linear' if scale == 'log' else 'log'}"]
+    means = findings.Means([run(chaos=table)] * 2, SETTINGS | {"scale": scale})
+    assert means.inflection == estimates["chaos C"]
 
 
 def test_the_page_shows_every_claim_with_value_and_verdict():

@@ -187,7 +187,7 @@ def test_readings_differ_from_the_first_in_one_key_each():
         assert len(differs) == 1, experiment["title"]
         varied.add(".".join(differs[0]))
     assert varied == {
-        *("chaos.norm", "chaos.size", "training.dtype", "phases.distance", "barrier.bn"),
+        *("chaos.norm", "chaos.size", "training.dtype", "phases.distance", "phases.scale", "barrier.bn"),
         *("kernel.reduce", "kernel.n", "kernel.bn", "linearized.momentum", "linearized.lr"),
     }
 

@@ -139,19 +139,19 @@ def test_a_clear_change_is_significant(statistic, curve):
 def test_significance_of_an_inflection_goes_with_the_level():
     grid = pd.DataFrame({"t0": range(6), "t1": 9, "draw": 0, "B": 1.0, "D": [9, 9, 9, 0, 0, 0], "l2": 1, "epsilon": 1})
     grid["C"] = 10.0 ** -np.array([3, 2, 3, 8, 9, 8])
-    c, b, d, _ = phases.from_chaos([grid], 20, 0.95)
+    c, b, d, *_ = phases.from_chaos([grid], "log", 20, 0.95)
     assert (c["found"], b["found"], d["found"]) == (True, False, True)
     assert np.isnan([b["value"], b["low"], b["high"]]).all()
     assert b["p"] == 1
     assert 0 < c["p"] <= 0.05
-    assert not phases.from_chaos([grid], 20, 1 - c["p"] / 2)[0]["found"]
+    assert not phases.from_chaos([grid], "log", 20, 1 - c["p"] / 2)[0]["found"]
 
 
 @pytest.mark.parametrize(("after", "found"), [(0.09, False), (1e-3, True)])
 def test_a_fall_of_c_by_less_than_a_decade_is_no_inflection(after, found):
     levels = {"C": [0.5] * 5 + [after] * 4, "B": 1.0, "D": 1.0, "l2": 1.0, "epsilon": 1.0}
     grid = pd.DataFrame({"t0": range(9), "t1": 9, "draw": 0, **levels})
-    row = phases.from_chaos([grid], 20, 0.95)[0]
+    row = phases.from_chaos([grid], "log", 20, 0.95)[0]
     assert row["p"] < 0.01
     assert row["found"] is found
 
@@ -284,24 +284,26 @@ def chaos_table(rng, t0s, change, draws=3, noise=0.1):
 def test_inflection_points_of_planted_chaos_grids():
     t0s = list(range(0, 550, 50))
     grids = [chaos_table(np.random.default_rng(k), t0s, 225) for k in range(2)]
-    *rows, _ = phases.from_chaos(grids, 200, 0.95)
-    assert [row["estimator"] for row in rows] == ["chaos C", "chaos B", "chaos D"]
+    *rows, _ = phases.from_chaos(grids, "log", 200, 0.95)
+    assert [row["estimator"] for row in rows] == ["chaos C", "chaos B", "chaos D", "chaos C, linear"]
     for row in rows:
         assert row["value"] == 225
         assert row["low"] <= 225 <= row["high"]
         assert (row["quantity"], row["unit"]) == ("inflection", "iterations")
         assert (row["seeds"], row["draws"], row["points"]) == (2, 3, 11)
         assert "600" in row["definition"]
-    assert "log10 C" in rows[0]["definition"]
+    assert "of log10 C" in rows[0]["definition"]
+    assert "of C" in rows[3]["definition"]
 
 
-def test_c_is_compared_by_its_order_of_magnitude():
+@pytest.mark.parametrize(("scale", "value", "other"), [("log", 25, "linear"), ("linear", 5, "log")])
+def test_c_is_compared_by_its_order_of_magnitude_or_itself(scale, value, other):
     """In C itself the change from 1 to 1e-2 outweighs that from 1e-2 to 1e-14; in its logarithm it does not."""
     t0s = [0, 10, 20, 30, 40, 50]
     values = [1.0, 1e-2, 1e-2, 1e-14, 0.0, 1e-14]
     table = pd.DataFrame({"t0": t0s, "t1": 60, "draw": 0, "C": values, "B": values, "D": values, "l2": 1, "epsilon": 1})
-    rows = {row["estimator"]: row["value"] for row in phases.from_chaos([table], 20, 0.9)[:3]}
-    assert rows == {"chaos C": 25, "chaos B": 5, "chaos D": 5}
+    rows = {row["estimator"]: row["value"] for row in phases.from_chaos([table], scale, 20, 0.9)[:4]}
+    assert rows == {"chaos C": value, "chaos B": 5, "chaos D": 5, f"chaos C, {other}": 30 - value}
 
 
 # --- Lyapunov exponents
@@ -329,7 +331,7 @@ def test_the_sign_change_of_forks_is_found_with_its_interval():
         for t0 in range(0, 550, 50):
             l2 = 1e-6 * np.exp(1e-4 * (zero - t0) * (600 - t0))
             rows.append({"t0": t0, "t1": 600, "draw": draw, "C": 1.0, "B": 1.0, "D": 1.0, "l2": l2, "epsilon": 1e-6})
-    row = phases.from_chaos([pd.DataFrame(rows)], 100, 0.95)[-1]
+    row = phases.from_chaos([pd.DataFrame(rows)], "log", 100, 0.95)[-1]
     assert (row["quantity"], row["found"], row["unit"]) == ("sign change", True, "iterations")
     assert row["value"] == pytest.approx(240)
     assert 190 < row["low"] < 240 < row["high"] < 290
@@ -337,9 +339,10 @@ def test_the_sign_change_of_forks_is_found_with_its_interval():
 
 def test_distances_that_grow_from_no_perturbation_have_no_sign_change():
     table = chaos_table(np.random.default_rng(0), range(0, 1000, 100), 450)
-    quantities = [row["quantity"] for row in phases.from_chaos([table.assign(l2=np.nan, epsilon=np.nan)], 20, 0.95)]
-    assert quantities == ["inflection"] * 3
-    assert phases.from_chaos([table], 20, 0.95)[-1]["quantity"] == "sign change"
+    unperturbed = table.assign(l2=np.nan, epsilon=np.nan)
+    quantities = [row["quantity"] for row in phases.from_chaos([unperturbed], "log", 20, 0.95)]
+    assert quantities == ["inflection"] * 4
+    assert phases.from_chaos([table], "log", 20, 0.95)[-1]["quantity"] == "sign change"
 
 
 def test_where_the_mean_exponent_keeps_its_sign_there_is_no_interval_either():
@@ -349,7 +352,7 @@ def test_where_the_mean_exponent_keeps_its_sign_there_is_no_interval_either():
         for t0 in (0, 20, 40)
         for draw, l2 in enumerate((100.0, 0.5 if t0 == 40 else 100.0))
     ]
-    row = phases.from_chaos([pd.DataFrame(rows)], 100, 0.95)[-1]
+    row = phases.from_chaos([pd.DataFrame(rows)], "log", 100, 0.95)[-1]
     assert not row["found"]
     assert np.isnan([row["value"], row["low"], row["high"]]).all()
 

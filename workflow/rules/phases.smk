@@ -17,6 +17,7 @@ rule inflection:
         t0s=of("chaos", "t0"),
         t1s=of("chaos", "t1"),
         dts=of("cone", "dt"),
+        scale=of("phases", "scale"),
         bootstrap=of("phases", "bootstrap"),
         level=of("phases", "level"),
         code=code_digest("inflection"),

@@ -6,11 +6,11 @@ import _library  # noqa: F401
 from twophase import job, phases, storage, tables
 
 
-def main(path_to_tables, path_to_estimates, estimator, t0s, t1s, dts, bootstrap, level, facts):
+def main(path_to_tables, path_to_estimates, estimator, t0s, t1s, dts, scale, bootstrap, level, facts):
     runs = tables.by_run(path_to_tables).values()
     if estimator == "chaos":
         grids = [tables.distances(run, t0s, t1s) for run in runs]
-        rows = phases.from_chaos(grids, bootstrap, level)
+        rows = phases.from_chaos(grids, scale, bootstrap, level)
     elif estimator == "parameters":
         rows = phases.from_steps([run["C"] for run in runs], "C", min(dts), bootstrap, level)
     else:

@@ -68,11 +68,12 @@ class Means:
 
     Args:
         runs: of all seeds, possibly some of them several times.
-        settings: `dt` (iterations) and `model` of the config, `iterations`.
+        settings: `dt` (iterations), `model` and `scale` (of `phases`) of the config, `iterations`.
         rng: for a bootstrap sample, which also draws the draws and the test images; None takes all as they are.
 
     Attributes:
         t0, t1, C, B, D, exponent: of the forks' comparisons [cells]; log10 of C, Lyapunov exponents per iteration.
+        level: C on the scale of the settings [cells], of which t* is the change point.
         times, S: iterations [m] and kernel distances [m, m], i <= j.
         switches, accuracy, standard: switches [k], test accuracy after linearized training [k], the base run's.
     """
@@ -84,7 +85,7 @@ class Means:
             for name, values in self._mean_cells(rng).items():
                 setattr(self, name, values)
             end = self.t1 == settings["iterations"]
-            self.inflection = phases.change_point(self.t0[end], self.C[end])
+            self.inflection = phases.change_point(self.t0[end], self.level[end])
             self.early, self.late = end & (self.t0 < self.inflection), end & (self.t0 > self.inflection)
         if runs[0].S is not None:
             self.times = runs[0].kernels[0]
@@ -103,7 +104,8 @@ class Means:
                 cells = {name: values[drawn] for name, values in cells.items()}
                 images = int(run.standard["images"].iloc[0])
                 cells["D"] = rng.binomial(images, cells["D"]) / images
-            cells = cells | {"C": np.log10(np.maximum(cells["C"], phases.TINY))}
+            log_c, level = (phases.SCALES[scale](cells["C"]) for scale in ("log", self.settings["scale"]))
+            cells = cells | {"C": log_c, "level": level}
             parts.append({name: values.mean(axis=0) for name, values in cells.items()})
         return {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
 

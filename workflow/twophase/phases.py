@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 TINY = 1e-16  # a C of exactly 0 counts as this where logarithms are taken
+SCALES = {"log": lambda c: np.log10(np.maximum(c, TINY)), "linear": np.asarray}  # of C over t0, see `from_chaos`
 DECADE = 1.0  # the fall of log10 C that an inflection point takes: forks have less time the later they start, too
 
 Curves = Sequence[np.ndarray]  # one array [draws, points] for each seed
@@ -161,33 +162,40 @@ def mean_curve(curves: Curves) -> np.ndarray:
     return np.mean([seed.mean(axis=0) for seed in curves], axis=0)
 
 
-def from_chaos(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[dict]:
+def from_chaos(grids: Sequence[pd.DataFrame], scale: str, count: int, level: float) -> list[dict]:
     """Inflection points from the distances of all seeds: where that at the last t1 changes level over t0.
 
-    One row each for C (in its logarithm), B and D. That of C is found only where its geometric mean falls by a decade
-    or more: where forks from every t0 run away, C still declines a little, as later ones have less time to do so. Of
-    forks, a last row says from when on perturbations shrink instead of growing.
+    One row each for C, B and D, and one for C on the other scale. That of C is found only where its geometric mean
+    falls by a decade or more: where forks from every t0 run away, C still declines a little, as later ones have less
+    time to do so. Of forks, a last row says from when on perturbations shrink instead of growing.
+
+    Args:
+        scale: `log` or `linear`, of C: its order of magnitude, or what a linear colour scale shows.
     """
-    rows = []
-    for metric in ("C", "B", "D"):
-        last = [grid[grid["t1"] == grid["t1"].max()] for grid in grids]
-        curves = [g.pivot(index="draw", columns="t0", values=metric) for g in last]
-        values = [curve.to_numpy() for curve in curves]
-        if metric == "C":
-            values = [np.log10(np.maximum(v, TINY)) for v in values]
-        x = curves[0].columns.to_numpy()
-        definition = f"change of level over t0 of {'log10 C' if metric == 'C' else metric}(t0, {last[0]['t1'].iloc[0]})"
-        row = _inflection(f"chaos {metric}", change_point, x, values, count, level, definition)
-        if metric == "C":
-            y = mean_curve(values)
-            row["found"] = row["found"] and bool(y[x < row["value"]].mean() - y[x > row["value"]].mean() >= DECADE)
-        rows.append(row)
+    last = [grid[grid["t1"] == grid["t1"].max()] for grid in grids]
+    t1 = last[0]["t1"].iloc[0]
+    curves = {m: [g.pivot(index="draw", columns="t0", values=m) for g in last] for m in ("C", "B", "D")}
+    x = curves["C"][0].columns.to_numpy()
+    curves = {metric: [curve.to_numpy() for curve in part] for metric, part in curves.items()}
+    magnitude = mean_curve([SCALES["log"](part) for part in curves["C"]])
+
+    def of_c(name: str, on: str) -> dict:
+        definition = f"change of level over t0 of {'log10 ' if on == 'log' else ''}C(t0, {t1})"
+        row = _inflection(name, change_point, x, [SCALES[on](part) for part in curves["C"]], count, level, definition)
+        fall = magnitude[x < row["value"]].mean() - magnitude[x > row["value"]].mean() if row["found"] else 0.0
+        return row | {"found": bool(fall >= DECADE)}
+
+    rows = [of_c("chaos C", scale)]
+    for metric in ("B", "D"):
+        definition = f"change of level over t0 of {metric}(t0, {t1})"
+        rows.append(_inflection(f"chaos {metric}", change_point, x, curves[metric], count, level, definition))
+    rows += [of_c(f"chaos C, {other}", other) for other in SCALES if other != scale]
     if last[0]["epsilon"].isna().all():
         return rows
     curves = [g.assign(value=exponents(g)).pivot(index="draw", columns="t0", values="value") for g in last]
     values = [curve.to_numpy() for curve in curves]
     found = interval(sign_change, x, values, count, level)
-    definition = f"first t0 with log(|theta'(t1) - theta(t1)| / |epsilon|) <= 0, t1 = {last[0]['t1'].iloc[0]}"
+    definition = f"first t0 with log(|theta'(t1) - theta(t1)| / |epsilon|) <= 0, t1 = {t1}"
     row = _row("sign change", "Lyapunov exponent", found, "iterations", values, definition)
     return [*rows, row | {"found": bool(np.isfinite(found[0]))}]
 

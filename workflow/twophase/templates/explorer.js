@@ -11,7 +11,7 @@ const METRICS = {
 };
 const INK = "#1f2933", SOFT = "#7b8794", PICK = ["#0b5cad", "#b45309"]; // the two times of the chosen cell
 const DASH = { "chaos C": "dash", kernel: "dashdot", parameters: "dot" };
-const NAMES = { "chaos C": "C", "chaos B": "B", "chaos D": "D", kernel: "kernel", parameters: "weights" };
+const NAMES = { "chaos C": "C", "chaos B": "B", "chaos D": "D", "chaos C, linear": "C, linear scale", "chaos C, log": "C, log scale", kernel: "kernel", parameters: "weights" };
 const MARKS = { "chaos C": "the chaotic phase ends", kernel: "the kernel slows down", parameters: "the weights slow down" };
 const START = { e: 0, s: 0, view: "fork", metric: "C", scale: "log", time: "linear", draw: 0, x: NaN, y: NaN, tau: 0, dt: 0 };
 const state = { ...START };
