@@ -81,6 +81,14 @@ def test_since_shows_both_sides_of_tau_and_zero_at_it(ax):
 
 
 @pytest.mark.parametrize("found", [True, False])
+@pytest.mark.parametrize("metric", ["C", "B"])
+def test_a_heat_map_says_where_what_it_shows_changes(ax, metric, found):
+    figures.change(ax, pd.Series({"estimator": f"chaos {metric}", "value": 25.0, "found": found}), metric)
+    assert ax.get_title(loc="right") == f"$t^*$ of ${metric}$: {'25' if found else 'none'}"
+    assert [line.get_xdata()[0] for line in ax.lines] == [25.0] * found
+
+
+@pytest.mark.parametrize("found", [True, False])
 def test_inflections_keep_the_legend_and_the_limits(ax, found):
     figures.steps(ax, pairs(range(0, 50, 10), lambda i, j: 1.0), [10])
     limits, lines = ax.get_xlim(), len(ax.lines)

@@ -9,7 +9,8 @@ METRICS = {"C": "parameter dissimilarity $C$", "B": "barrier $B$", "D": "disagre
 def main(
     path_to_chaos, path_to_C, path_to_B, path_to_D, path_to_phases, path_to_pdf, path_to_png, titles, style, facts
 ):
-    chaos, phases = tables.of_runs(path_to_chaos), tables.of_experiments(path_to_phases)
+    chaos = tables.of_runs(path_to_chaos)
+    estimates = tables.of_experiments(path_to_phases).set_index(["experiment", "estimator"], drop=False)
     pairs = {m: tables.of_runs(paths) for m, paths in (("C", path_to_C), ("B", path_to_B), ("D", path_to_D))}
     figure, axes = theme.canvas([t for title in titles.values() for t in (title, "")], 3, style)
     theme.letter(axes, ["a  forks", "b  forks", "c  forks"])
@@ -19,8 +20,7 @@ def main(
         for r, name in enumerate(titles):
             mine = chaos[chaos["experiment"] == name]
             figures.chaos_heat(axes[2 * r][k], mine, metric, norm, style["colormap"], label)
-            estimate = phases[(phases["experiment"] == name) & (phases["estimator"] == "chaos C")]
-            figures.inflections(axes[2 * r][k], estimate, heading=True)
+            figures.change(axes[2 * r][k], estimates.loc[name, f"chaos {metric}"], metric)
             grid = pairs[metric][pairs[metric]["experiment"] == name]
             figures.pairs_heat(axes[2 * r + 1][k], grid, pair_norm, style["colormap"], label)
     theme.save(figure, [path_to_pdf, path_to_png], style)

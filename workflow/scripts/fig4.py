@@ -5,13 +5,16 @@ from twophase import figures, job, tables, theme
 
 
 def main(path_to_S, path_to_phases, path_to_pdf, path_to_png, titles, drops, style, facts):
-    grids, phases = tables.of_runs(path_to_S), tables.of_experiments(path_to_phases)
+    grids = tables.of_runs(path_to_S)
+    phases = tables.of_experiments(path_to_phases)
+    phases = phases[phases["estimator"] == "kernel"]
     norm = figures.scale(grids["value"])
     figure, axes = theme.canvas(titles.values(), 1, {**style, "panel": 1.5 * style["panel"]})
     for name, (ax,) in zip(titles, axes, strict=True):
         grid = grids[grids["experiment"] == name]
         figures.pairs_heat(ax, grid, norm, style["colormap"], "kernel distance $S(t_i, t_j)$")
-        figures.inflections(ax, phases[phases["experiment"] == name], heading=True)
+        for _, estimate in phases[phases["experiment"] == name].iterrows():
+            figures.change(ax, estimate, "S")
         figures.drops(ax, drops[name], diagonal=True)
     theme.save(figure, [path_to_pdf, path_to_png], style)
 

@@ -78,8 +78,20 @@ def curves(ax, frame: pd.DataFrame, x: str, y: str, hue: str, name: str):
     legend(ax, ax.get_legend_handles_labels()[0], name)
 
 
-def inflections(ax, phases: pd.DataFrame, heading: bool = False) -> None:
-    """Marks inflection points: a line each, its interval as a band, its place in the legend or a `heading`.
+def change(ax, estimate: pd.Series, metric: str) -> None:
+    """Marks the inflection point of the `metric` that a heat map shows: a line, and its place above the panel.
+
+    Without a significant change there is no line; the words say so.
+    """
+    colour, line = ESTIMATORS.get(estimate["estimator"], ESTIMATORS["chaos C"])
+    if estimate["found"]:
+        ax.axvline(estimate["value"], color=colour, ls=line, lw=1.2, zorder=3)
+    place = f"{estimate['value']:.0f}" if estimate["found"] else "none"
+    ax.set_title(f"$t^*$ of ${metric}$: {place}", loc="right", color=colour, fontsize=7.5)
+
+
+def inflections(ax, phases: pd.DataFrame) -> None:
+    """Marks inflection points: a line each, its interval as a band, its place in the legend.
 
     A curve without a significant change has no line; the words say so.
     """
@@ -92,13 +104,9 @@ def inflections(ax, phases: pd.DataFrame, heading: bool = False) -> None:
         text = f"{row.value:.0f}" if row.found else "none"
         if row.found:
             ax.axvline(row.value, color=colour, ls=line, lw=1.2, zorder=3)
-        if heading:
-            ax.set_title(f"$t^*$: {text}", loc="right", color=colour, fontsize=7.5)
-        else:
-            if row.found:
-                ax.axvspan(row.low, row.high, color=colour, alpha=0.12, lw=0, zorder=0)
-            label = f"inflection ({row.estimator}): {text}"
-            handles.append(Line2D([], [], color=colour, ls=line if row.found else "none", label=label))
+            ax.axvspan(row.low, row.high, color=colour, alpha=0.12, lw=0, zorder=0)
+        label = f"inflection ({row.estimator}): {text}"
+        handles.append(Line2D([], [], color=colour, ls=line if row.found else "none", label=label))
     ax.set_xlim(limits)
     shown = ax.get_legend()
     if handles and shown is not None:
