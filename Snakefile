@@ -33,6 +33,7 @@ rule all:
 onstart:
     check_devices()
     start_run()
+    unthrottle()
 
 
 onsuccess:

@@ -19,9 +19,12 @@ FIGURES = {"fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "lyapunov", "wfig1", 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Workflow:
-    """The tiny workflow after `snakemake --cores 2`; tests leave its results and files as they found them."""
+    """The tiny workflow after `snakemake --cores 2`; tests leave its results and files as they found them.
+
+    `printed` is what that printed, with the scheduler's own messages.
+    """
     workflow = Workflow(tmp_path_factory.mktemp("finished"), TINY)
-    workflow.snakemake("--cores", "2")
+    workflow.printed = workflow.snakemake("--cores", "2", "--verbose")
     return workflow
 
 
@@ -61,6 +64,12 @@ def test_every_figure_and_table_is_there(finished):
     assert (results / "phases.parquet").exists()
     for page in ("claims.html", "tiny/overview.html", "explorer.html"):
         assert (results / page).read_text(encoding="utf-8").rstrip().endswith("</html>")
+
+
+def test_snakemake_looks_for_jobs_only_when_one_has_ended(finished):
+    ended, looked = (finished.printed.count(words) for words in ("Finished jobid: ", "Ready jobs: "))
+    assert ended
+    assert looked <= ended + 1
 
 
 def test_a_second_run_does_nothing(finished):
