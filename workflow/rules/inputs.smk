@@ -19,14 +19,13 @@ def style(figure):
 
 
 def note(figure):
-    """What stands in small print under `figure`: its experiments and their seeds."""
+    """What stands in small print under `figure`: the seeds, and whose where experiments, its rows, have others."""
     titles_of = {}
     for experiment in map(EXPERIMENTS.get, shown(figure)):
         titles_of.setdefault(tuple(experiment["seeds"]), []).append(experiment["title"])
-    return "; ".join(
-        f"{', '.join(titles)}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
-        for seeds, titles in titles_of.items()
-    )
+    whose = [f"{', '.join(titles)}, " if len(titles_of) > 1 else "" for titles in titles_of.values()]
+    numbers = [f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" for seeds in titles_of]
+    return "; ".join(map("".join, zip(whose, numbers)))
 
 
 def tables(figure, name):
