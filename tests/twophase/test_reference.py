@@ -22,7 +22,10 @@ def test_claims_follow_from_the_tables_kept_with_them(run, monkeypatch, tmp_path
     config = resolve(yaml.safe_load((REPOSITORY / "config" / f"{run}.yaml").read_text()))
     folder = REFERENCE / run
     tables = [
-        p for name in ("chaos", "control", "S", "linearized") for p in sorted(folder.glob(f"*/seed*/{name}.parquet"))
+        folder / name / f"seed{seed}" / f"{table}.parquet"
+        for name, experiment in config["experiments"].items()
+        for seed in experiment["seeds"]
+        for table in plan.judged_tables(experiment)
     ]
     script.main(
         tables,

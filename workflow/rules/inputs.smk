@@ -121,11 +121,12 @@ def explorer_tables(wildcards):
 
 def judged_tables(wildcards):
     """Every table that a claim is about."""
-    paths = of_every_run("S.parquet", lambda e: e["cone"]["dt"])
-    for distance, names in plan.DISTANCES.items():
-        for name in names:
-            paths += of_every_run(f"{name}.parquet", lambda e: has_forks(e) and e["phases"]["distance"] == distance)
-    return paths + of_every_run("linearized.parquet", lambda e: e["linearized"]["switch"] and not e["counterexample"])
+    return [
+        f"{RESULTS}/{e}/seed{seed}/{name}.parquet"
+        for e, part in EXPERIMENTS.items()
+        for seed in part["seeds"]
+        for name in plan.judged_tables(part)
+    ]
 
 
 def has_forks(experiment):

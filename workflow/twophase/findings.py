@@ -53,6 +53,11 @@ class Run:
         return float(self.control[["C", "D"]].to_numpy().max())
 
     @cached_property
+    def images(self) -> int:
+        """Of the test set."""
+        return int(self.standard["images"].iloc[0])
+
+    @cached_property
     def switched(self) -> tuple[np.ndarray, np.ndarray, float]:
         """Switches [k], test accuracy where linearized training ends [k], and the base run's there (NaN if unknown)."""
         end = self.linearized["iteration"].max()
@@ -102,8 +107,7 @@ class Means:
             if rng is not None:
                 drawn = rng.integers(len(cells["C"]), size=len(cells["C"]))
                 cells = {name: values[drawn] for name, values in cells.items()}
-                images = int(run.standard["images"].iloc[0])
-                cells["D"] = rng.binomial(images, cells["D"]) / images
+                cells["D"] = rng.binomial(run.images, cells["D"]) / run.images
             log_c, level = (phases.SCALES[scale](cells["C"]) for scale in ("log", self.settings["scale"]))
             cells = cells | {"C": log_c, "level": level}
             parts.append({name: values.mean(axis=0) for name, values in cells.items()})
@@ -118,6 +122,10 @@ class Means:
         """t >= tau, and S(t, tau)."""
         k = int(np.searchsorted(self.times, tau))
         return self.times[k:], self.S[k, k:]
+
+    @cached_property
+    def kernel_elbow(self) -> float:
+        return phases.elbow(*self.steps(min(self.settings["dt"])))
 
     @property
     def taus(self) -> np.ndarray:
@@ -191,11 +199,11 @@ def spread_of_dt(m: Means) -> float:
 
 
 def kernel_elbow(m: Means) -> float:
-    return phases.elbow(*m.steps(min(m.settings["dt"])))
+    return m.kernel_elbow
 
 
 def coincidence(m: Means) -> float:
-    return kernel_elbow(m) / m.inflection
+    return m.kernel_elbow / m.inflection
 
 
 def plateau(m: Means) -> float:

@@ -1,6 +1,7 @@
 """Where one phase ends: estimators of the inflection point, the cone's width, and their bootstrap intervals."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,15 @@ def _bends(x: np.ndarray):
     return knots, np.stack([np.ones_like(x), x], axis=1), np.maximum(x - knots[:, None], 0.0)
 
 
+@lru_cache(maxsize=16)  # bootstrap samples of seeds and draws keep their x
+def _design(pieces: Callable, x: bytes):
+    """Places, an orthonormal basis of the simple model, and the additions, as unit vectors orthogonal to it."""
+    places, simple, additions = pieces(np.frombuffer(x))
+    basis = np.linalg.qr(simple)[0]
+    additions = additions - additions @ basis @ basis.T
+    return places, basis, additions / np.linalg.norm(additions, axis=1, keepdims=True)
+
+
 def _best(pieces: Callable, x: np.ndarray, y: np.ndarray):
     """The addition to the simple model that lowers the squared error of `y` [..., points] most.
 
@@ -35,13 +45,10 @@ def _best(pieces: Callable, x: np.ndarray, y: np.ndarray):
         its place [...] and the share [...] of the simple model's squared error that it removes; NaN where there is no
         place to choose or no error to remove.
     """
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    places, simple, additions = pieces(x)
+    y = np.asarray(y, dtype=float)
+    places, basis, additions = _design(pieces, np.asarray(x, dtype=float).tobytes())
     if not len(places):
         return np.full(y.shape[:-1], np.nan), np.full(y.shape[:-1], np.nan)
-    basis = np.linalg.qr(simple)[0]
-    additions = additions - additions @ basis @ basis.T
-    additions /= np.linalg.norm(additions, axis=1, keepdims=True)
     residual = y - y @ basis @ basis.T
     removed = (residual @ additions.T) ** 2
     error = (residual**2).sum(axis=-1)

@@ -116,6 +116,16 @@ def judged(experiment: Mapping) -> dict:
     }
 
 
+def judged_tables(experiment: Mapping) -> list[str]:
+    """The tables of every seed that its claims are about."""
+    names = ["S"] if experiment["cone"]["dt"] else []
+    if experiment["counterexample"]:
+        return names
+    if experiment["chaos"]["t0"]:
+        names += DISTANCES[experiment["phases"]["distance"]]
+    return [*names, "linearized"] if experiment["linearized"]["switch"] else names
+
+
 def uses_gpu(device: str) -> bool:
     """Whether a job with this `training.device` will run on a GPU of this machine, found out without torch."""
     return device == "cuda" or (device == "auto" and Path("/dev/nvidia0").exists())
