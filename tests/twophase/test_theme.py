@@ -48,6 +48,13 @@ def test_iterations_are_logarithmic_where_most_are_early(ax):
     assert ax.get_xlim()[1] > 60000
 
 
+def test_a_slope_that_is_a_rate_stays_one(ax):
+    times = [0, 50, 100, 1000, 60000]
+    ax.plot(times, times)
+    theme.time_axis(ax, "x", times, linear=True)
+    assert ax.get_xscale() == "linear"
+
+
 @pytest.mark.parametrize("count", [theme.LONG, theme.LONG + 1])
 def test_a_long_legend_stands_beside_the_panel(ax, count):
     lines = [ax.plot([0, 1], label=f"{k}")[0] for k in range(count)]

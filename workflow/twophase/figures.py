@@ -234,7 +234,7 @@ def divergence(ax, chaos: pd.DataFrame, perturbations: pd.DataFrame) -> None:
         ax.plot(mean.index, mean, color=colour, lw=1.2, marker=".", ms=4, label=f"{t0}")
         ax.plot(mean.index[0], mean.iloc[0], marker="v", ms=6, color=colour)
     ax.set(yscale="log", xlabel="$t_1$ (iterations)", ylabel=r"$|\theta'_{t_1}-\theta_{t_1}|_2$")
-    time_axis(ax, "x", both["t1"])
+    time_axis(ax, "x", both["t1"], linear=True)
     ax.legend(title="perturbed\nat $t_0$", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 

@@ -109,18 +109,19 @@ def save(figure, paths: Sequence[str], style: Mapping) -> None:
     plt.close(figure)
 
 
-def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | None = None) -> None:
+def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | None = None, linear: bool = False) -> None:
     """Ticks of the axis `name`, x or y, of iterations: few, and none beyond the `times` that it shows.
 
     Where a linear axis would squeeze most of them, it is logarithmic, and linear up to the first time after 0.
 
     Args:
         limits: of a logarithmic axis, where they are not just those of the times.
+        linear: for curves whose slope is a rate.
     """
     times = np.unique(np.fromiter(times, dtype=float))
     first, last = times[times > 0][:1], times[-1]
     axis = ax.xaxis if name == "x" else ax.yaxis
-    if len(first) and np.median(times) < SQUEEZED * last:
+    if len(first) and not linear and np.median(times) < SQUEEZED * last:
         getattr(ax, f"set_{name}scale")("symlog", linthresh=first[0])
         low, high = limits if limits is not None else (times[0] - 0.3 * first[0], 1.2 * last)
         getattr(ax, f"set_{name}lim")(low, high)
