@@ -213,7 +213,7 @@ CLAIMS = (
     Claim(
         "place, ResNet-20",
         "For ResNet-20 the inflection point lies between iterations 100 and 500.",
-        f"t*, change of level of {C_LAST}",
+        "t*, where C(t0, T) changes level",
         "100 to 500",
         (100.0, 500.0),
         "iterations",
@@ -225,7 +225,7 @@ CLAIMS = (
     Claim(
         "place, VGG-16",
         "For VGG-16 the inflection point lies near iteration 2500.",
-        f"t*, change of level of {C_LAST}",
+        "t*, where C(t0, T) changes level",
         "2500",
         (2500 / SAME, 2500 * SAME),
         "iterations",
