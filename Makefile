@@ -58,7 +58,7 @@ lint: $(READY)
 	$(BIN)/snakemake --lint
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slurm"
+	$(BIN)/python -m pytest -n 2 -m "not slurm"
 	@echo
 	@echo "All tests passed. What they check: tests/, one file for each module and each part of the workflow."
 
