@@ -23,9 +23,11 @@ def note(figure):
     titles_of = {}
     for experiment in map(EXPERIMENTS.get, shown(figure)):
         titles_of.setdefault(tuple(experiment["seeds"]), []).append(experiment["title"])
-    whose = [f"{', '.join(titles)}, " if len(titles_of) > 1 else "" for titles in titles_of.values()]
-    numbers = [f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" for seeds in titles_of]
-    return "; ".join(map("".join, zip(whose, numbers)))
+    parts = []
+    for seeds, titles in titles_of.items():
+        numbers = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+        parts.append(", ".join([*titles, numbers]) if len(titles_of) > 1 else numbers)
+    return "; ".join(parts)
 
 
 def tables(figure, name):

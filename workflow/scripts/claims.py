@@ -16,12 +16,9 @@ def main(path_to_tables, path_to_predictions, path_to_phases, path_to_claims, ex
         runs = []
         for seed in settings["seeds"]:
             run = parts.get((name, seed), {})
-            run["chaos"] = tables.distances(run, settings["t0"], settings["t1"])
-            runs.append(
-                findings.Run(
-                    **{part: run[part] for part in scorecard.PARTS if run.get(part) is not None and len(run[part])}
-                )
-            )
+            run = run | {"chaos": tables.distances(run, settings["t0"], settings["t1"])}
+            there = {part for part in scorecard.PARTS if run.get(part) is not None and len(run[part])}
+            runs.append(findings.Run(**{part: run[part] for part in there}))
         estimate = phases.end_of_chaos(estimates, name)
         found = estimate is not None and bool(estimate["found"])
         judged.append(scorecard.of_experiment(runs, found, settings).assign(experiment=name))
