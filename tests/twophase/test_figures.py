@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 
-from twophase import figures
+from twophase import figures, theme
 
 
 @pytest.fixture
@@ -110,6 +110,18 @@ def test_exponents_have_a_curve_for_each_t1_and_say_where_the_sign_changes(ax, f
     assert sum(np.allclose(line.get_ydata(), 0.1) for line in curves) == 2
     words = [text.get_text() for text in ax.get_legend().get_texts()]
     assert words[-1] == ("sign change: 312" if found else "sign change: none")
+
+
+@pytest.mark.parametrize("inflection", [np.nan, 15.0])
+def test_the_legend_hides_no_fork(inflection):
+    """Base run and forks in every corner, as wherever a legend may be put there can be a fork."""
+    rows = [(-1, -1, t, t, t) for t in (0, 10, 20)] + [(10, 0, 20, 0, 20), (20, 1, 20, 20, 0)]
+    figure, ((ax, _),) = theme.canvas(["title"], 2, {"panel": 2.6})
+    figures.plane(ax, pd.DataFrame(rows, columns=["t0", "draw", "iteration", "x", "y"]), inflection)
+    figure.canvas.draw()
+    top = max(ax.transData.transform(line.get_xydata())[:, 1].max() for line in ax.lines)
+    assert top < ax.get_legend().get_window_extent().y0
+    plt.close(figure)
 
 
 def test_exponents_say_nothing_of_a_sign_change_that_nobody_looked_for(ax):

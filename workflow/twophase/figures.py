@@ -168,6 +168,7 @@ def learning_curves(ax, switches: pd.DataFrame, standard: pd.DataFrame) -> None:
     curves(ax, switches, "iteration", "test_accuracy", "switch", "switch $t$")
     mean = standard.groupby("iteration")["test_accuracy"].mean()
     ax.plot(mean.index, mean, color=INK, lw=1, ls="--", label="standard")
+    time_axis(ax, "x", mean.index)
     legend(ax, ax.get_legend_handles_labels()[0], "switch $t$", columns=2)
     ax.set(xlabel="iteration", ylabel="test accuracy")
 
@@ -216,7 +217,9 @@ def plane(ax, frame: pd.DataFrame, inflection: float) -> None:
     ax.plot(base["x"].iloc[-1], base["y"].iloc[-1], marker="*", ms=9, color=INK, zorder=4)
     handles = [Line2D([], [], color=INK, lw=1.6, marker="*", label="base run and its end")]
     handles += [Line2D([], [], color=colour, marker="o", ms=3.5, label=kind) for kind, colour in kinds.items()]
-    ax.legend(handles=handles)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + 0.4 * (high - low))  # room for the legend, which would hide forks
+    ax.legend(handles=handles, loc="upper left")
     ax.set(xlabel="PC 1 of the parameters", ylabel="PC 2 of the parameters")
 
 
