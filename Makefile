@@ -5,8 +5,7 @@
 # make reference     keep the tables and figures of results/ as results/reference/$(RUN), for the repository
 # make restore       put the kept tables of $(RUN) back into results/: figures and claims from them, without training
 # make bench         compare the speed with what one would otherwise write, 15 minutes; QUICK=1 only tries it
-# make test-browser  install a browser's driver (as root on Debian, Chromium too), test the pages in it
-# make test-slurm    install SLURM (as root on Debian), run the workflow on a cluster of one node and its faults, 5 minutes
+# make tools         install what tests of pages and of a cluster take: a browser's driver, as root on Debian Chromium and SLURM
 # make clean         remove the environment (results stay)
 
 PYTHON ?= python3
@@ -18,7 +17,7 @@ READY := $(VENV)/.ready
 THREADS ?= 1
 BENCHMARKS := results/benchmarks$(if $(QUICK),-quick)
 
-.PHONY: figures report reference restore test test-faults bench test-browser test-slurm lint clean setup
+.PHONY: figures report reference restore test test-faults bench tools lint clean setup
 .DEFAULT_GOAL := figures
 
 figures: $(READY)
@@ -58,9 +57,9 @@ lint: $(READY)
 	$(BIN)/snakemake --lint
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -m "not slurm"
+	$(BIN)/python -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder
 	@echo
-	@echo "All tests passed. What they check: tests/, one file for each module and each part of the workflow."
+	@echo "No test failed; above is what each skipped one needs. What they check: tests/, one file for each module and each part of the workflow."
 
 test-faults: $(READY)
 	$(BIN)/python -m pytest -s tests/faults --all-kills
@@ -74,20 +73,14 @@ bench: $(READY)
 		--benchmark-json=$(BENCHMARKS).json
 	$(BIN)/python tests/benchmarks/report.py $(BENCHMARKS).json $(BENCHMARKS).md
 
-# Tests say themselves what is missing, and skip.
-test-browser: $(READY)
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-		&& apt-get install -y --no-install-recommends chromium; } \
-		|| echo "Chromium is missing, and only root on Debian can install it here: apt-get install chromium"
+# Tests that lack one of them are skipped.
+tools: $(READY)
+	@(command -v chromium && command -v slurmctld && command -v munged) >/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+			&& apt-get install -y --no-install-recommends chromium slurm-wlm munge; } \
+		|| echo "Chromium or SLURM is missing, and only root on Debian can install them here: apt-get install chromium slurm-wlm munge"
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r envs/browser.lock \
 		|| echo "Playwright could not be installed (envs/browser.lock)."
-	$(BIN)/python -m pytest -rs tests/browser
-
-test-slurm: $(READY)
-	@{ command -v slurmctld && command -v munged; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-		&& apt-get install -y --no-install-recommends slurm-wlm munge; } \
-		|| echo "SLURM is missing, and only root on Debian can install it here: apt-get install slurm-wlm munge"
-	$(BIN)/python -m pytest -rs tests/slurm
 
 setup: $(READY)
 

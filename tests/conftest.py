@@ -1,9 +1,14 @@
-"""One thread, and a data set of a few digits as the workflow prepares it."""
+"""One thread, a data set of a few digits as the workflow prepares it, and a whole run of the workflow to copy."""
 
+import os
+import shutil
 import sys
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
+
+from workflow_runner import WHOLE, Workflow
 
 settings.register_profile("twophase", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("twophase")
@@ -36,3 +41,20 @@ def digits(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "digits.safetensors"
     datasets.prepare(path, "digits", train_size=60, test_size=40)
     return path
+
+
+@pytest.fixture(scope="session")
+def whole_run(tmp_path_factory) -> Workflow:
+    """`WHOLE` after `snakemake --cores 2`, once for all processes that run tests: to be copied, and left as it is.
+
+    Its file `printed` has what that printed, with the scheduler's own messages.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "whole_run"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "printed").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # what a process that failed left
+            folder.mkdir()
+            printed = Workflow(folder, WHOLE).snakemake("--cores", "2", "--verbose")
+            (folder / "printed").write_text(printed)
+    return Workflow(folder)

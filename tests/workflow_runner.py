@@ -42,6 +42,17 @@ TINY = {
     },
 }
 
+LAZY = {
+    "dataset": "digits",
+    "counterexample": True,
+    "model": {"name": "resnet8", "width": 2},
+    "training": {"batch_size": 32, "iterations": 12, "lr": 0.001, "device": "cpu", "schedule": {"kind": "constant"}},
+    "checkpoints": {"every": 4},
+    "kernel": {"n": 12},
+    "cone": {"tau": [4], "dt": [4]},
+}
+WHOLE = TINY | {"experiments": {**TINY["experiments"], "lazy": LAZY}}  # has rows in every figure but `readings`
+
 UNITS = (
     *("start", "start_table", "start_figure", "step", "tangent_step", "image", "tangent_image", "kernel", "swap"),
     *("save", "load", "coordinate", "distance", "bend", "widths", "panel"),
@@ -49,15 +60,21 @@ UNITS = (
 
 
 class Workflow:
-    """A copy of the repository with a config of its own, and Snakemake in it."""
+    """A copy of the repository with a config of its own, and Snakemake in it; without a config, that of its folder."""
 
-    def __init__(self, folder: Path, config: dict):
+    def __init__(self, folder: Path, config: dict | None = None):
         self.folder = folder
+        if config is None:
+            return
         for name in ("Snakefile", "workflow", "profiles", "envs", "config"):
             source = REPOSITORY / name
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, folder / name)
         self.write(config)
+
+    def copied(self, folder: Path) -> "Workflow":
+        """Itself in another folder, as finished as here: all files keep their dates."""
+        return Workflow(shutil.copytree(self.folder, folder, dirs_exist_ok=True))
 
     def write(self, config: dict) -> None:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config))

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from workflow_runner import TINY, Workflow
-
 WIDTHS = (1280, 400)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -30,27 +28,11 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def results(tmp_path_factory) -> Path:
-    """Results of a run with its report: those in $TWOPHASE_RESULTS, or of the tiny workflow with a counterexample."""
+def results(tmp_path_factory, request) -> Path:
+    """Results of a run with its report: those in $TWOPHASE_RESULTS, or of `whole_run`."""
     if "TWOPHASE_RESULTS" in os.environ:
         return Path(os.environ["TWOPHASE_RESULTS"]).resolve()
-    lazy = {
-        "dataset": "digits",
-        "counterexample": True,
-        "model": {"name": "resnet8", "width": 2},
-        "training": {
-            "batch_size": 32,
-            "iterations": 12,
-            "lr": 0.001,
-            "device": "cpu",
-            "schedule": {"kind": "constant"},
-        },
-        "checkpoints": {"every": 4},
-        "kernel": {"n": 12},
-        "cone": {"tau": [4], "dt": [4]},
-    }
-    workflow = Workflow(tmp_path_factory.mktemp("pages"), TINY | {"experiments": {**TINY["experiments"], "lazy": lazy}})
-    workflow.snakemake("--cores", "2")
+    workflow = request.getfixturevalue("whole_run").copied(tmp_path_factory.mktemp("pages"))
     workflow.snakemake("--report", "results/report.html")
     return workflow.folder / "results"
 

@@ -8,24 +8,19 @@ import yaml
 
 from image_files import files, pack
 from twophase import load
-from workflow_runner import REPOSITORY, TINY, Workflow, shared_data
+from workflow_runner import REPOSITORY, TINY, WHOLE, Workflow, shared_data
 
 pytestmark = pytest.mark.workflow
 
 TORCH = {"trajectory", "forks", "predictions", "kernels", "linearized", "fork_barriers", "block_B"}
 TRAINING = {"trajectory", "forks", "linearized"}
-FIGURES = {"fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "lyapunov", "wfig1", "wfig2"}
+FIGURES = {"fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "lyapunov", "wfig1", "wfig2", "wfig3"}
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Workflow:
-    """The tiny workflow after `snakemake --cores 2`; tests leave its results and files as they found them.
-
-    `printed` is what that printed, with the scheduler's own messages.
-    """
-    workflow = Workflow(tmp_path_factory.mktemp("finished"), TINY)
-    workflow.printed = workflow.snakemake("--cores", "2", "--verbose")
-    return workflow
+def finished(whole_run, tmp_path_factory) -> Workflow:
+    """The workflow after `snakemake --cores 2`; tests leave its results and files as they found them."""
+    return whole_run.copied(tmp_path_factory.mktemp("finished"))
 
 
 @pytest.fixture
@@ -35,7 +30,7 @@ def changed(finished):
 
     def change(keys: str = "", value=None, source: str = "", edit=None):
         if keys:
-            config = copy.deepcopy(TINY)
+            config = copy.deepcopy(WHOLE)
             part = config["experiments"]["tiny"] if not keys.startswith("figures") else config
             *path, last = keys.split(".")
             for key in path:
@@ -49,7 +44,7 @@ def changed(finished):
         return finished
 
     yield change
-    finished.write(TINY)
+    finished.write(WHOLE)
     for path, text in saved.items():
         path.write_text(text)
 
@@ -67,7 +62,8 @@ def test_every_figure_and_table_is_there(finished):
 
 
 def test_snakemake_looks_for_jobs_only_when_one_has_ended(finished):
-    ended, looked = (finished.printed.count(words) for words in ("Finished jobid: ", "Ready jobs: "))
+    printed = (finished.folder / "printed").read_text()
+    ended, looked = (printed.count(words) for words in ("Finished jobid: ", "Ready jobs: "))
     assert ended
     assert looked <= ended + 1
 
@@ -77,7 +73,7 @@ def test_a_second_run_does_nothing(finished):
 
 
 def test_tables_do_not_depend_on_the_number_of_cores(finished, tmp_path):
-    alone = Workflow(tmp_path, TINY)
+    alone = Workflow(tmp_path, WHOLE)
     names = [
         "phases.parquet",
         "claims.parquet",
@@ -173,7 +169,8 @@ def test_mnist_scaled_down(tmp_path):
     data = shared_data("MNIST/raw")
     config = yaml.safe_load((REPOSITORY / "config" / "mnist.yaml").read_text())
     config["datasets"]["mnist"] |= {"root": str(data.parents[1]), "train_size": 600, "test_size": 200}
-    small = config["experiments"]["lenet5"]
+    small = config["experiments"]["lenet5"] | {"seeds": [0]}
+    config["experiments"]["lenet5"] = small
     small["training"] |= {"iterations": 40}
     small["checkpoints"] = {"every": 10}
     small["chaos"] |= {"t0": [0, 20], "t1": [20, 40], "control": [0], "t0_per_job": 2}
