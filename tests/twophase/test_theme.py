@@ -55,13 +55,14 @@ def test_a_slope_that_is_a_rate_stays_one(ax):
     assert ax.get_xscale() == "linear"
 
 
-@pytest.mark.parametrize("count", [theme.LONG, theme.LONG + 1])
-def test_a_long_legend_stands_beside_the_panel(ax, count):
-    lines = [ax.plot([0, 1], label=f"{k}")[0] for k in range(count)]
-    theme.legend(ax, lines, "title")
+@pytest.mark.parametrize("room", [{}, {"room": 3}])
+@pytest.mark.parametrize("extra", [0, 1])
+def test_a_legend_that_has_no_room_stands_beside_the_panel(ax, room, extra):
+    lines = [ax.plot([0, 1], label=f"{k}")[0] for k in range(room.get("room", theme.LONG) + extra)]
+    theme.legend(ax, lines, "title", **room)
     ax.figure.canvas.draw()
     beside = ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
-    assert beside == (count > theme.LONG)
+    assert beside == bool(extra)
 
 
 def test_the_small_print_of_many_experiments_does_not_widen_the_figure(tmp_path):

@@ -8,7 +8,7 @@ def main(path_to_S, path_to_switches, path_to_standard, path_to_pdf, path_to_png
     grids, switches = tables.of_runs(path_to_S), tables.of_runs(path_to_switches)
     standard = tables.standard_scores(path_to_standard)
     figure, axes = theme.canvas(titles.values(), 2, style)
-    theme.letter(axes, ["a  kernel distance from a fixed time", "b  test accuracy after the switch"])
+    theme.letter(axes, [r"a  kernel distance from $\tau$", "b  test accuracy after the switch"])
     for name, (left, right) in zip(titles, axes, strict=True):
         figures.since(left, grids[grids["experiment"] == name], taus[name])
         mine, own = switches[switches["experiment"] == name], standard[standard["experiment"] == name]

@@ -169,7 +169,7 @@ def learning_curves(ax, switches: pd.DataFrame, standard: pd.DataFrame) -> None:
     mean = standard.groupby("iteration")["test_accuracy"].mean()
     ax.plot(mean.index, mean, color=INK, lw=1, ls="--", label="standard")
     time_axis(ax, "x", mean.index)
-    legend(ax, ax.get_legend_handles_labels()[0], "switch $t$", columns=2)
+    legend(ax, ax.get_legend_handles_labels()[0], "switch $t$", room=0)
     ax.set(xlabel="iteration", ylabel="test accuracy")
 
 
@@ -238,7 +238,7 @@ def divergence(ax, chaos: pd.DataFrame, perturbations: pd.DataFrame) -> None:
         ax.plot(mean.index[0], mean.iloc[0], marker="v", ms=6, color=colour)
     ax.set(yscale="log", xlabel="$t_1$ (iterations)", ylabel=r"$|\theta'_{t_1}-\theta_{t_1}|_2$")
     time_axis(ax, "x", both["t1"], linear=True)
-    ax.legend(title="perturbed\nat $t_0$", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    legend(ax, ax.get_legend_handles_labels()[0], "perturbed\nat $t_0$", room=0)
 
 
 def exponents(ax, chaos: pd.DataFrame, phases: pd.DataFrame) -> None:

@@ -133,7 +133,7 @@ def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | Non
     axis.set_minor_locator(NullLocator())
 
 
-def legend(ax, handles: Sequence, title: str, columns: int = 1) -> None:
-    """A legend in the panel, or beside it where it is so long that it would hide the curves."""
-    beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(handles) > LONG else {}
-    ax.legend(handles=handles, title=title, ncols=columns + len(handles) // 18, **beside)
+def legend(ax, handles: Sequence, title: str, room: int = LONG) -> None:
+    """A legend in the panel, or beside it where it has more entries than there is `room` for among the curves."""
+    beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(handles) > room else {}
+    ax.legend(handles=handles, title=title, ncols=1 + len(handles) // 18, **beside)
