@@ -10,13 +10,17 @@ from twophase import plan
 from workflow_runner import REPOSITORY, Workflow
 
 
+def with_published(run, folder) -> Workflow:
+    """A copy of the repository with a published run, set to its config."""
+    workflow = Workflow(folder, yaml.safe_load((REPOSITORY / "config" / f"{run}.yaml").read_text()))
+    shutil.copy(REPOSITORY / "Makefile", folder)
+    shutil.copytree(REPOSITORY / "results" / "reference" / run, folder / "results" / "reference" / run)
+    return workflow
+
+
 @pytest.fixture
 def published(tmp_path):
-    """A copy of the repository with its published runs, set to the example's config."""
-    workflow = Workflow(tmp_path, yaml.safe_load((REPOSITORY / "config" / "demo.yaml").read_text()))
-    shutil.copy(REPOSITORY / "Makefile", tmp_path)
-    shutil.copytree(REPOSITORY / "results" / "reference" / "demo", tmp_path / "results" / "reference" / "demo")
-    return workflow
+    return with_published("demo", tmp_path)
 
 
 def make(folder, *arguments):
@@ -28,6 +32,13 @@ def test_figures_are_drawn_from_kept_tables(published):
     figures = {*plan.FIGURES} - {"readings"}  # the example has one experiment, with none beside it
     jobs = published.planned(*figures, "results/claims.html")
     assert set(jobs) == {*figures, "inflection", "phases", "claims", "claims_page"}
+
+
+def test_images_are_not_missed(tmp_path):
+    """They do not come with the repository."""
+    published = with_published("cifar10-recalibrated", tmp_path)
+    make(tmp_path, "restore", "RUN=cifar10-recalibrated").check_returncode()
+    assert set(published.planned("fig4", "fig5")) == {"inflection", "fig4", "fig5"}
 
 
 def test_nothing_is_overwritten(published):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twophase import grids, schema
-from twophase.config import resolve, settings_of
+from twophase.config import check_images, resolve, settings_of
 from twophase.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -155,10 +155,7 @@ def one(**sections) -> dict:
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "config").glob("*.yaml")), ids=lambda path: path.name)
-def test_shipped_configs_resolve(path, monkeypatch):
-    monkeypatch.setattr(
-        "twophase.datasets.source_missing", lambda source, root: None
-    )  # images do not come with the repository
+def test_shipped_configs_resolve(path):
     resolved = resolve(yaml.safe_load(path.read_text()))
     for experiment in resolved["experiments"].values():
         steps = experiment["checkpoints"]
@@ -341,7 +338,7 @@ def test_text_of_the_command_line_is_what_it_looks_like():
 
 def message(config: dict) -> str:
     with pytest.raises(UserError) as error:
-        resolve(config)
+        check_images(resolve(config))
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -694,6 +691,17 @@ BAD = {
         "experiments: '../x' cannot be used; names have letters, digits,",
     ),
 }
+
+
+def test_images_are_missed_until_every_run_with_them_has_ended(tmp_path):
+    config = resolve(datasets(pictures={"source": "imagefolder", "root": "nowhere"}) | {"results": str(tmp_path)})
+    config["experiments"]["one"]["seeds"] = [0, 1]
+    for seed in (0, 1):
+        with pytest.raises(UserError, match=r"datasets\.pictures\.root: nowhere does not exist"):
+            check_images(config)
+        (tmp_path / "one" / f"seed{seed}").mkdir(parents=True)
+        (tmp_path / "one" / f"seed{seed}" / "S.parquet").touch()
+    check_images(config)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from snakemake.utils import update_config
 
 from twophase import estimate, grids, locks, plan, schema, storage, summary, workload
 from twophase.code import code_digest, template_digests
-from twophase.config import resolve, settings_of
+from twophase.config import check_images, resolve, settings_of
 from twophase.errors import UserError
 
 # The example is used where no config is given. Not a `configfile:` directive, which would mix it into one that is.
@@ -27,6 +27,7 @@ try:
     for path in workflow.config_settings.configfiles:
         schema.check_keys(path)
     config = resolve(config)
+    check_images(config)
 except UserError as error:
     raise WorkflowError(f"In the config: {error}") from None
 

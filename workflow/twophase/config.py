@@ -1,12 +1,13 @@
 """From a config as written to one with every default filled in, every grid spelled out and every rule checked.
 
-Torch-free: the Snakefile calls `resolve` before it plans a single job.
+Torch-free: the Snakefile calls `resolve` and `check_images` before it plans a single job.
 """
 
 import copy
 import difflib
 import importlib.util
 from collections.abc import Mapping
+from pathlib import Path
 
 from twophase import datasets, grids, model_names, noise, schema, sources
 from twophase.data import too_few, too_much_padding
@@ -52,6 +53,19 @@ def resolve(config: Mapping) -> dict:
     _check_colormaps(config["figures"])
     del config["defaults"]  # every experiment has them now
     return config
+
+
+def check_images(config: Mapping) -> None:
+    """Raises a UserError where a data set of a resolved config is not there, and there is training to do with it.
+
+    From the tables of a run that ended, or was restored, figures can be drawn without its images.
+    """
+    for name, dataset in config["datasets"].items():
+        missing = datasets.source_missing(dataset["source"], dataset["root"])
+        runs = [(e, s) for e, part in config["experiments"].items() if part["dataset"] == name for s in part["seeds"]]
+        ended = [Path(config["results"], e, f"seed{s}", "S.parquet").exists() for e, s in runs]
+        if missing and not (ended and all(ended)):
+            raise UserError(f"datasets.{name}.root: {missing}")
 
 
 def settings_of(config: Mapping, name: str) -> dict:
@@ -142,9 +156,6 @@ def _check_dataset(key: str, dataset: dict) -> None:
     for part, sizes in (("train_size", sources.TRAIN_SIZES), ("test_size", sources.TEST_SIZES)):
         if dataset[part] and source in sizes and dataset[part] > sizes[source]:
             raise UserError(f"{key}.{part}: {source} has {sizes[source]} images, not {dataset[part]}.")
-    missing = datasets.source_missing(source, dataset["root"])
-    if missing:
-        raise UserError(f"{key}.root: {missing}")
     if source in sources.IMAGES:
         classes, channels = sources.NUM_CLASSES[source], sources.IMAGES[source][0]
         if dataset["train_size"] and dataset["train_size"] < classes:
