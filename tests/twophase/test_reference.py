@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 import claims as script
+import scoreboard
 from twophase import plan, storage
 from twophase.config import resolve
 
@@ -42,3 +43,7 @@ def test_claims_follow_from_the_tables_kept_with_them(run, tmp_path):
 
 def test_there_is_a_published_run():
     assert "demo" in RUNS
+
+
+def test_the_scorecard_of_the_readme_is_that_of_the_published_runs():
+    assert scoreboard.written() == scoreboard.table(), "run: python tests/scoreboard.py"

@@ -62,7 +62,7 @@ def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str =
         claim = f'{escape(r.text)}<div class="small">{escape(r.definition)}; papers: {escape(r.paper)}</div>'
         verdict = f'{_verdict(r.verdict)}<div class="small">{escape(r.reason)}</div>'
         figure = f'<a class="small" href="{results}/figures/{r.figure}.png">{r.figure}</a>'
-        rows.append([claim, escape(_measured(r)), escape(_bounds(r)), f"{verdict} {figure}"])
+        rows.append([claim, escape(f"{measured(r)} {r.unit}".rstrip()), escape(bounds(r)), f"{verdict} {figure}"])
     return _rows(["claim", f"measured ({_interval(level)})", "holds if", "verdict"], rows, caption, numbers=3)
 
 
@@ -100,14 +100,16 @@ def _yaml(value) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _measured(row) -> str:
+def measured(row) -> str:
+    """The value of a row of claims, with its interval."""
     if np.isnan(row.value):
         return "–"
     interval = f" ({_number(row.low)} to {_number(row.high)})" if np.isfinite(row.low) else ""
-    return f"{_number(row.value)}{interval} {row.unit}".rstrip()
+    return f"{_number(row.value)}{interval}"
 
 
-def _bounds(row) -> str:
+def bounds(row) -> str:
+    """The range of values in which the claim of a row holds."""
     low, high = row.holds_from, row.holds_to
     if low == high:
         return f"= {_number(low)}"
