@@ -135,7 +135,7 @@ def velocity(ax, grid: pd.DataFrame, dts: Sequence[int]) -> None:
     curves(ax, part.assign(velocity=part["value"] / part["dt"]), "i", "velocity", "dt", r"$\Delta t$")
     ax.set(xlabel="$t$ (iterations)", ylabel=r"$v(t) = S(t, t+\Delta t)/\Delta t$ (1/iteration)", yscale="log")
     low, high = ax.get_ylim()
-    ax.set_ylim(low, high * (high / low) ** 0.45)  # room for the legend, which would hide curves
+    ax.set_ylim(low, high * (high / low) ** 0.75)  # room for the legend, which would hide curves
 
 
 def since(ax, grid: pd.DataFrame, taus: Sequence[int]) -> None:
