@@ -103,7 +103,7 @@ def verdict(claim: Claim, value, low, high, found: bool, run: Run, settings: Map
     inside = [claim.holds[0] <= end <= claim.holds[1] for end in ends]
     alone = "" if len(ends) > 1 else "no interval: nothing varies"
     if claim.statistic is findings.fall and not found:
-        return NOT, "no significant change of level"
+        return NOT, "no change of level that is significant and tenfold"
     if all(inside):
         return REPRODUCED, alone
     return (UNDECIDED, "the interval lies on both sides of the bound") if any(inside) else (NOT, alone)
