@@ -55,6 +55,15 @@ def test_a_slope_that_is_a_rate_stays_one(ax):
     assert ax.get_xscale() == "linear"
 
 
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_headroom_is_a_share_of_the_axis_as_it_is_drawn(ax, scale):
+    ax.set(yscale=scale, ylim=(0.01, 100.0))
+    theme.headroom(ax, 0.25)
+    x, y = ax.transAxes.inverted().transform(ax.transData.transform((0.0, 100.0)))
+    assert y == pytest.approx(1 / 1.25)
+    assert ax.get_ylim()[0] == 0.01
+
+
 @pytest.mark.parametrize("room", [{}, {"room": 3}])
 @pytest.mark.parametrize("extra", [0, 1])
 def test_a_legend_that_has_no_room_stands_beside_the_panel(ax, room, extra):

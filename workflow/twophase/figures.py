@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
 
 from twophase.phases import exponents as lyapunov
-from twophase.theme import ESTIMATORS, INK, TIME, legend, time_axis
+from twophase.theme import ESTIMATORS, INK, TIME, headroom, legend, time_axis
 
 DECADES = 2.0  # a colour scale is logarithmic from this span on
 
@@ -134,8 +134,7 @@ def velocity(ax, grid: pd.DataFrame, dts: Sequence[int]) -> None:
     part = part[part["dt"].isin(dts)]
     curves(ax, part.assign(velocity=part["value"] / part["dt"]), "i", "velocity", "dt", r"$\Delta t$")
     ax.set(xlabel="$t$ (iterations)", ylabel=r"$v(t) = S(t, t+\Delta t)/\Delta t$ (1/iteration)", yscale="log")
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high * (high / low) ** 0.75)  # room for the legend, which would hide curves
+    headroom(ax, 0.75)
 
 
 def since(ax, grid: pd.DataFrame, taus: Sequence[int]) -> None:
@@ -217,8 +216,7 @@ def plane(ax, frame: pd.DataFrame, inflection: float) -> None:
     ax.plot(base["x"].iloc[-1], base["y"].iloc[-1], marker="*", ms=9, color=INK, zorder=4)
     handles = [Line2D([], [], color=INK, lw=1.6, marker="*", label="base run and its end")]
     handles += [Line2D([], [], color=colour, marker="o", ms=3.5, label=kind) for kind, colour in kinds.items()]
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high + 0.4 * (high - low))  # room for the legend, which would hide forks
+    headroom(ax, 0.4)
     ax.legend(handles=handles, loc="upper left")
     ax.set(xlabel="PC 1 of the parameters", ylabel="PC 2 of the parameters")
 
@@ -277,6 +275,5 @@ def growth(ax, frame: pd.DataFrame, label: str):
     marks = sorted(frame["x"].unique())
     ax.set_xticks(marks, [f"{x:,.0f}" if x < 1e4 else f"{x / 1e3:,.0f}k" for x in marks])
     ax.minorticks_off()
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high * (high / low) ** 0.6)  # room for the legend
+    headroom(ax, 0.6)
     ax.legend(title="stage: exponent", loc="upper left", fontsize=6.5, title_fontsize=6.5)

@@ -133,6 +133,13 @@ def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | Non
     axis.set_minor_locator(NullLocator())
 
 
+def headroom(ax, share: float) -> None:
+    """Lengthens the y axis upwards by a share of its length on the page: room for a legend, which hides no curve."""
+    scale = ax.yaxis.get_transform()
+    low, high = scale.transform(ax.get_ylim())
+    ax.set_ylim(top=scale.inverted().transform(high + share * (high - low)))
+
+
 def legend(ax, handles: Sequence, title: str, room: int = LONG) -> None:
     """A legend in the panel, or beside it where it has more entries than there is `room` for among the curves."""
     beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(handles) > room else {}
