@@ -306,7 +306,7 @@ def _switches(e, s, w) -> Work:
 
 
 def _inflection(e, s, w) -> Work:
-    counts = {"chaos": {"bend": 3}, "kernel": {"bend": 1, "widths": 1}, "parameters": {"bend": 1}}
+    counts = {"chaos": {"bend": 4}, "kernel": {"bend": 1, "widths": 1}, "parameters": {"bend": 1}}
     return Work({"start_table": 1, **counts[w["estimator"]]}, "start_table", 0, TABLE)
 
 
