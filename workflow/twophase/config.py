@@ -62,9 +62,10 @@ def check_images(config: Mapping) -> None:
     """
     for name, dataset in config["datasets"].items():
         missing = datasets.source_missing(dataset["source"], dataset["root"])
+        if not missing:
+            continue
         runs = [(e, s) for e, part in config["experiments"].items() if part["dataset"] == name for s in part["seeds"]]
-        ended = [Path(config["results"], e, f"seed{s}", "S.parquet").exists() for e, s in runs]
-        if missing and not (ended and all(ended)):
+        if not runs or not all(Path(config["results"], e, f"seed{s}", "S.parquet").exists() for e, s in runs):
             raise UserError(f"datasets.{name}.root: {missing}")
 
 
