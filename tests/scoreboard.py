@@ -3,15 +3,10 @@
 `python tests/scoreboard.py` writes it anew from the tables of claims in results/reference.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
-REPOSITORY = Path(__file__).parents[1]
-sys.path.insert(0, str(REPOSITORY / "workflow"))
-
-from twophase import pages, scorecard, storage  # noqa: E402
+from twophase import pages, scorecard, storage
+from workflow_runner import REPOSITORY
 
 README = REPOSITORY / "README.md"
 BEGIN, END = "<!-- scorecard -->\n", "<!-- end of the scorecard -->"

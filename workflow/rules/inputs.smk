@@ -24,9 +24,9 @@ def note(figure):
     for experiment in map(EXPERIMENTS.get, shown(figure)):
         titles_of.setdefault(tuple(experiment["seeds"]), []).append(experiment["title"])
     parts = []
-    for seeds, titles in titles_of.items():
+    for seeds, whose in titles_of.items():
         numbers = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
-        parts.append(", ".join([*titles, numbers]) if len(titles_of) > 1 else numbers)
+        parts.append(", ".join([*whose, numbers]) if len(titles_of) > 1 else numbers)
     return "; ".join(parts)
 
 
