@@ -59,7 +59,7 @@ def test_a_slope_that_is_a_rate_stays_one(ax):
 def test_headroom_is_a_share_of_the_axis_as_it_is_drawn(ax, scale):
     ax.set(yscale=scale, ylim=(0.01, 100.0))
     theme.headroom(ax, 0.25)
-    x, y = ax.transAxes.inverted().transform(ax.transData.transform((0.0, 100.0)))
+    _, y = ax.transAxes.inverted().transform(ax.transData.transform((0.0, 100.0)))
     assert y == pytest.approx(1 / 1.25)
     assert ax.get_ylim()[0] == 0.01
 
