@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from twophase import storage, training
+from twophase import network_state, storage, training
 from twophase.data import Data
 from twophase.layout import step_file
 
@@ -80,7 +80,7 @@ def run(folder: Path, model: nn.Module, content: Data, config: dict, checkpoints
     """A base run whose checkpoints hold the optimizer's buffers, as the rule `trajectory` makes it."""
 
     def keep(t, model, optimizer, row):
-        training.write_checkpoint(folder / step_file(t), model, optimizer, {"iteration": t})
+        network_state.write_checkpoint(folder / step_file(t), model, optimizer, {"iteration": t})
 
     options = {"at_checkpoint": keep} | options
     training.run(model, content, config, seed, checkpoints, folder, {"definition": "a run"}, **options)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from helpers import settings as plain_settings
-from twophase import datasets, models, storage, training
+from twophase import datasets, models, network_state, storage
 from twophase.data import Data
 from twophase.layout import step_file
 
@@ -87,11 +87,11 @@ def checkpoints(name: str, count: int, folder: Path) -> list[Path]:
             for p in model.parameters():
                 p.grad = torch.randn_like(p) * p.std().nan_to_num(0.1)
             optimizer.step()
-            training.write_checkpoint(path, model, optimizer, {"iteration": int(path.stem.partition("-")[2])})
+            network_state.write_checkpoint(path, model, optimizer, {"iteration": int(path.stem.partition("-")[2])})
     return paths
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
     """The model's part of a checkpoint file."""
     arrays = storage.read_tensors(path)
-    return {name: torch.from_numpy(a) for name, a in arrays.items() if not name.startswith(training.OPTIMIZER)}
+    return {name: torch.from_numpy(a) for name, a in arrays.items() if not name.startswith(network_state.OPTIMIZER)}

@@ -12,7 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import helpers
-from twophase import lockstep, models, training
+from twophase import lockstep, models, network_state, training
 from twophase.data import Data
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -144,7 +144,7 @@ def measure(options: dict, sizes, device: str, rounds: int = 5, repeats: int = 2
 @pytest.mark.parametrize("options", [RESNET, VGG, VGG | {"head": "mlp4096"}], ids=["ResNet-20", "VGG-16", "mlp4096"])
 def test_copies_stay_equal_in_a_stack(options):
     model = network(options, "cuda")
-    losses = lockstep.check(model, images("cuda"), settings("cuda"), 0, 0, training.state_of(model), 4, 5)
+    losses = lockstep.check(model, images("cuda"), settings("cuda"), 0, 0, network_state.state_of(model), 4, 5)
     assert np.isfinite(losses).all()
 
 
@@ -152,12 +152,12 @@ def test_copies_stay_equal_in_a_stack(options):
 def test_a_member_is_the_solo_run_in_double_precision():
     config, data = settings("cuda", "float64"), images("cuda", "float64")
     model = network({"name": "resnet8", "width": 8}, "cuda", "float64")
-    stack, optimizer = lockstep.restore(model, config, lockstep.stack([training.state_of(model)] * 3), 3)
+    stack, optimizer = lockstep.restore(model, config, lockstep.stack([network_state.state_of(model)] * 3), 3)
     alone = training.make_optimizer(model, config)
     for trained, its, members in ((stack, optimizer, (3,)), (model, alone, ())):
         log = training.empty_log(5, data, *members)
         list(training.train(trained, its, data, config, 0, 0, {5}, log))
-    together, solo = training.state_of(stack.members, optimizer), training.state_of(model, alone)
+    together, solo = network_state.state_of(stack.members, optimizer), network_state.state_of(model, alone)
     for name, value in solo.items():  # running statistics among them
         np.testing.assert_allclose(lockstep.member(together, 2)[name], value, rtol=1e-9, atol=1e-11)
 

@@ -114,6 +114,7 @@ USERS = {  # module: the scripts whose results it can change
     "barrier": {"block_B", "fork_barriers", *MEASURING},
     "noise": TRAINING,
     "training": TRAINING,
+    "network_state": TRAINING,
     "machine": TRAINING,
     "models": TRAINING,
     "model_names": {*TRAINING, *PLANNING},

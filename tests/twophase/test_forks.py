@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from helpers import checkpoint, data, files, net, run, same_bits, settings
-from twophase import evaluation, forks, metrics, perturbation, storage, training, vectors
+from twophase import evaluation, forks, metrics, network_state, perturbation, storage, training, vectors
 from twophase.layout import CONTROL, step_file
 
 SEED, STEPS = 3, [0, 3, 7, 14]
@@ -41,14 +41,14 @@ def test_the_control_ends_on_the_base_run(bases, tmp_path, name, t0):
     inputs, _ = data().sample("test", None)
     for t1 in later:
         twin, base = checkpoint(tmp_path, t1), checkpoint(bases[name], t1)
-        own = {key: value for key, value in base.items() if not key.startswith(training.OPTIMIZER)}
+        own = {key: value for key, value in base.items() if not key.startswith(network_state.OPTIMIZER)}
         assert same_bits(twin, own)
         pair = vectors.parameters([bases[name] / step_file(t1), tmp_path / step_file(t1)])
         assert metrics.distance(pair) == (0, 0)
         predictions = []
         for state in (twin, base):
             model = net()
-            training.load_state(model, state)
+            network_state.load_state(model, state)
             predictions.append(evaluation.logits(model.eval(), inputs).argmax(1).numpy()[None])
         assert metrics.disagreement(*predictions).item() == 0
     logs = [storage.read_table(folder / "log.parquet").set_index("iteration") for folder in (tmp_path, bases[name])]
@@ -85,7 +85,7 @@ def test_it_starts_from_the_base_state_with_epsilon_alone_added(bases, tmp_path,
 
     monkeypatch.setattr(training, "run", spy)
     fork(bases["sgd"], tmp_path, norm=norm, size=1e-3, draw=1)
-    base, names = checkpoint(bases["sgd"], 3), training.trainable(net())
+    base, names = checkpoint(bases["sgd"], 3), network_state.trainable(net())
     initial = started["initial"]
     assert started["start"] == 3
     others = {key: value for key, value in initial.items() if key not in names}
@@ -145,5 +145,5 @@ def test_metadata_of_a_fork(bases, tmp_path):
     fork(bases["sgd"], tmp_path)
     facts = storage.read_metadata(tmp_path / step_file(7))
     assert (facts["iteration"], facts["settings"]) == (7, "x")
-    assert facts["trainable"] == training.trainable(net())
+    assert facts["trainable"] == network_state.trainable(net())
     assert storage.read_metadata(tmp_path / "perturbation.parquet")["settings"] == "x"

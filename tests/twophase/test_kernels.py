@@ -6,7 +6,7 @@ import torch
 
 import kernels
 from helpers import settings
-from twophase import evaluation, ntk, storage, training
+from twophase import evaluation, network_state, ntk, storage, training
 from twophase.layout import step_file
 
 MODEL = {"name": "resnet8", "width": 2}
@@ -20,7 +20,7 @@ def states(digits):
     optimizer = training.make_optimizer(network, settings())
     log, states = training.empty_log(max(STEPS), data), {}
     for t in training.train(network, optimizer, data, settings(), 0, 0, STEPS, log):
-        states[t] = {name: value.copy() for name, value in training.state_of(network).items()}
+        states[t] = {name: value.copy() for name, value in network_state.state_of(network).items()}
     return states
 
 
@@ -48,7 +48,7 @@ def test_running_statistics_are_those_of_the_checkpoint(states, computed, digits
     found = computed(states, "running")
     network, data = training.set_up(digits, MODEL, settings(), 0)
     for t, state in states.items():
-        training.load_state(network, state)
+        network_state.load_state(network, state)
         assert np.array_equal(found[t], ntk.empirical_ntk(network, data.sample("train", 8)[0]).numpy())
     other = computed({t: with_statistics(state, 2.0) for t, state in states.items()}, "running")
     assert not any(np.allclose(found[t], other[t], rtol=1e-2) for t in states)
@@ -65,12 +65,12 @@ def test_recalibrated_kernels_depend_on_nothing_but_their_own_weights(states, co
 
 def test_both_are_one_where_the_running_statistics_have_converged(states, computed, digits):
     network, data = training.set_up(digits, MODEL, settings(), 0)
-    training.load_state(network, states[6])
+    network_state.load_state(network, states[6])
     network.train()
     with torch.no_grad():
         for _ in range(300):  # 0.9^300 of what they were is left
             network(data.sample("train", 40)[0])
-    converged = {6: training.state_of(network)}
+    converged = {6: network_state.state_of(network)}
     running, anew = (computed(converged, bn)[6] for bn in ("running", "recalibrate"))
     np.testing.assert_allclose(running, anew, rtol=1e-4, atol=1e-4 * np.abs(running).max())
     assert evaluation.BATCH >= 40  # one batch: no mean over several

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from helpers import checkpoint, data, net, run, settings
-from twophase import evaluation, models, noise, storage, training
+from twophase import evaluation, models, network_state, noise, storage, training
 from twophase.linearized import PREFIX, Linearized, initial_state
 
 
@@ -170,7 +170,7 @@ def bases(tmp_path_factory):
 def switch(base, folder, config, momentum, t=3, stops=(3, 6, 14)):
     state = checkpoint(base, t)
     network = net(9, torch.float64)
-    training.load_state(network, state)
+    network_state.load_state(network, state)
     tangent = Linearized(network)
     run(folder, tangent, data(torch.float64), config, stops, start=t, initial=initial_state(state, momentum))
     return tangent
@@ -182,8 +182,10 @@ def test_the_switch_is_seamless_in_its_first_loss_and_its_state(bases, tmp_path,
     tangent = switch(bases[name], tmp_path, CONFIGS[name], momentum)
     base, start = checkpoint(bases[name], 3), checkpoint(tmp_path, 3)
     assert all(np.array_equal(start[PREFIX + key], base[key]) for key in tangent.network.state_dict())
-    buffers = {key.replace(PREFIX, "") for key in start if key.startswith(training.OPTIMIZER)}
-    assert buffers == ({key for key in base if key.startswith(training.OPTIMIZER)} if momentum == "carry" else set())
+    buffers = {key.replace(PREFIX, "") for key in start if key.startswith(network_state.OPTIMIZER)}
+    assert buffers == (
+        {key for key in base if key.startswith(network_state.OPTIMIZER)} if momentum == "carry" else set()
+    )
     for key in buffers:
         prefix, kind, parameter = key.split("/")
         assert np.array_equal(start[f"{prefix}/{kind}/{PREFIX}{parameter}"], base[key])
@@ -192,7 +194,7 @@ def test_the_switch_is_seamless_in_its_first_loss_and_its_state(bases, tmp_path,
     log = storage.read_table(tmp_path / "log.parquet")
     assert log["iteration"].tolist() == list(range(3, 15))
     network = net(dtype=torch.float64)
-    training.load_state(network, base)
+    network_state.load_state(network, base)
     x, labels = training.batch(data(torch.float64), CONFIGS[name], 3, 3)
     assert log["loss"][0] == pytest.approx(cross_entropy(network.eval()(x), labels).item(), rel=1e-12)
 
@@ -203,7 +205,7 @@ def test_the_first_step_carries_or_forgets_the_momentum(bases, tmp_path, momentu
     switch(bases["sgd"], tmp_path, config, momentum, stops=(3, 4))
     base, after = checkpoint(bases["sgd"], 3), checkpoint(tmp_path, 4)
     network = net(dtype=torch.float64)
-    training.load_state(network, base)
+    network_state.load_state(network, base)
     x, labels = training.batch(data(torch.float64), config, 3, 3)
     cross_entropy(network.eval()(x), labels).backward()
     for name, p in network.named_parameters():
@@ -218,7 +220,7 @@ def test_the_first_step_of_adam_forgets_its_moments_and_their_age(bases, tmp_pat
     switch(bases["adam"], tmp_path, config, "reset", stops=(3, 4))
     base, after = checkpoint(bases["adam"], 3), checkpoint(tmp_path, 4)
     network = net(dtype=torch.float64)
-    training.load_state(network, base)
+    network_state.load_state(network, base)
     x, labels = training.batch(data(torch.float64), config, 3, 3)
     cross_entropy(network.eval()(x), labels).backward()
     for name, p in network.named_parameters():
@@ -238,7 +240,7 @@ def test_training_leaves_buffers_and_the_point_alone_and_lowers_the_loss(bases, 
         assert not np.array_equal(last[PREFIX + name], base[name])
     x, labels = data(torch.float64).normalise(data().train_images), data().train_labels
     after = float(cross_entropy(evaluation.logits(tangent, x), labels))
-    training.load_state(tangent.network, base)
+    network_state.load_state(tangent.network, base)
     assert after < float(cross_entropy(evaluation.logits(tangent, x), labels))
 
 
@@ -247,7 +249,7 @@ def test_it_is_linear_regression_on_features_that_do_not_change(bases, tmp_path)
     config = CONFIGS["sgd"] | {"momentum": 0.0, "weight_decay": 0.0}
     switch(bases["sgd"], tmp_path, config, "reset", stops=(3, 5))
     network = net(dtype=torch.float64)
-    training.load_state(network, checkpoint(bases["sgd"], 3))
+    network_state.load_state(network, checkpoint(bases["sgd"], 3))
     network.eval()
     point = {name: p.detach().clone() for name, p in network.named_parameters()}
     theta = point

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from helpers import checkpoint, data, files, net, run, same_bits, settings
-from twophase import forks, layout, lockstep, models, storage, training
+from twophase import forks, layout, lockstep, models, network_state, storage, training
 from twophase.errors import UserError
 from twophase.layout import CONTROL, TWIN, fork_folder, step_file
 
@@ -129,13 +129,13 @@ def test_every_member_of_a_stack_is_a_network_of_its_own(name):
     options, (channels, side) = NETWORKS[name]
     torch.manual_seed(0)
     networks = [models.build(**options, num_classes=4, in_channels=channels, image_size=side).double() for _ in "abc"]
-    states = [training.state_of(network) for network in networks]
+    states = [network_state.state_of(network) for network in networks]
     stack, _ = lockstep.restore(networks[0], settings(), lockstep.stack(states), 3)
     inputs, labels = torch.randn(5, channels, side, side, dtype=torch.float64), torch.tensor([0, 1, 2, 3, 0])
     torch.manual_seed(1)
     logits = stack.train()(inputs)
     training.mean_loss(logits, labels).sum().backward()
-    after = training.state_of(stack.members)
+    after = network_state.state_of(stack.members)
     gradients = {key: p.grad for key, p in stack.members.named_parameters()}
     for k, network in enumerate(networks):
         network.load_state_dict({key: torch.from_numpy(v.copy()) for key, v in states[k].items()})
@@ -145,7 +145,7 @@ def test_every_member_of_a_stack_is_a_network_of_its_own(name):
         training.mean_loss(alone, labels).backward()
         for key, p in network.named_parameters():
             torch.testing.assert_close(gradients[key][k], p.grad, rtol=1e-9, atol=1e-12)
-        for key, value in training.state_of(network).items():
+        for key, value in network_state.state_of(network).items():
             np.testing.assert_allclose(lockstep.member(after, k)[key], value, rtol=1e-12, atol=1e-14)
 
 
@@ -157,7 +157,7 @@ def test_copies_of_a_network_stay_equal_wherever_they_stand(name):
     content = data(side=side)
     if channels == 3:
         object.__setattr__(content, "train_images", content.train_images.expand(-1, 3, -1, -1))
-    losses = lockstep.check(network, content, settings(), SEED, 2, training.state_of(network), 5, 3)
+    losses = lockstep.check(network, content, settings(), SEED, 2, network_state.state_of(network), 5, 3)
     assert len(losses) == 3
     assert np.isfinite(losses).all()
 
@@ -165,12 +165,12 @@ def test_copies_of_a_network_stay_equal_wherever_they_stand(name):
 def test_a_stack_leaves_the_network_alone_and_keeps_what_is_frozen():
     network = net(dropout=0.4)
     network.conv1.weight.requires_grad_(False)
-    before = {key: value.copy() for key, value in training.state_of(network).items()}
+    before = {key: value.copy() for key, value in network_state.state_of(network).items()}
     stack, optimizer = lockstep.restore(network, settings(), lockstep.stack([before] * 2), 2)
     log = training.empty_log(3, data(), 2)
     list(training.train(stack, optimizer, data(), settings(), SEED, 0, {3}, log))
-    assert same_bits(training.state_of(network), before)
-    after = training.state_of(stack.members)
+    assert same_bits(network_state.state_of(network), before)
+    after = network_state.state_of(stack.members)
     assert np.array_equal(after["conv1.weight"], [before["conv1.weight"]] * 2)
     assert not np.array_equal(after["conv2.weight"], [before["conv2.weight"]] * 2)
 

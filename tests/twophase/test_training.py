@@ -18,7 +18,7 @@ from torch import nn
 
 import kernels
 from helpers import checkpoint, data, files, net, run, same_bits, settings
-from twophase import barrier, noise, storage, training
+from twophase import barrier, network_state, noise, storage, training
 from twophase.data import Data
 from twophase.errors import UserError
 from twophase.layout import step_file
@@ -136,9 +136,11 @@ def test_frozen_parameters_are_not_trained_and_not_in_theta(tmp_path):
     assert torch.equal(model.conv1.weight, before)
     names = storage.read_metadata(tmp_path / step_file(3))["trainable"]
     assert (
-        names == [name for name, _ in net().named_parameters() if name != "conv1.weight"] == training.trainable(model)
+        names
+        == [name for name, _ in net().named_parameters() if name != "conv1.weight"]
+        == network_state.trainable(model)
     )
-    buffers = [name for name in checkpoint(tmp_path, 3) if name.startswith(training.OPTIMIZER)]
+    buffers = [name for name in checkpoint(tmp_path, 3) if name.startswith(network_state.OPTIMIZER)]
     assert sorted(buffers) == sorted(f"optimizer/momentum_buffer/{name}" for name in names)
 
 
@@ -251,24 +253,24 @@ def test_a_state_survives_a_file_bit_for_bit(tmp_path, name, dtype):
 
     model, optimizer = fresh(1)
     run_through(model, optimizer, content, config, 3, 0, {4})
-    training.write_checkpoint(tmp_path / "a", model, optimizer, {})
+    network_state.write_checkpoint(tmp_path / "a", model, optimizer, {})
     saved = storage.read_tensors(tmp_path / "a")
     kinds = {"sgd": {"momentum_buffer"}, "nesterov": {"momentum_buffer"}, "plain sgd": set()}
     expected = {
         f"optimizer/{kind}/{p}"
         for kind in kinds.get(name, {"exp_avg", "exp_avg_sq", "step"})
-        for p in training.trainable(model)
+        for p in network_state.trainable(model)
     }
     assert saved.keys() == model.state_dict().keys() | expected
-    assert same_bits(saved, training.state_of(model, optimizer))
+    assert same_bits(saved, network_state.state_of(model, optimizer))
 
     other, other_optimizer = fresh(2)
-    training.load_state(other, saved, other_optimizer)
-    assert same_bits(training.state_of(other, other_optimizer), saved)
+    network_state.load_state(other, saved, other_optimizer)
+    assert same_bits(network_state.state_of(other, other_optimizer), saved)
     for m, o in ((model, optimizer), (other, other_optimizer)):
         run_through(m, o, content, config, 3, 4, {7})
-    after = training.state_of(model, optimizer)
-    assert same_bits(training.state_of(other, other_optimizer), after)
+    after = network_state.state_of(model, optimizer)
+    assert same_bits(network_state.state_of(other, other_optimizer), after)
     assert not same_bits(after, saved)
     # The arrays given were copied, not aliased: training on has left them alone.
     assert same_bits(storage.read_tensors(tmp_path / "a"), saved)
@@ -278,10 +280,10 @@ def test_a_checkpoint_without_optimizer_holds_the_model_alone(tmp_path):
     model, config = net(), settings()
     optimizer = training.make_optimizer(model, config)
     run_through(model, optimizer, data(), config, 3, 0, {2})
-    training.write_checkpoint(tmp_path / "a", model, None, {"iteration": 2})
+    network_state.write_checkpoint(tmp_path / "a", model, None, {"iteration": 2})
     assert storage.read_tensors(tmp_path / "a").keys() == model.state_dict().keys()
     facts = storage.read_metadata(tmp_path / "a")
-    assert facts == {"iteration": 2, "trainable": training.trainable(model)}
+    assert facts == {"iteration": 2, "trainable": network_state.trainable(model)}
 
 
 # --- whole runs
@@ -295,7 +297,7 @@ def test_the_log_and_the_checkpoints_of_a_run(tmp_path):
     assert sorted(files(tmp_path)) == sorted(["log.parquet", *(step_file(t) for t in (0, 5, 14))])
     first = checkpoint(tmp_path, 0)
     assert all(np.array_equal(first[name], tensor.numpy()) for name, tensor in start.items())
-    assert not any(name.startswith(training.OPTIMIZER) for name in first)
+    assert not any(name.startswith(network_state.OPTIMIZER) for name in first)
 
     log = storage.read_table(tmp_path / "log.parquet")
     assert list(log.columns) == ["iteration", "epoch", "lr", "loss", "accuracy", "gradient"]
@@ -310,7 +312,7 @@ def test_the_log_and_the_checkpoints_of_a_run(tmp_path):
     # The loss in row t is that of theta_t: a checkpoint reproduces it bit for bit.
     twin = net(9)
     for t in (0, 5):
-        training.load_state(twin, checkpoint(tmp_path, t))
+        network_state.load_state(twin, checkpoint(tmp_path, t))
         twin.train()
         inputs, labels = training.batch(content, config, 3, t)
         torch.manual_seed(noise.torch_seed(3, "dropout", t))
@@ -361,7 +363,7 @@ def keep_and_evaluate(folder, crash_at=None):
     def keep(t, model, optimizer, row):
         model.eval()
         row["scale"] = float(model.fc.weight.detach().abs().sum())
-        training.write_checkpoint(folder / step_file(t), model, optimizer, {"iteration": t})
+        network_state.write_checkpoint(folder / step_file(t), model, optimizer, {"iteration": t})
         if t == crash_at:
             raise Stop
 
@@ -643,7 +645,7 @@ def test_replay_notices_other_settings(base, change):
 def test_replay_notices_another_seed_state_or_missing_optimizer(base):
     folder, config, content, log = base
     state = checkpoint(folder, 3)
-    bare = {name: value for name, value in state.items() if not name.startswith(training.OPTIMIZER)}
+    bare = {name: value for name, value in state.items() if not name.startswith(network_state.OPTIMIZER)}
     for seed, start in [(4, state), (3, checkpoint(folder, 8)), (3, bare)]:
         with pytest.raises(UserError, match="Replay check failed"):
             training.replay(net(4), content, config, seed, 3, start, log.loc[3:5], {})

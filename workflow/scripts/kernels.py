@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import _library  # noqa: F401
-from twophase import evaluation, job, layout, machine, ntk, storage, training
+from twophase import evaluation, job, layout, machine, network_state, ntk, storage, training
 from twophase.progress import bar
 
 
@@ -39,7 +39,7 @@ def main(
     ):
         for k, state in enumerate(states):
             if not (folder / state).exists():
-                training.load_state(network, storage.read_tensors(Path(path_to_run) / state))
+                network_state.load_state(network, storage.read_tensors(Path(path_to_run) / state))
                 if calibration is not None:
                     evaluation.recalibrate(network, calibration)
                 kernel = ntk.empirical_ntk(network, inputs, reduce, chunk).cpu().numpy()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import _library  # noqa: F401
-from twophase import evaluation, job, machine, storage, training
+from twophase import evaluation, job, machine, network_state, storage, training
 from twophase.layout import step_file, switch_folder
 from twophase.linearized import Linearized, initial_state
 
@@ -36,7 +36,7 @@ def main(
         for switch in switches:
             print(f"linearized from iteration {switch}")
             state = storage.read_tensors(Path(path_to_trajectory) / step_file(switch))
-            training.load_state(network, state)
+            network_state.load_state(network, state)
             training.run(
                 Linearized(network),
                 data,

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import _library  # noqa: F401
-from twophase import evaluation, job, layout, machine, storage, training
+from twophase import evaluation, job, layout, machine, network_state, storage, training
 from twophase.progress import bar
 
 
@@ -18,7 +18,7 @@ def main(path_to_data, path_to_run, path_to_predictions, model, settings, seed, 
     predictions, losses, errors = [], [], []
     with bar(len(states), label="predictions") as progress:
         for k, state in enumerate(states):
-            training.load_state(network, storage.read_tensors(Path(path_to_run) / state))
+            network_state.load_state(network, storage.read_tensors(Path(path_to_run) / state))
             outputs = evaluation.logits(network, inputs)
             loss, error = evaluation.score(outputs, labels)
             predictions.append(outputs.argmax(1).cpu().numpy().astype(np.int16))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import _library  # noqa: F401
-from twophase import job, machine, storage, training
+from twophase import job, machine, network_state, storage, training
 from twophase.layout import step_file
 
 
@@ -14,7 +14,8 @@ def main(path_to_data, path_to_trajectory, model, settings, checkpoints, seed, f
     with storage.resumable(path_to_trajectory, facts["settings"], path_to_data) as folder:
 
         def keep(t, model, optimizer, row):
-            training.write_checkpoint(Path(folder) / step_file(t), model, optimizer, {**provenance, "iteration": t})
+            path = Path(folder) / step_file(t)
+            network_state.write_checkpoint(path, model, optimizer, {**provenance, "iteration": t})
 
         training.run(network, data, settings, seed, checkpoints, folder, provenance, keep)
 

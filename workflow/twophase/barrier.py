@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from twophase import evaluation, storage
-from twophase.training import OPTIMIZER
+from twophase.network_state import OPTIMIZER
 
 BN_MODES = ("lerp", "recalibrate", "batch")
 METRICS = ("loss", "error")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from twophase import perturbation, storage, training
+from twophase import network_state, perturbation, storage, training
 from twophase.layout import CONTROL, step_file
 
 
@@ -17,10 +17,10 @@ def fork(model, data, settings, seed, base: dict[str, np.ndarray], t0, draw, t1s
         draw: number of the draw, or CONTROL for epsilon = 0.
         folder: receives the files; a fork that was stopped goes on from what is there.
     """
-    initial = start(training.trainable(model), seed, base, t0, draw, norm, size, folder, provenance)
+    initial = start(network_state.trainable(model), seed, base, t0, draw, norm, size, folder, provenance)
 
     def keep(t, model, optimizer, row):
-        training.write_checkpoint(folder / step_file(t), model, None, {**provenance, "iteration": t})
+        network_state.write_checkpoint(folder / step_file(t), model, None, {**provenance, "iteration": t})
 
     later = [t1 for t1 in t1s if t1 > t0]
     training.run(model, data, settings, seed, later, folder, provenance, keep, start=t0, initial=initial)

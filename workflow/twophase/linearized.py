@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from twophase.training import OPTIMIZER
+from twophase.network_state import OPTIMIZER
 
 PREFIX = "network."
 

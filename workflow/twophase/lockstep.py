@@ -41,12 +41,12 @@ import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
-from twophase import forks, storage, training
+from twophase import forks, network_state, storage, training
 from twophase.errors import UserError
 from twophase.layout import CONTROL, TWIN, fork_folder, step_file
 from twophase.progress import bar
 
-SHARED = f"{training.OPTIMIZER}step/"  # Adam's step counter is one number for the whole stack
+SHARED = f"{network_state.OPTIMIZER}step/"  # Adam's step counter is one number for the whole stack
 
 State = dict[str, np.ndarray]
 
@@ -95,7 +95,7 @@ def restore(network: nn.Module, settings: dict, stacked: State, size: int) -> tu
     """A stack of `size` networks in a given state, and its optimizer."""
     model = Stack(network, size)
     optimizer = training.make_optimizer(model.members, settings)
-    training.load_state(model.members, stacked, optimizer)
+    network_state.load_state(model.members, stacked, optimizer)
     return model, optimizer
 
 
@@ -109,7 +109,7 @@ def check(network, data, settings: dict, seed: int, t0: int, twin: State, size: 
     log = training.empty_log(t0 + count, data, size)
     for _ in training.train(model, optimizer, data, settings, seed, t0, {t0 + count}, log):
         pass
-    losses, end = log[t0:, 0].cpu().numpy(), training.state_of(model.members, optimizer)
+    losses, end = log[t0:, 0].cpu().numpy(), network_state.state_of(model.members, optimizer)
     if not (
         all(np.array_equal(losses[:, k], losses[:, 0]) for k in range(size))
         and all(np.array_equal(a, member(end, 0)[name]) for k in range(size) for name, a in member(end, k).items())
@@ -170,7 +170,7 @@ def run(
         return
     t0s, last = sorted({t0 for t0, _ in members}), max(t1s)
     starts = np.array([t0s[0], *(t0 for t0, _ in members)])
-    names = training.trainable(network)
+    names = network_state.trainable(network)
     log = training.empty_log(last, data, len(starts))
 
     def join(t0, state):
@@ -189,7 +189,7 @@ def run(
     def keep(t, state):
         """Writes the checkpoint of every member that has begun."""
         for k in np.flatnonzero(starts < t):
-            own = {name: v for name, v in member(state, k).items() if not name.startswith(training.OPTIMIZER)}
+            own = {name: v for name, v in member(state, k).items() if not name.startswith(network_state.OPTIMIZER)}
             storage.write_tensors(folders[k] / step_file(t), own, {**provenance, "iteration": t, "trainable": names})
 
     reached, state = t0s[0], stack([base])
@@ -211,7 +211,7 @@ def run(
             for t in training.train(model, optimizer, data, settings, seed, reached, stops, log[..., :count]):
                 due = t < last and time.monotonic() - saved_at >= training.SAVE_AFTER
                 if t in stops or due:
-                    state = training.state_of(model.members, optimizer)
+                    state = network_state.state_of(model.members, optimizer)
                     if t in t1s:
                         keep(t, state)
                     if due:

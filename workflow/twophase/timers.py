@@ -115,16 +115,16 @@ class Timers:
 
     def save(self) -> float:
         """A checkpoint with the optimizer's state (after `step`)."""
-        from twophase import training
+        from twophase import network_state
 
         facts = storage.provenance("calibration")
-        return self._rate(lambda: training.write_checkpoint(self.checkpoint, self.network, self.optimizer, facts))
+        return self._rate(lambda: network_state.write_checkpoint(self.checkpoint, self.network, self.optimizer, facts))
 
     def load(self) -> float:
         """Reading a checkpoint into the network (after `save`)."""
-        from twophase import training
+        from twophase import network_state
 
-        return self._rate(lambda: training.load_state(self.network, storage.read_tensors(self.checkpoint)))
+        return self._rate(lambda: network_state.load_state(self.network, storage.read_tensors(self.checkpoint)))
 
     def _images(self, model) -> float:
         from twophase import evaluation
@@ -185,10 +185,10 @@ class Timers:
 
     def sizes(self) -> dict:
         """As in `workload.sizes`, of the network as it was built."""
-        from twophase import training
+        from twophase import network_state
 
         item = self.data.mean.element_size()
-        state = sum(array.nbytes for array in training.state_of(self.network).values())
+        state = sum(array.nbytes for array in network_state.state_of(self.network).values())
         both = sum(array.nbytes for array in storage.read_tensors(self.checkpoint).values())
         parameters = sum(p.numel() for p in self.network.parameters() if p.requires_grad)
         images = {"train": len(self.data.train_labels), "test": len(self.data.test_labels)}

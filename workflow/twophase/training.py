@@ -1,4 +1,4 @@
-"""Training: one loop for base runs, forks and linearized runs; checkpoints, resume, replay.
+"""Training: one loop for base runs, forks and linearized runs; resume, replay.
 
 Everything random at iteration t comes from `noise`, so a run is determined by its start and its settings alone.
 """
@@ -13,13 +13,12 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from twophase import machine, models, noise, storage
+from twophase import machine, models, network_state, noise, storage
 from twophase.data import Data, too_much_padding
 from twophase.errors import UserError
 from twophase.progress import bar
 
 LOGGED = ("loss", "accuracy", "gradient")  # columns of a run's log that every iteration fills
-OPTIMIZER = "optimizer/"  # prefix of the optimizer's buffers in a checkpoint file
 PAUSE = 200  # iterations between looks at the clock and at the finiteness of the loss
 SAVE_AFTER = 30.0  # seconds of work that an interruption may cost
 
@@ -178,43 +177,6 @@ def _stop_if_not_finite(log, start: int, stop: int, settings: dict) -> None:
         )
 
 
-def state_of(model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> dict[str, np.ndarray]:
-    """Parameters and buffers under their state_dict names, and the optimizer's buffers behind `optimizer/`."""
-    state = {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
-    if optimizer is not None:
-        names = {parameter: name for name, parameter in model.named_parameters()}
-        for parameter, buffers in optimizer.state.items():
-            for key, value in buffers.items():
-                if value is not None:
-                    state[f"{OPTIMIZER}{key}/{names[parameter]}"] = torch.as_tensor(value).cpu().numpy()
-    return state
-
-
-def load_state(model: nn.Module, state: dict[str, np.ndarray], optimizer: torch.optim.Optimizer | None = None) -> None:
-    """The inverse of `state_of`, bit for bit."""
-    device = next(model.parameters()).device
-    model.load_state_dict({k: torch.from_numpy(v) for k, v in state.items() if not k.startswith(OPTIMIZER)})
-    if optimizer is None:
-        return
-    parameters = dict(model.named_parameters())
-    for key, value in state.items():
-        if key.startswith(OPTIMIZER):
-            buffer, name = key.removeprefix(OPTIMIZER).split("/", 1)
-            # torch keeps Adam's step counter on the CPU.
-            place = torch.device("cpu") if buffer == "step" else device
-            optimizer.state[parameters[name]][buffer] = torch.from_numpy(value.copy()).to(place)
-
-
-def trainable(model: nn.Module) -> list[str]:
-    """Names of the parameters that are trained: the coordinates of theta."""
-    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
-
-
-def write_checkpoint(path: Path, model: nn.Module, optimizer, metadata: dict) -> None:
-    """One checkpoint: state of the model, with the optimizer's where one is given."""
-    storage.write_tensors(path, state_of(model, optimizer), {**metadata, "trainable": trainable(model)})
-
-
 def run(
     model: nn.Module,
     data,
@@ -254,12 +216,12 @@ def run(
         start_at = int(saved.pop("iteration"))
         log[:start_at] = torch.from_numpy(saved.pop("log")).to(log)
         extra = {name: saved.pop(f"extra/{name}") for name in columns}
-        load_state(model, saved, optimizer)
+        network_state.load_state(model, saved, optimizer)
         print(f"resumed at iteration {start_at} of {last}")
     else:
         start_at = start
         if initial is not None:
-            load_state(model, initial, optimizer)
+            network_state.load_state(model, initial, optimizer)
         print(f"started at iteration {start_at} of {last}")
 
     stops = {t for t in checkpoints if t >= start}
@@ -273,7 +235,8 @@ def run(
                     for name, value in row.items():
                         extra[name][t] = value
                 if t < last and time.monotonic() - saved_at >= SAVE_AFTER:
-                    state = state_of(model, optimizer) | {f"extra/{name}": values for name, values in extra.items()}
+                    state = network_state.state_of(model, optimizer)
+                    state |= {f"extra/{name}": values for name, values in extra.items()}
                     state |= {"iteration": np.array(t), "log": log[:t].cpu().numpy()}
                     storage.write_tensors(path_to_resume, state, {})
                     saved_at = time.monotonic()
@@ -317,7 +280,7 @@ def replay(model, data, settings: dict, seed: int, t0: int, state: dict[str, np.
             would measure that difference and not the perturbation.
     """
     optimizer = make_optimizer(model, settings)
-    load_state(model, state, optimizer)
+    network_state.load_state(model, state, optimizer)
     stop = t0 + len(log)
     replayed = empty_log(stop, data)
     for _ in train(model, optimizer, data, settings, seed, t0, {stop}, replayed):
