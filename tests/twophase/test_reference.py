@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import claims as script
-import scoreboard
+import published
 from twophase import plan, storage
 from twophase.config import resolve
 
@@ -45,5 +45,7 @@ def test_there_is_a_published_run():
     assert "demo" in RUNS
 
 
-def test_the_scorecard_of_the_readme_is_that_of_the_published_runs():
-    assert scoreboard.written() == scoreboard.table(), "run: python tests/scoreboard.py"
+@pytest.mark.parametrize("name", published.TABLES)
+def test_tables_of_the_pages_are_those_of_the_published_runs(name):
+    there = [found for page in published.PAGES for found in published.between(name).findall(page.read_text("utf-8"))]
+    assert there == [published.TABLES[name]()], "run: python tests/published.py"

@@ -1,0 +1,138 @@
+"""The tables of README.md and results/reference/README.md, from the tables of the published runs.
+
+`python tests/published.py` writes them anew, each between two comments with its name.
+"""
+
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from twophase import pages, scorecard, storage, tables
+from twophase.config import resolve
+from workflow_runner import REPOSITORY
+
+REFERENCE = REPOSITORY / "results" / "reference"
+PAGES = REPOSITORY / "README.md", REFERENCE / "README.md"
+RUNS = {  # the config, and its experiment
+    "ResNet-20 / CIFAR-10": ("cifar10-cpu", "resnet20"),
+    "VGG-16, width ¼ / CIFAR-10": ("cifar10-cpu", "vgg16"),
+    "ResNet-8 / digits": ("demo", "resnet8"),
+}
+MARKS = dict(zip(scorecard.VERDICTS, "✓✗?·", strict=True))
+
+
+def inflection_points() -> str:
+    """A row for each run and a column for each estimator."""
+    heads = ["run", "*C*, logarithmic", "*C*, linear", "barrier *B*", "disagreement *D*", "the kernel bends"]
+    rows = []
+    for title, (run, name) in RUNS.items():
+        phases = storage.read_table(REFERENCE / run / "phases.parquet")
+        mine = phases[(phases["experiment"] == name) & (phases["quantity"] == "inflection")].set_index("estimator")
+        settings = _experiment(run, name)
+        own, other = "chaos C", {"log": "chaos C, linear", "linear": "chaos C, log"}[settings["phases"]["scale"]]
+        keys = [own, other] if settings["phases"]["scale"] == "log" else [other, own]
+        points = [_point(mine.loc[key], settings["phases"]["level"]) for key in [*keys, "chaos B", "chaos D", "kernel"]]
+        size = f"*T* = {settings['training']['iterations']}, {_times(mine, 'seed')}, {_times(mine, 'draw')}"
+        rows.append([f"[{title}](results/reference/{run}/phases.parquet): {size}", *points])
+    return _markdown(heads, rows)
+
+
+def claims() -> str:
+    """A row for each claim that is about two phases and a column for each run."""
+    columns = {}
+    for title, (run, name) in RUNS.items():
+        table = storage.read_table(REFERENCE / run / "claims.parquet")
+        columns[title] = table[table["experiment"] == name].set_index("claim")
+    rows = []
+    for row in next(iter(columns.values())).itertuples():
+        limit = f"{pages.bounds(row)} {row.unit}".rstrip()
+        rows.append([row.text, limit, *(_verdict(table.loc[row.Index]) for table in columns.values())])
+    return _markdown(["claim", "holds if", *columns], rows)
+
+
+def forks(run: str, name: str) -> str:
+    """A row for each t0: C, B and D between forks and base run at the end."""
+    table = pd.concat([frame.assign(seed=seed) for seed, frame in _tables(run, name, "chaos").items()])
+    end = table["t1"].max()
+    rows = []
+    for t0, part in table[table["t1"] == end].groupby("t0"):
+        shown = [(part["C"], ".2g"), (part["B"].clip(lower=0), ".3f"), (100 * part["D"], ".1f")]
+        rows.append([str(t0), *(_range(values, form) for values, form in shown)])
+    return _markdown(["*t*₀", f"*C* at {end}", "*B* (nats)", "*D* (% of test images)"], rows)
+
+
+def linearized(run: str, name: str) -> str:
+    """A row for each switch: test accuracy there, and where linearized training ends; standard training last."""
+    table = pd.concat([frame.assign(seed=seed) for seed, frame in _tables(run, name, "linearized").items()])
+    end = table["iteration"].max()
+    rows = []
+    for switch, part in table.groupby("switch"):
+        points = [part.loc[part["iteration"] == iteration, "test_accuracy"] for iteration in (switch, end)]
+        rows.append([str(switch), *(_range(100 * values, ".1f") for values in points)])
+    standard = tables.standard_scores(sorted((REFERENCE / run / name).glob("seed*/predictions/trajectory.safetensors")))
+    standard = standard.loc[standard["iteration"] == end, "test_accuracy"]
+    rows.append(["never", "", _range(100 * standard, ".1f")])
+    return _markdown(["linearized from", "test accuracy there (%)", f"at {end} (%)"], rows)
+
+
+TABLES = {"inflection points": inflection_points, "scorecard": claims}  # by the names of their marks in the pages
+for run, name in RUNS.values():
+    TABLES |= {f"{name} forks": partial(forks, run, name), f"{name} linearized": partial(linearized, run, name)}
+
+
+def _experiment(run: str, name: str) -> dict:
+    return resolve(yaml.safe_load((REPOSITORY / "config" / f"{run}.yaml").read_text()))["experiments"][name]
+
+
+def _tables(run: str, name: str, table: str) -> dict[str, pd.DataFrame]:
+    """By the names of the seeds' folders."""
+    paths = sorted((REFERENCE / run / name).glob(f"seed*/{table}.parquet"))
+    return {path.parent.name: tables.joined([storage.read_table(path)]) for path in paths}
+
+
+def _times(rows: pd.DataFrame, what: str) -> str:
+    count = rows[f"{what}s"].max()
+    return f"{count} {what}{'s' if count > 1 else ''}"
+
+
+def _point(row, level: float) -> str:
+    if row.found:
+        return f"{row.value:.0f} ({row.low:.0f} to {row.high:.0f})"
+    return "none (less than tenfold)" if row.p <= 1 - level else f"none (p = {row.p:.1g})"
+
+
+def _range(values, form: str) -> str:
+    """Of all seeds and draws."""
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"
+
+
+def _verdict(row) -> str:
+    """As a mark, with the value where one was measured."""
+    mark = MARKS[row.verdict]
+    return mark if np.isnan(row.value) else f"{mark} {pages.measured(row)}"
+
+
+def _markdown(heads: list[str], rows: list[list[str]]) -> str:
+    return "".join(f"| {' | '.join(line)} |\n" for line in [heads, ["---"] * len(heads), *rows])
+
+
+def between(name: str) -> re.Pattern:
+    """What a page has between the marks of the table of that name."""
+    return re.compile(rf"(?<=<!-- {name} -->\n)(.*?)(?=<!-- end of {name} -->)", re.DOTALL)
+
+
+def write(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name, table in TABLES.items():
+        text = between(name).sub(lambda _, table=table: table(), text)
+    page.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        write(page)
