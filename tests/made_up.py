@@ -66,7 +66,7 @@ def forks(chaos: Mapping, alphas: int, bend: float, end: int) -> dict:
         [(t0, t1, draw) for t0, draw in started for t1 in chaos["t1"] if t1 > t0], columns=["t0", "t1", "draw"]
     )
     C = np.where(cells["t0"] < bend, 1e-2, 1e-10) * (cells["t1"] - cells["t0"]) / end
-    distances = {"C": C, "B": 10 * C, "D": 3 * C, "S": C / 2, "l2": 100 * np.sqrt(C)}
+    distances = {"C": C, "B": 10 * C, "D": 3 * C, "S": C / 2, "l2": 100 * np.sqrt(C), "epsilon": 1e-5}
     states = [f"{layout.fork_folder(r.t0, r.draw)}/{layout.step_file(r.t1)}" for r in cells.itertuples()]
     paths = _path([0.3 + 0 * C, 0.3 + C], distances["B"], alphas)
     return {

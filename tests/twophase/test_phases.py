@@ -296,6 +296,35 @@ def test_inflection_points_of_planted_chaos_grids():
     assert "of C" in rows[3]["definition"]
 
 
+@pytest.mark.parametrize("change", [3, 20, 60, 140, 333])
+def test_the_interval_of_a_change_of_level_reaches_to_the_points_around_it(change):
+    """It may have been anywhere between two t0s, and the estimate is halfway."""
+    t0s = [0, 50, 100, 150, 200, 300, 400, 500]
+    tables = [chaos_table(np.random.default_rng(seed), t0s, change) for seed in range(3)]
+    row = {row["estimator"]: row for row in phases.from_chaos(tables, "log", 50, 0.95)}["chaos C"]
+    assert (
+        row["low"] <= max(t for t in t0s if t < change) <= change <= min(t for t in t0s if t >= change) <= row["high"]
+    )
+    assert {row["low"], row["high"]} <= {*t0s}
+
+
+def test_small_barriers_and_disagreements_have_no_inflection_point():
+    tables = [chaos_table(np.random.default_rng(0), range(0, 550, 50), 225)]
+    small = [tables[0].assign(B=tables[0]["B"] / 100, D=tables[0]["D"] / 100)]
+    rows, less = ({row["estimator"]: row for row in phases.from_chaos(t, "log", 10, 0.95)} for t in (tables, small))
+    for name in ("chaos B", "chaos D"):
+        assert rows[name]["found"]
+        assert not less[name]["found"]
+        assert less[name]["p"] == rows[name]["p"] <= 0.05
+
+
+@pytest.mark.parametrize("curve", [lambda t: -t, lambda t: np.exp(-3 * t / 500)])
+def test_a_smooth_decline_is_significant_too(curve):
+    """Which is why a p-value alone makes no inflection point."""
+    x = np.linspace(0, 500, 12)
+    assert phases.p_value(phases.change_point, x, curve(x)) < 0.05
+
+
 @pytest.mark.parametrize(("scale", "value", "other"), [("log", 25, "linear"), ("linear", 5, "log")])
 def test_c_is_compared_by_its_order_of_magnitude_or_itself(scale, value, other):
     """In C itself the change from 1 to 1e-2 outweighs that from 1e-2 to 1e-14; in its logarithm it does not."""

@@ -32,7 +32,7 @@ def test_claims_follow_from_the_tables_kept_with_them(run, tmp_path):
         sorted(folder.glob("*/seed*/predictions/trajectory.safetensors")),
         folder / "phases.parquet",
         tmp_path / "claims.parquet",
-        {name: plan.judged(experiment) for name, experiment in config["experiments"].items()},
+        {name: plan.judged(e, config["datasets"]) for name, e in config["experiments"].items()},
         {},
     )
     kept, again = (storage.read_table(path / "claims.parquet") for path in (folder, tmp_path))

@@ -21,7 +21,15 @@ SETTINGS = {
 @pytest.fixture
 def ends() -> pd.DataFrame:
     return pd.DataFrame(
-        {"t0": [0, 20, 60, 80], "t1": 100, "draw": 0, "C": [1e-2, 1e-4, 1e-12, 1e-12], "D": [0.2, 0, 0, 0]}
+        {
+            "t0": [0, 20, 60, 80, 0],
+            "t1": [100, 100, 100, 100, 40],
+            "draw": 0,
+            "C": [1e-2, 1e-4, 1e-12, 1e-12, 1e-3],
+            "D": [0.2, 0, 0, 0, 0.1],
+            "l2": [100.0, 10.0, 1e-3, 1e-6, 1.0],
+            "epsilon": 1e-6,
+        }
     )
 
 
@@ -61,3 +69,12 @@ def test_an_estimate_from_checkpoints_is_called_so(ends, found):
     }
     assert "between checkpoints" in words["checkpoints"]
     assert "between checkpoints" not in words["forks"]
+
+
+def test_the_growth_of_later_perturbations_is_compared_in_equal_times(ends):
+    """In 40 iterations the fork from 60 grows by three decades, that from 0 by six."""
+    assert (
+        "later perturbations grow 0.5 times as fast as earlier ones"
+        in sentences.verdict(SETTINGS, estimate(True), ends)[1]
+    )
+    assert "times as fast" not in sentences.verdict(SETTINGS, estimate(True), ends.assign(epsilon=float("nan")))[1]

@@ -9,10 +9,10 @@ from matplotlib.colors import to_rgb, to_rgba
 import readings
 from twophase import scorecard, storage, theme, verdicts
 
-YES, NO, UNDECIDED, OUTSIDE = scorecard.VERDICTS
+YES, NO, UNDECIDED, UNTESTED, OUTSIDE = scorecard.VERDICTS
 SCORES = {  # experiment: its verdicts on four claims; None for a part that it does not have
     "default": [YES, NO, OUTSIDE, OUTSIDE],
-    "l2": [YES, YES, YES, OUTSIDE],
+    "l2": [UNTESTED, YES, YES, OUTSIDE],
     "linf": [UNDECIDED, None, OUTSIDE, OUTSIDE],
 }
 TITLES = {"default": "as it is", "l2": "norm: l2", "linf": "norm: linf"}
@@ -49,7 +49,7 @@ def test_every_cell_has_the_colour_of_its_verdict(board):
 
 
 def test_a_frame_marks_verdicts_unlike_the_first_row_s_where_both_decide(board):
-    assert {at(board, patch.get_xy()) for patch in board.patches if not patch.get_fill()} == {(1, 1), (2, 0)}
+    assert {at(board, patch.get_xy()) for patch in board.patches if not patch.get_fill()} == {(1, 0), (1, 1), (2, 0)}
     bold = [label.get_text() for label in board.get_xticklabels() if label.get_fontweight() == "bold"]
     assert bold == ["claim 0", "claim 1"]
 

@@ -83,7 +83,7 @@ rule claims:
     resources:
         **requests("claims"),
     params:
-        experiments={name: plan.judged(e) for name, e in EXPERIMENTS.items()},
+        experiments={name: plan.judged(e, config["datasets"]) for name, e in EXPERIMENTS.items()},
         code=code_digest("claims"),
     script:
         "../scripts/claims.py"

@@ -78,7 +78,7 @@ rule claims_page:
     resources:
         **requests("claims_page"),
     params:
-        experiments={name: plan.judged(e) for name, e in EXPERIMENTS.items()},
+        experiments={name: plan.judged(e, config["datasets"]) for name, e in EXPERIMENTS.items()},
         code=[code_digest("claims_page"), *template_digests("page")],
     script:
         "../scripts/claims_page.py"

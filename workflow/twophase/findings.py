@@ -57,15 +57,16 @@ class Run:
         """Of the test set."""
         return int(self.standard["images"].iloc[0])
 
-    @cached_property
-    def switched(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """Switches [k], test accuracy where linearized training ends [k], and the base run's there (NaN if unknown)."""
-        end = self.linearized["iteration"].max()
-        last = self.linearized[self.linearized["iteration"] == end].sort_values("switch")
+    def switched(self, switches: Sequence[int], end: int) -> tuple[np.ndarray, float]:
+        """Test accuracy after linearized training from each of the `switches` to `end` [k], and the base run's there.
+
+        NaN where training diverged on the way, or the base run has no score.
+        """
+        scores = self.linearized[self.linearized["iteration"] == end].set_index("switch")["test_accuracy"]
         base = nan
         if self.standard is not None:
             base = float(self.standard.loc[self.standard["iteration"] == end, "test_accuracy"].mean())
-        return last["switch"].to_numpy(), last["test_accuracy"].to_numpy(), base
+        return scores.reindex(switches).to_numpy(), base
 
 
 class Means:
@@ -73,10 +74,14 @@ class Means:
 
     Args:
         runs: of all seeds, possibly some of them several times.
-        settings: `dt` (iterations), `model` and `scale` (of `phases`) of the config, `iterations`.
-        rng: for a bootstrap sample, which also draws the draws and the test images; None takes all as they are.
+        settings: `dt`, `switch` and `until` (iterations; of `cone` and `linearized`) and `scale` (of `phases`).
+        rng: for a bootstrap sample, which also draws the draws, the test images and, as the estimates themselves do,
+            the points from which inflection point and elbow are estimated; None takes all as they are.
 
     Attributes:
+        end: which comparisons are at the last t1 [cells].
+        inflection: t*, the change point of `level` there; early, late: which of them [cells] are of forks from before
+            and after it.
         t0, t1, C, B, D, exponent: of the forks' comparisons [cells]; log10 of C, Lyapunov exponents per iteration.
         level: C on the scale of the settings [cells], of which t* is the change point.
         times, S: iterations [m] and kernel distances [m, m], i <= j.
@@ -84,21 +89,26 @@ class Means:
     """
 
     def __init__(self, runs: Sequence[Run], settings: Mapping, rng: np.random.Generator | None = None):
-        self.runs, self.settings = runs, settings
+        self.runs, self.settings, self.rng = runs, settings, rng
         if runs[0].chaos is not None:
             self.t0, self.t1 = runs[0].cells[0].T
             for name, values in self._mean_cells(rng).items():
                 setattr(self, name, values)
-            end = self.t1 == settings["iterations"]
-            self.inflection = phases.change_point(self.t0[end], self.level[end])
-            self.early, self.late = end & (self.t0 < self.inflection), end & (self.t0 > self.inflection)
+            self.end = self.t1 == self.t1.max()
+            self.inflection = self._estimate(phases.change_point, self.t0[self.end], self.level[self.end])
+            self.early, self.late = (self.end & part for part in (self.t0 < self.inflection, self.t0 > self.inflection))
         if runs[0].S is not None:
             self.times = runs[0].kernels[0]
             self.S = np.mean([run.kernels[1] for run in runs], axis=0)
         if runs[0].linearized is not None:
-            self.switches = runs[0].switched[0]
-            self.accuracy = np.mean([run.switched[1] for run in runs], axis=0)
-            self.standard = float(np.mean([run.switched[2] for run in runs]))
+            self.switches = np.array(settings["switch"])
+            scores = [run.switched(settings["switch"], settings["until"]) for run in runs]
+            self.accuracy = np.mean([accuracy for accuracy, _ in scores], axis=0)
+            self.standard = float(np.mean([base for _, base in scores]))
+
+    def _estimate(self, statistic: Callable, x: np.ndarray, y: np.ndarray) -> float:
+        points = np.arange(len(x)) if self.rng is None else np.sort(self.rng.integers(len(x), size=len(x)))
+        return statistic(x[points], y[points])
 
     def _mean_cells(self, rng) -> dict[str, np.ndarray]:
         parts = []
@@ -125,20 +135,22 @@ class Means:
 
     @cached_property
     def kernel_elbow(self) -> float:
-        return phases.elbow(*self.steps(min(self.settings["dt"])))
+        return self._estimate(phases.elbow, *self.steps(min(self.settings["dt"])))
 
     @property
     def taus(self) -> np.ndarray:
-        """The times after t* up to the last quarter of the training."""
-        return self.times[(self.times > self.inflection) & (self.times <= 0.75 * self.settings["iterations"])]
+        """The times after t* up to the last quarter of the kernel's."""
+        return self.times[(self.times > self.inflection) & (self.times <= 0.75 * self.times[-1])]
 
 
 def fall(m: Means) -> float:
-    return m.C[m.early].mean() - m.C[m.late].mean()
+    if len(np.unique(m.t0)) > 1 and np.ptp(m.level[m.end]) == 0:
+        return 0.0
+    return m.C[m.early].mean() - m.C[m.late].mean() if np.isfinite(m.inflection) else nan
 
 
-def gap(m: Means) -> float:
-    return m.C[m.early].min() - m.C[m.late].max()
+def earliest(m: Means) -> float:
+    return 10 ** m.C[m.early].min()
 
 
 def growth(m: Means) -> float:
@@ -147,8 +159,7 @@ def growth(m: Means) -> float:
 
 
 def growth_after(m: Means) -> float:
-    """Mean Lyapunov exponent of late forks over that of early ones: the time that each had does not matter."""
-    return m.exponent[m.late].mean() / m.exponent[m.early].mean()
+    return phases.growth_after(m.t0, m.t1, m.exponent, m.inflection)
 
 
 def latest(m: Means) -> float:
@@ -213,12 +224,16 @@ def plateau(m: Means) -> float:
 
 def _second_half(t: np.ndarray, curve: np.ndarray) -> float:
     """By which share of its end a curve grows in the second half of its time."""
-    half = curve[t <= (t[0] + t[-1]) / 2][-1]
-    return 1 - half / curve[-1]
+    return 1 - np.interp((t[0] + t[-1]) / 2, t, curve) / curve[-1]
 
 
 def narrowing(m: Means) -> float:
-    return phases.width(*m.since(m.taus[0])) / phases.width(*m.since(0)) if len(m.taus) else nan
+    """The cone's width after the first late tau over that after 0, in an equally long time."""
+    if not len(m.taus):
+        return nan
+    (t, after), (times, before) = m.since(m.taus[0]), m.since(0)
+    same = times <= t[-1] - t[0]
+    return phases.width(t, after) / phases.width(times[same], before[same])
 
 
 def gain_of_switch(m: Means) -> float:

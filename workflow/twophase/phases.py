@@ -8,7 +8,10 @@ import pandas as pd
 
 TINY = 1e-16  # a C of exactly 0 counts as this where logarithms are taken
 SCALES = {"log": lambda c: np.log10(np.maximum(c, TINY)), "linear": np.asarray}  # of C over t0, see `from_chaos`
-DECADE = 1.0  # the fall of log10 C that an inflection point takes: forks have less time the later they start, too
+# What an inflection point takes beside a significant change, which any smooth decline is, too: a fall of log10 C (later
+# forks have less time), and a level before it of B (nats) and D (share of the test set).
+DECADE = 1.0
+LARGE = {"B": 0.1, "D": 0.02}
 
 Curves = Sequence[np.ndarray]  # one array [draws, points] for each seed
 
@@ -82,6 +85,8 @@ def p_value(statistic: Callable, x: np.ndarray, y: np.ndarray, count: int = 9999
 
     The best place of any curve removes some of the simple model's error. The p-value is the share of curves of
     independent Gaussian noise of which it removes at least as large a share as of `y`; 1 where `y` has no place.
+    It speaks against one level (or one line) only: a smooth decline passes as well as a jump does, the more surely the
+    more points it has.
 
     Args:
         statistic: `change_point` or `elbow`.
@@ -112,11 +117,30 @@ def sign_change(x: np.ndarray, y: np.ndarray) -> float:
 def exponents(chaos: pd.DataFrame) -> pd.Series:
     """Finite-time Lyapunov exponents log(|theta'(t1) - theta(t1)| / |epsilon|) / (t1 - t0) of forks, per iteration.
 
+    NaN where rounding left nothing of epsilon.
+
     Args:
         chaos: columns t0, t1, l2, epsilon.
     """
-    growth = np.log(np.maximum(chaos["l2"], TINY) / chaos["epsilon"])
+    growth = np.log(np.maximum(chaos["l2"], TINY) / chaos["epsilon"].where(chaos["epsilon"] > 0))
     return (growth / (chaos["t1"] - chaos["t0"])).rename("exponent")
+
+
+def growth_after(t0: np.ndarray, t1: np.ndarray, exponent: np.ndarray, inflection: float) -> float:
+    """Mean Lyapunov exponent of forks from after an inflection point over that of forks from before it.
+
+    Compared over equally long times: growth saturates, so that it is the slower the longer one looks.
+
+    Args:
+        t0, t1, exponent: of the forks' comparisons [cells], `exponent` per iteration.
+
+    Returns:
+        NaN where no two are equally long, or early perturbations do not grow.
+    """
+    length, late = t1 - t0, t0 > inflection
+    common = np.intersect1d(length[late], length[~late])
+    after, before = (sum(exponent[part & (length == t)].mean() for t in common) for part in (late, ~late))
+    return float(after / before) if before > 0 else np.nan
 
 
 def width(x: np.ndarray, y: np.ndarray) -> float:
@@ -174,7 +198,8 @@ def from_chaos(grids: Sequence[pd.DataFrame], scale: str, count: int, level: flo
 
     One row each for C, B and D, and one for C on the other scale. That of C is found only where its geometric mean
     falls by a decade or more: where forks from every t0 run away, C still declines a little, as later ones have less
-    time to do so. Of forks, a last row says from when on perturbations shrink instead of growing.
+    time to do so. Those of B and D are found only where they are large before. Of forks, a last row says from when on
+    perturbations shrink instead of growing.
 
     Args:
         scale: `log` or `linear`, of C: its order of magnitude, or what a linear colour scale shows.
@@ -193,9 +218,11 @@ def from_chaos(grids: Sequence[pd.DataFrame], scale: str, count: int, level: flo
         return row | {"found": bool(fall >= DECADE)}
 
     rows = [of_c("chaos C", scale)]
-    for metric in ("B", "D"):
+    for metric, floor in LARGE.items():
         definition = f"change of level over t0 of {metric}(t0, {t1})"
-        rows.append(_inflection(f"chaos {metric}", change_point, x, curves[metric], count, level, definition))
+        row = _inflection(f"chaos {metric}", change_point, x, curves[metric], count, level, definition)
+        large = row["found"] and mean_curve(curves[metric])[x < row["value"]].mean() >= floor
+        rows.append(row | {"found": bool(large)})
     rows += [of_c(f"chaos C, {other}", other) for other in SCALES if other != scale]
     if last[0]["epsilon"].isna().all():
         return rows
@@ -235,7 +262,9 @@ def cone_width(grids: Sequence[pd.DataFrame], count: int, level: float) -> list[
 
 def _inflection(estimator: str, statistic, x, curves: Curves, count: int, level: float, definition: str) -> dict:
     p = p_value(statistic, x, mean_curve(curves))
-    found = interval(statistic, x, curves, count, level)
+    found = value, low, high = interval(statistic, x, curves, count, level)
+    if statistic is change_point and np.isfinite(low):  # halfway between two points; the change may be anywhere there
+        found = value, x[x <= low].max(), x[x >= high].min()
     return _row("inflection", estimator, found, "iterations", curves, definition) | {"p": p, "found": p <= 1 - level}
 
 

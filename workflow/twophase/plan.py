@@ -5,9 +5,9 @@ The rules ask this module how experiments are cut into jobs, so that what is pla
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cache
 
-from twophase import grids
+from twophase import gpus, grids
 
 METRICS = {"C": "pairs", "D": "pairs", "B": "barrier", "S": "kernel"}  # metric: part of the config with its grid
 ESTIMATORS = {"chaos": "chaos", "kernel": "S", "parameters": "C"}  # family of estimates: the table it is made from
@@ -105,13 +105,19 @@ def estimator_tables(experiment: Mapping, family: str) -> list[str]:
     return [ESTIMATORS[family]]
 
 
-def judged(experiment: Mapping) -> dict:
-    """What the claims need to know of an experiment, beside its tables."""
+def judged(experiment: Mapping, datasets: Mapping[str, Mapping]) -> dict:
+    """What the claims need to know of an experiment, beside its tables.
+
+    Args:
+        datasets: of the config, by name.
+    """
     return {
-        **{key: experiment[key] for key in ("title", "counterexample", "seeds", "model")},
+        **{key: experiment[key] for key in ("title", "counterexample", "seeds", "model", "dataset")},
+        "source": datasets[experiment["dataset"]]["source"],
         "iterations": experiment["training"]["iterations"],
         "dt": experiment["cone"]["dt"],
-        **{key: experiment["chaos"][key] for key in ("t0", "t1")},
+        **{key: experiment["chaos"][key] for key in ("t0", "t1", "size")},
+        **{key: experiment["linearized"][key] for key in ("switch", "until")},
         **experiment["phases"],
     }
 
@@ -128,7 +134,12 @@ def judged_tables(experiment: Mapping) -> list[str]:
 
 def uses_gpu(device: str) -> bool:
     """Whether a job with this `training.device` will run on a GPU of this machine, found out without torch."""
-    return device == "cuda" or (device == "auto" and Path("/dev/nvidia0").exists())
+    return device == "cuda" or (device == "auto" and _has_gpu())
+
+
+@cache  # asks the driver, which takes a while
+def _has_gpu() -> bool:
+    return bool(gpus.visible())
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The scorecard of an experiment: every claim's value, its interval and what they say of it. No torch.
 
 An interval is a bootstrap over seeds, over draws of the perturbation within each and, for disagreements, over test
-images; the inflection point that a claim refers to is estimated anew in every sample. The verdict follows from value
-and interval, see `verdict`.
+images; the inflection point that a claim refers to is estimated anew in every sample, from points drawn anew, so that
+its interval enters even where there is one run. The verdict follows from value and interval, see `verdict`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ from twophase import findings
 from twophase.claims import CLAIMS, Claim
 from twophase.findings import Means, Run
 
-VERDICTS = REPRODUCED, NOT, UNDECIDED, OUTSIDE = (
+VERDICTS = REPRODUCED, NOT, UNDECIDED, UNTESTED, OUTSIDE = (
     "reproduced",
     "not reproduced",
     "undecided",
+    "untested",
     "outside this run's scale",
 )
-NO_INFLECTION = "no inflection point was found"
 MISSING = "this experiment has no "  # and then what it would take
 PARTS = {  # of a `Run`, for people
     "chaos": "forks",
@@ -54,7 +54,7 @@ def of_experiment(runs: Sequence[Run], found: bool, settings: Mapping) -> pd.Dat
     for claim in claims:
         value, (low, high) = values[claim.name], _interval(samples[claim.name], level)
         said, reason = verdict(claim, value, low, high, found, runs[0], settings)
-        if said == OUTSIDE or reason == NO_INFLECTION:
+        if said in (UNTESTED, OUTSIDE):
             value = low = high = nan
         rows.append(
             {
@@ -81,9 +81,9 @@ def of_experiment(runs: Sequence[Run], found: bool, settings: Mapping) -> pd.Dat
 def verdict(claim: Claim, value, low, high, found: bool, run: Run, settings: Mapping) -> tuple[str, str]:
     """A claim's verdict and the reason for it.
 
-    `reproduced` where value and interval lie where the claim holds, `not reproduced` where they lie outside or where
-    it speaks of an inflection point and there is none, `undecided` where the interval lies on both sides, and
-    `outside this run's scale` where these settings do not have what it takes.
+    `reproduced` where value and interval lie where the claim holds, `not reproduced` where they lie outside,
+    `undecided` where the interval reaches to both, `untested` where the claim speaks of an inflection point and none
+    was found, and `outside this run's scale` where these settings do not have what it takes.
 
     Args:
         found: whether there is an inflection point.
@@ -93,24 +93,28 @@ def verdict(claim: Claim, value, low, high, found: bool, run: Run, settings: Map
     missing = [part for part in claim.needs if getattr(run, part) is None]
     if missing:
         return OUTSIDE, MISSING + " and ".join(PARTS[part] for part in missing)
-    if not claim.scale(settings):
-        return OUTSIDE, "about another network, or a longer training"
+    if not claim.decidable(settings):
+        return OUTSIDE, "about another network, data set or perturbation, or a longer training"
     if claim.after_inflection and not found:
-        return NOT, NO_INFLECTION
+        return UNTESTED, "no inflection point was found"
     if np.isnan(value):
-        return OUTSIDE, "no times of this grid enter the formula"
-    ends = [value, *(end for end in (low, high) if not np.isnan(end))]
-    inside = [claim.holds[0] <= end <= claim.holds[1] for end in ends]
+        return OUTSIDE, "its formula has no value: the grids lack the times that it takes, or training diverged"
+    ends = sorted(end for end in (low, value, high) if not np.isnan(end))
     alone = "" if len(ends) > 1 else "no interval: nothing varies"
+    bottom, top = claim.holds
+    if ends[-1] < bottom or ends[0] > top:
+        return NOT, alone
+    if ends[0] < bottom or ends[-1] > top:
+        return UNDECIDED, "the interval lies on both sides of the bound"
     if claim.statistic is findings.fall and not found:
-        return NOT, "no change of level that is significant and tenfold"
-    if all(inside):
-        return REPRODUCED, alone
-    return (UNDECIDED, "the interval lies on both sides of the bound") if any(inside) else (NOT, alone)
+        return UNDECIDED, "a fall, but no significant change of level"
+    return REPRODUCED, alone
 
 
 def _value(claim: Claim, means: Means) -> float:
     if any(getattr(means.runs[0], part) is None for part in claim.needs):
+        return nan
+    if claim.after_inflection and np.isnan(means.inflection):  # so it can be in a bootstrap sample
         return nan
     return float(claim.statistic(means))
 

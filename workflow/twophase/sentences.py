@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from twophase.phases import TINY
+from twophase.phases import TINY, exponents, growth_after
 
 
 def verdict(settings: Mapping, estimate: pd.Series | None, ends: pd.DataFrame | None) -> list[str]:
@@ -40,12 +40,16 @@ def verdict(settings: Mapping, estimate: pd.Series | None, ends: pd.DataFrame | 
             f"{everywhere} In the end they differ from the undisturbed run, on average by {level(last)}, and with the "
             f"time of the perturbation C falls nowhere both significantly and tenfold.{source}",
         ]
+    ratio = growth_after(
+        *(ends[name].to_numpy() for name in ("t0", "t1")), exponents(ends).to_numpy(), estimate["value"]
+    )
+    growth = f" In equal times later perturbations grow {ratio:.2g} times as fast as earlier ones." if ratio > 0 else ""
     early, late = last[last["t0"] < estimate["value"]], last[last["t0"] > estimate["value"]]
     return [
         f"{title}: the chaotic phase ends at about iteration {estimate['value']:.0f} of {settings['iterations']} "
         f"({100 * settings['level']:.0f} % interval {estimate['low']:.0f} to {estimate['high']:.0f}).",
         f"A copy of the network whose weights are changed by {size} before then ends training different "
-        f"from the undisturbed run, on average by {level(early)}; one changed later, by {level(late)}.{source}",
+        f"from the undisturbed run, on average by {level(early)}; one changed later, by {level(late)}.{growth}{source}",
     ]
 
 

@@ -11,9 +11,9 @@ from matplotlib.patches import Patch, Rectangle
 
 from twophase.theme import set_theme
 
-# Of the four verdicts, in the order of `scorecard`: told apart in every kind of colour blindness, and in grey.
-COLOURS = ("#3a9099", "#f2a65a", "#fbe9a9", "white")
-NOT_RUN = "0.88"
+# Of the five verdicts, in the order of `scorecard`: told apart in every kind of colour blindness, and in grey.
+COLOURS = ("#3a9099", "#ea9a55", "#eec37a", "#e6e3ef", "white")
+NOT_RUN = "0.75"
 
 
 def matrix(claims: pd.DataFrame, titles: Mapping[str, str], kinds: Sequence[str], style: Mapping):
@@ -25,7 +25,7 @@ def matrix(claims: pd.DataFrame, titles: Mapping[str, str], kinds: Sequence[str]
     Args:
         claims: columns experiment, claim, value, verdict; `ran`, whether the experiment has the parts that it takes.
         titles: of experiments by name, in the order of the rows.
-        kinds: the four verdicts; the last says that nothing was decided.
+        kinds: the five verdicts; the last says that nothing was to be decided.
     """
     *_, outside = kinds
     colours = dict(zip(kinds, COLOURS, strict=True))
