@@ -14,7 +14,7 @@ def test_names_can_be_read_back(t0, draw, t1):
     assert layout.iteration(f"/some/where/{layout.step_file(t1)}") == t1
     assert layout.switch(layout.switch_folder(t0)) == t0
     state = f"{layout.fork_folder(t0, draw)}/{layout.step_file(t1)}"
-    assert layout.fork(state) == (t0, -1 if draw == layout.CONTROL else draw)
+    assert layout.fork_of(state) == (t0, -1 if draw == layout.CONTROL else draw)
     assert layout.iteration(state) == t1
 
 
@@ -38,7 +38,7 @@ def test_states_of_a_block_of_forks_keep_each_fork_together():
     assert sorted(states) == sorted(
         f"{layout.fork_folder(*member)}/{layout.step_file(t1)}" for member in members for t1 in (200, 1000)
     )
-    forks = [layout.fork(state) for state in states]
+    forks = [layout.fork_of(state) for state in states]
     assert all(a == b for a, b in zip(forks[::2], forks[1::2], strict=True))
     assert [layout.iteration(state) for state in states] == [200, 1000] * len(members)
     assert layout.states(files, [200]) == states[::2]
@@ -47,6 +47,6 @@ def test_states_of_a_block_of_forks_keep_each_fork_together():
 def test_forks_are_compared_with_the_twin_of_their_block_or_else_with_the_base_run():
     solo = ["t0-5/control/step-20.safetensors", "t0-5/draw-0/step-20.safetensors"]
     lockstep = [*solo, "twin/step-10.safetensors", "twin/step-20.safetensors"]
-    assert layout.forks(solo) == layout.forks(lockstep) == solo
+    assert layout.without_twin(solo) == layout.without_twin(lockstep) == solo
     assert layout.base_of(solo[1], solo, "block", "run") == ("run", "step-20.safetensors")
     assert layout.base_of(solo[1], lockstep, "block", "run") == ("block", "twin/step-20.safetensors")

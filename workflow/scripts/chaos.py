@@ -36,13 +36,13 @@ def main(
         made = [storage.read_table(Path(forks) / name) for name in names]
         epsilons = {(e.t0, e.draw): e.realised for table in made for e in table.itertuples()}
         perturbations += made
-        for state in layout.forks(states):
+        for state in layout.without_twin(states):
             base = Path(*layout.base_of(state, states, forks, path_to_trajectory))
             dissimilarity, distance = metrics.distance(vectors.parameters([base, Path(forks) / state]))
             base_kernel = Path(*layout.base_of(state, states, kernels, path_to_base_kernels))
             h, h_fork = (vectors.kernels([path]) for path in (base_kernel, Path(kernels) / state))
             of_base, name = layout.base_of(state, states, predictions, base_predictions)
-            t0, draw = layout.fork(state)
+            t0, draw = layout.fork_of(state)
             rows.append(
                 {
                     "t0": t0,

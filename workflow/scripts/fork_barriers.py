@@ -14,7 +14,7 @@ def main(path_to_data, path_to_trajectory, path_to_forks, path_to_barriers, mode
     facts |= machine.facts(data, settings)
     measure = barrier.on_test_set(network, data, **options)
     states = layout.states(storage.files(path_to_forks))
-    forks = layout.forks(states)
+    forks = layout.without_twin(states)
     bases = [layout.base_of(fork, states, path_to_forks, path_to_trajectory) for fork in forks]
     files = [(Path(*base), Path(path_to_forks) / fork) for base, fork in zip(bases, forks, strict=True)]
     with bar(len(forks), label="barriers") as progress:

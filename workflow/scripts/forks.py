@@ -35,20 +35,19 @@ def main(
     def logged(t0):
         return log.loc[t0 : log.index[-1] - 1].head(replay)
 
-    with storage.resumable(path_to_forks, facts["settings"], path_to_data, path_to_trajectory) as folder:
+    with storage.resumable(path_to_forks, machine.key(facts), path_to_data, path_to_trajectory) as folder:
         if engine == "lockstep":
             first, block = min(t0s), members(t0s, draws, control)
-            how = norm, size, folder, provenance
-            losses = logged(first)["loss"].to_numpy()
-            lockstep.run(network, data, settings, seed, base(first), losses, block, t1s, *how)
+            of_base = base(first), logged(first)["loss"].to_numpy()
+            lockstep.run(network, data, settings, seed, *of_base, block, t1s, norm, size, folder, provenance)
         else:
             for t0 in t0s:
                 state = base(t0)
                 training.replay(network, data, settings, seed, t0, state, logged(t0), provenance)
                 for _, draw in members([t0], draws, control):
                     print(f"fork at t0 = {t0}, {draw if draw == 'control' else f'draw {draw}'}")
-                    how = norm, size, folder / fork_folder(t0, draw), provenance
-                    forks.fork(network, data, settings, seed, state, t0, draw, t1s, *how)
+                    own = folder / fork_folder(t0, draw)
+                    forks.fork(network, data, settings, seed, state, t0, draw, t1s, norm, size, own, provenance)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""Base run and forks in the plane of the principal components of their parameters."""
+"""Base run and forks in the plane of the principal components of their parameters.
+
+Forks that trained in lock-step left a twin of the base run: they are shown where they would be had they left the base
+run itself, moved by what lies between twin and base run at that time.
+"""
 
 from pathlib import Path
 
@@ -6,20 +10,30 @@ import pandas as pd
 
 import _library  # noqa: F401
 from twophase import job, layout, metrics, storage, vectors
+from twophase.layout import step_file
 
 
 def main(path_to_trajectory, path_to_forks, path_to_plane, facts):
     base = layout.states(storage.files(path_to_trajectory))
     rows = [{"t0": -1, "draw": -1, "iteration": layout.iteration(state)} for state in base]
     paths = [Path(path_to_trajectory) / state for state in base]
+    left, of_base = [], []  # of each fork, at its time: the run that it left, and the base run
     for block in path_to_forks:
-        for state in layout.forks(layout.states(storage.files(block))):
-            t0, draw = layout.fork(state)
+        states = layout.states(storage.files(block))
+        for state in layout.without_twin(states):
+            t0, draw = layout.fork_of(state)
             if draw >= 0:
                 rows.append({"t0": t0, "draw": draw, "iteration": layout.iteration(state)})
                 paths.append(Path(block) / state)
-    coordinates, explained = metrics.principal_coordinates(vectors.parameters(paths), None, 2)
-    table = pd.DataFrame(rows).join(pd.DataFrame(coordinates, columns=["x", "y"]))
+                left.append(Path(*layout.base_of(state, states, block, path_to_trajectory)))
+                of_base.append(Path(path_to_trajectory) / step_file(layout.iteration(state)))
+    places = {path: k for k, path in enumerate(dict.fromkeys([*paths, *left]))}
+    coordinates, explained = metrics.principal_coordinates(vectors.parameters(list(places)), None, 2)
+    coordinates = {path: coordinates[k] for path, k in places.items()}
+    shown = [coordinates[path] for path in paths]
+    for k, (twin, own) in enumerate(zip(left, of_base, strict=True), start=len(base)):
+        shown[k] = shown[k] + coordinates[own] - coordinates[twin]
+    table = pd.DataFrame(rows).join(pd.DataFrame(shown, columns=["x", "y"]))
     definition = "parameters of base run (t0 = -1) and of its forks along their two principal axes"
     storage.write_table(path_to_plane, table, storage.provenance(definition, explained=explained.tolist(), **facts))
 

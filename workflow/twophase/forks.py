@@ -15,7 +15,13 @@ def fork(model, data, settings, seed, base: dict[str, np.ndarray], t0, draw, t1s
     Args:
         base: the base run's checkpoint at t0, with the optimizer's buffers.
         draw: number of the draw, or CONTROL for epsilon = 0.
+        t1s: iterations; those up to t0 are left out.
+        norm, size: of epsilon, as in `perturbation.perturb`.
         folder: receives the files; a fork that was stopped goes on from what is there.
+        provenance: metadata of the files.
+
+    Raises:
+        Diverged: its loss is not finite.
     """
     initial = start(network_state.trainable(model), seed, base, t0, draw, norm, size, folder, provenance)
 

@@ -46,7 +46,7 @@ def states(files: Iterable[str], steps: Iterable[int] | None = None) -> list[str
     return [path.as_posix() for path in sorted(paths, key=lambda path: (path.parts[:-1], iteration(path)))]
 
 
-def forks(states: Iterable[str]) -> list[str]:
+def without_twin(states: Iterable[str]) -> list[str]:
     """Those of a block's states that are of forks, not of the base run's twin."""
     return [state for state in states if Path(state).parts[0] != TWIN]
 
@@ -70,7 +70,7 @@ def switch(folder: str) -> int:
     return int(folder.removeprefix("switch-"))
 
 
-def fork(state: str) -> tuple[int, int]:
+def fork_of(state: str) -> tuple[int, int]:
     """t0 and draw of a fork's checkpoint, named relative to its block; the control's draw is -1."""
     t0, draw = Path(state).parts[:2]
     return int(t0.removeprefix("t0-")), -1 if draw == CONTROL else int(draw.removeprefix("draw-"))

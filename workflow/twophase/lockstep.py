@@ -1,10 +1,10 @@
 """Lock-step forks: the forks of a block of t0s and a twin of the base run train together, as one stack of networks.
 
-Design, section 4, point 7 (noise contract). Every network of a stack sees the same batch and the same dropout mask of
-iteration t; forks join when their t0 comes. One forward pass is `torch.func.vmap` of the network over stacked
-parameters and buffers. The loop, the optimizers and the checkpoints are those of `training`: torch's optimizers act
-coordinate by coordinate, so that one of them on stacked tensors is one for each member, and the gradient of the sum of
-all losses is each member's own gradient.
+Every network of a stack sees the same batch and the same dropout mask of iteration t (README, "Why a fork's distance is
+its perturbation's doing"); forks join when their t0 comes. One forward pass is `torch.func.vmap` of the network over
+stacked parameters and buffers. The loop, the optimizers and the checkpoints are those of `training`: torch's optimizers
+act coordinate by coordinate, so that one of them on stacked tensors is one for each member, and the gradient of the sum
+of all losses is each member's own gradient.
 
 **What forks are compared with.** A stack rounds differently from a single network, and where the dynamics are chaotic
 the last bit decides. So the base run's checkpoint of the block's first t0 trains on as member 0, the twin; a fork from

@@ -1,7 +1,8 @@
-"""Training noise as pure functions of (seed, stream, epoch or iteration): section 'noise contract' of the README.
+"""Training noise as pure functions of (seed, stream, epoch or iteration).
 
-Nothing here has a state. Whoever asks for the batch of iteration t gets the same one: the base run, a run resumed at t,
-a perturbed fork, a linearized run; on any device, since the draws are made by numpy on the CPU.
+It is what makes a fork's distance its perturbation's doing (README). Nothing here has a state. Whoever asks for the
+batch of iteration t gets the same one: the base run, a run resumed at t, a perturbed fork, a linearized run; on any
+device, since the draws are made by numpy on the CPU.
 """
 
 from functools import lru_cache
