@@ -37,3 +37,10 @@ def test_the_machine_is_named_with_what_changes_its_arithmetic(monkeypatch):
     assert facts["processor"]
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     assert machine.facts(data(), settings()) == facts | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+
+
+def test_half_done_work_is_of_one_machine_and_its_settings():
+    here = {"settings": "a", "device": "cpu", "threads": 1, "processor": "X", "capability": "AVX512"}
+    keys = [machine.key(here | change) for change in ({}, {"capability": "DEFAULT"}, {"threads": 2}, {"settings": "b"})]
+    assert len(set(keys)) == len(keys)
+    assert machine.key(here | {"commit": "1", "experiment": "one"}) == keys[0]

@@ -34,7 +34,7 @@ def main(
     )
     definition = f"empirical NTK of {len(inputs)} training inputs, reduce: {reduce}, bn: {bn}"
     with (
-        storage.resumable(path_to_kernels, facts["settings"], path_to_data, path_to_run) as folder,
+        storage.resumable(path_to_kernels, machine.key(facts), path_to_data, path_to_run) as folder,
         bar(len(states), label="kernels") as progress,
     ):
         for k, state in enumerate(states):

@@ -26,13 +26,14 @@ def main(
     if lr is not None:
         settings = {**settings, "lr": lr, "schedule": {**settings["schedule"], "kind": "constant", "warmup": 0}}
     definition = "linearized run from a switch; batch and test loss in nats, accuracies as shares"
-    provenance = storage.provenance(definition, **machine.facts(data, settings), **facts)
+    facts |= machine.facts(data, settings)
+    provenance = storage.provenance(definition, **facts)
 
     def test(t, tangent, optimizer, row):
         loss, error = evaluation.score(evaluation.logits(tangent, inputs), labels)
         row |= {"test_loss": loss, "test_accuracy": 1 - error}
 
-    with storage.resumable(path_to_linearized, facts["settings"], path_to_data, path_to_trajectory) as folder:
+    with storage.resumable(path_to_linearized, machine.key(facts), path_to_data, path_to_trajectory) as folder:
         for switch in switches:
             print(f"linearized from iteration {switch}")
             state = storage.read_tensors(Path(path_to_trajectory) / step_file(switch))

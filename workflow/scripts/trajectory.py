@@ -11,7 +11,7 @@ def main(path_to_data, path_to_trajectory, model, settings, checkpoints, seed, f
     network, data = training.set_up(path_to_data, model, settings, seed)
     facts |= machine.facts(data, settings)
     provenance = storage.provenance("base run; loss in nats and accuracy of each iteration's batch", **facts)
-    with storage.resumable(path_to_trajectory, facts["settings"], path_to_data) as folder:
+    with storage.resumable(path_to_trajectory, machine.key(facts), path_to_data) as folder:
 
         def keep(t, model, optimizer, row):
             path = Path(folder) / step_file(t)

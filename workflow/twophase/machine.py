@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from twophase import storage
 from twophase.data import Data
 
 # What can change the arithmetic of a CPU from outside.
@@ -26,6 +27,16 @@ def facts(data: Data, settings: dict) -> dict:
         "capability": torch.backends.cpu.get_cpu_capability(),
         **{name: os.environ[name] for name in VARIABLES if name in os.environ},
     }
+
+
+def key(facts: dict) -> str:
+    """A digest of settings and machine: what was half done on one machine is not finished on another.
+
+    Args:
+        facts: `settings`, a digest, and those of `facts`.
+    """
+    names = ("settings", "device", "threads", "processor", "capability", *VARIABLES)
+    return storage.digest([facts.get(name) for name in names])
 
 
 def _cpu() -> str:

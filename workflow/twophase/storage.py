@@ -251,9 +251,10 @@ def provenance(definition: str, **facts) -> dict:
 def resumable(path_to_folder: str | Path, key: str, *inputs: str | Path) -> Iterator[Path]:
     """Yields a working folder beside `path_to_folder` which takes its name, whole, when the block ends well.
 
-    Its name carries `key`, a digest of the settings, and the times at which `inputs` were made, so that a run that was
-    stopped goes on in it, and one with other settings or other inputs cannot. It survives a failure, which the declared
-    output of a Snakemake job does not. What a killed job was writing goes. In the end the folder lists its files.
+    Its name carries `key`, a digest of settings and machine, and the times at which `inputs` were made, so that a run
+    that was stopped goes on in it, and one with other settings, other inputs or elsewhere cannot. It survives a
+    failure, which the declared output of a Snakemake job does not. What a killed job was writing goes. In the end the
+    folder lists its files.
     """
     if inputs:
         key = digest([key, [Path(path).stat().st_mtime_ns for path in inputs]])
