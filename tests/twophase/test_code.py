@@ -294,3 +294,14 @@ def test_the_package_has_no_other_attributes():
 
     with pytest.raises(AttributeError, match="has no attribute 'loda'"):
         twophase.loda  # noqa: B018
+
+
+def test_a_digest_is_of_the_syntax_not_of_a_version_s_way_to_show_it():
+    """Fields that are empty are left out: newer versions of Python have more of them."""
+    tree = ast.parse("def f(x):\n    return None, [1, x]")
+    older = ast.parse("def f(x):\n    return None, [1, x]")
+    for node in ast.walk(older):
+        for name in [name for name, value in ast.iter_fields(node) if value is None or value == []]:
+            delattr(node, name)
+    assert code._written(tree) == code._written(older)
+    assert code._written(tree) != code._written(ast.parse("def f(x):\n    return None, [x, 1]"))

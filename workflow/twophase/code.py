@@ -56,4 +56,14 @@ def _read(path: Path) -> tuple[str, frozenset[str]]:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     known = {name for name in imports - NEUTRAL if (LIBRARY / f"{name}.py").exists()}
-    return ast.dump(tree), frozenset(known)
+    return _written(tree), frozenset(known)
+
+
+def _written(node) -> str:
+    """A syntax tree as text, the same by every version of Python: `ast.dump` shows fields that only some have."""
+    if isinstance(node, list):
+        return f"[{', '.join(map(_written, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [f"{name}={_written(value)}" for name, value in ast.iter_fields(node) if value is not None and value != []]
+    return f"{type(node).__name__}({', '.join(fields)})"
