@@ -364,3 +364,13 @@ def test_what_units_depend_on_leaves_out_the_length_and_number_of_runs():
     for key, value in (("batch_size", 65), ("threads", 3), ("dtype", "float64"), ("optimizer", "adam")):
         assert workload.about(e | {"training": e["training"] | {key: value}}) != workload.about(e)
     assert workload.about(e | {"model": {"name": "lenet5"}}) != workload.about(e)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"experiments": {"one": {"units": {}}}}'])
+def test_a_damaged_calibration_is_named(tmp_path, text):
+    path = tmp_path / "calibration.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match=f"{path} is damaged, or an older version's; delete it"):
+        estimate.read_calibration(path)
+    path.unlink()
+    assert estimate.read_calibration(path) == {}

@@ -34,7 +34,10 @@ except UserError as error:
 STARTED = time.time()
 RESULTS = config["results"]
 CALIBRATION = f"{RESULTS}/calibration.json"  # what `snakemake estimate` measured
-REQUESTS = estimate.Requests(config, CALIBRATION)
+try:
+    REQUESTS = estimate.Requests(config, CALIBRATION)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
 RUN = f"{RESULTS}/{{experiment}}/seed{{seed}}"
 EXPERIMENTS = config["experiments"]
 

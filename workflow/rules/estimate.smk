@@ -3,8 +3,8 @@ rule calibration:
         # Only these have to be read before their sizes are known.
         data=[
             f"{RESULTS}/data/{name}.safetensors"
-            for name, d in config["datasets"].items()
-            if d["source"] == "imagefolder"
+            for name in dict.fromkeys(e["dataset"] for e in EXPERIMENTS.values())
+            if config["datasets"][name]["source"] == "imagefolder"
         ],
     output:
         calibration=CALIBRATION,
@@ -22,7 +22,7 @@ rule calibration:
         gpu=int(any(plan.uses_gpu(e["training"]["device"]) for e in EXPERIMENTS.values())),
     params:
         abouts={name: workload.about(e) for name, e in EXPERIMENTS.items()},
-        datasets=config["datasets"],
+        datasets={e["dataset"]: config["datasets"][e["dataset"]] for e in EXPERIMENTS.values()},
         of={name: e["dataset"] for name, e in EXPERIMENTS.items()},
         cores=lambda wildcards, threads: threads,
         code=code_digest("calibration"),

@@ -57,8 +57,21 @@ class Cost:
 
 
 def read_calibration(path: str | Path) -> dict:
-    """What was measured on this machine, by experiment; empty where nothing was."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))["experiments"] if Path(path).exists() else {}
+    """What was measured on this machine, by experiment; empty where nothing was.
+
+    Raises:
+        UserError: the file is damaged, or an older version's.
+    """
+    if not Path(path).exists():
+        return {}
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))["experiments"]
+        complete = all({"about", "units", "memory", "sizes"} <= measured.keys() for measured in found.values())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        complete = False
+    if not complete:
+        raise UserError(f"{path} is damaged, or an older version's; delete it, and snakemake estimate measures anew.")
+    return found
 
 
 def costs(config: Mapping, calibration: Mapping[str, Mapping]) -> list[Cost]:

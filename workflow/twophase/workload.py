@@ -134,8 +134,8 @@ def work(rule: str, wildcards: Mapping, experiments: Mapping[str, Mapping], know
     if rule in ("phases", "experiment_pages", "claims_page"):
         return Work({"start_table": 1}, "start_table", 0, TABLE)
     if rule == "dataset":
-        sizes = next(known[name] for name, e in experiments.items() if e["dataset"] == wildcards["dataset"])
-        size = _data(sizes)
+        users = [known[name] for name, e in experiments.items() if e["dataset"] == wildcards["dataset"]]
+        size = _data(users[0] if users else UNKNOWN)
         return Work({"start": 1}, "start", 2 * size, size)
     experiment, sizes = experiments[wildcards["experiment"]], known[wildcards["experiment"]]
     return _WORK[rule](experiment, sizes, wildcards)
