@@ -282,6 +282,12 @@ def test_checkpoints_hold_start_and_end_and_the_grid(grid):
     assert steps == sorted({0, 100, *grids.resolve(grid, 100)})
 
 
+def test_the_example_of_the_page_is_a_whole_config():
+    example = README.partition("```yaml\n")[2].partition("```")[0]
+    experiments = resolve(yaml.safe_load(example))["experiments"]
+    assert all(e["chaos"]["t0"] and e["cone"]["dt"] and e["linearized"]["switch"] for e in experiments.values())
+
+
 @given(GRIDS, GRIDS)
 def test_other_grids_lie_on_the_checkpoints(steps, grid):
     config = with_experiment(checkpoints=steps, pairs={"grid": grid}, kernel={"grid": grid}, chaos={"t0": grid})
@@ -290,7 +296,8 @@ def test_other_grids_lie_on_the_checkpoints(steps, grid):
         there -= {100}  # no fork starts at the end
     if asked <= there:
         resolved = resolve(config)["experiments"]["one"]
-        assert resolved["pairs"]["grid"] == resolved["kernel"]["grid"] == resolved["barrier"]["grid"] == sorted(asked)
+        assert resolved["pairs"]["grid"] == resolved["barrier"]["grid"] == sorted(asked)
+        assert resolved["kernel"]["grid"] == sorted(asked | {0})  # the cone is seen from there
         assert {*resolved["chaos"]["t0"]} == asked - {100}
     else:
         with pytest.raises(UserError, match=r"^experiments\.one\.chaos\.t0: \d+ is not "):
@@ -414,7 +421,7 @@ BAD = {
     "point of a grid": (with_experiment(chaos={"t0": [0, 1.5]}), "chaos.t0.1: 1.5 is not of type 'integer'"),
     "empty grid": (
         with_experiment(pairs={"grid": {"at": []}}),
-        "pairs.grid: the grid is empty; name iterations, or leave ",
+        "pairs.grid: names no iteration; give at, every or log",
     ),
     "missing key": ({"datasets": PLAIN["datasets"]}, "the config: the key 'experiments' is missing."),
     "t0 at the end": (
@@ -624,6 +631,18 @@ BAD = {
     "a grid too fine": (
         with_experiment(training={"iterations": 10**6}, checkpoints={"every": 100}),
         "one.checkpoints.every: a point every 100 iterations up to 1000000 makes a grid of more than 10000 points;",
+    ),
+    "a grid too fine before its end": (
+        with_experiment(training={"iterations": 10**6}, checkpoints={"every": 1, "until": 20_000}),
+        "one.checkpoints.every: a point every 1 iterations up to 20000 makes a grid of more than 10000 points;",
+    ),
+    "a grid without points": (
+        with_experiment(chaos={"t1": {"until": 16}}),
+        "one.chaos.t1: names no iteration; give at, every or log.",
+    ),
+    "a name that the results have": (
+        {**PLAIN, "experiments": {"figures": PLAIN["experiments"]["one"]}},
+        "experiments.figures: the results have a file or folder of this name; choose another.",
     ),
     "a logarithmic grid too fine": (
         with_experiment(kernel={"grid": {"log": 10**9}}),

@@ -14,6 +14,10 @@ from twophase.data import too_few, too_much_padding
 from twophase.errors import UserError
 
 MAX_POINTS = 10_000  # of a grid: all pairs of so many checkpoints are as much as memory and a figure can hold
+RESERVED = {  # files and folders of the results beside those of experiments
+    *("benchmarks", "data", "figures", "logs", "reference", "benchmarks.md", "calibration.json", "claims.html"),
+    *("claims.parquet", "explorer.html", "phases.parquet", "report.html", "scaling.parquet"),
+}
 NO_EFFECT = {  # settings of training that have none: where they have an effect instead
     "betas": ("optimizer", "adam"),
     "momentum": ("optimizer", "sgd"),
@@ -47,6 +51,8 @@ def resolve(config: Mapping) -> dict:
     for name, dataset in config["datasets"].items():
         _check_dataset(f"datasets.{name}", dataset)
     for name, experiment in config["experiments"].items():
+        if name in RESERVED:
+            raise UserError(f"experiments.{name}: the results have a file or folder of this name; choose another.")
         _check_effect(f"experiments.{name}.training", written[name].get("training", {}), experiment["training"])
         _resolve_experiment(f"experiments.{name}", name, experiment, config["datasets"])
     _check_titles(config["experiments"])
@@ -203,7 +209,8 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     pairs, barrier, kernel = experiment["pairs"], experiment["barrier"], experiment["kernel"]
     pairs["grid"] = _subgrid(f"{key}.pairs.grid", pairs["grid"], steps, last, on_steps)
     barrier["grid"] = _subgrid(f"{key}.barrier.grid", barrier["grid"] or pairs["grid"], steps, last, on_steps)
-    kernel["grid"] = _subgrid(f"{key}.kernel.grid", kernel["grid"], steps, last, on_steps)
+    # The cone is seen from the first kernel.
+    kernel["grid"] = sorted({0, *_subgrid(f"{key}.kernel.grid", kernel["grid"], steps, last, on_steps)})
 
     if chaos["t0"] and experiment["phases"]["distance"] == "checkpoints":
         for name, part in (("pairs", pairs), ("barrier", barrier)):
@@ -289,12 +296,16 @@ def _resolve_training(key: str, training: dict, dataset: Mapping) -> None:
 
 
 def _grid(key: str, spec, last: int) -> list[int]:
-    if isinstance(spec, Mapping) and spec.get("every") and last // spec["every"] >= MAX_POINTS:
-        raise UserError(
-            f"{key}.every: a point every {spec['every']} iterations up to {last} makes a grid of more than "
-            f"{MAX_POINTS} points; take longer steps."
-        )
+    if isinstance(spec, Mapping) and spec.get("every"):
+        end = min(last, spec.get("until") or last)
+        if end // spec["every"] >= MAX_POINTS:
+            raise UserError(
+                f"{key}.every: a point every {spec['every']} iterations up to {end} makes a grid of more than "
+                f"{MAX_POINTS} points; take longer steps."
+            )
     points = grids.resolve(spec, last)
+    if isinstance(spec, Mapping) and not points:
+        raise UserError(f"{key}: names no iteration; give at, every or log.")
     beyond = [point for point in points if point > last]
     if beyond:
         raise UserError(f"{key}: {beyond[0]} lies beyond the end of training, T = {last}.")
@@ -313,8 +324,6 @@ def _starts(key: str, spec, end: int) -> list[int]:
 
 def _subgrid(key: str, spec, steps: list[int], last: int, whose: str) -> list[int]:
     points = sorted(_grid(key, spec, last)) if spec is not None else steps
-    if not points:
-        raise UserError(f"{key}: the grid is empty; name iterations, or leave it out.")
     _on_grid(key, points, steps, whose)
     return points
 
