@@ -37,8 +37,9 @@ reference:
 	@test -n "$(RUN)" || { echo "Name the run: make reference RUN=demo"; exit 1; }
 	rm -rf results/reference/$(RUN)
 	mkdir -p results/reference/$(RUN)
-	cd results && find . -type d \( -name blocks -o -name forks -o -name trajectory -o -name kernels -o -name phases \
-		-o -name fork_barriers -o -name linearized -o -path ./reference -o -path ./data \) -prune \
+	cd results && find . -type d \( -path './*/seed*/blocks' -o -path './*/seed*/forks' -o -path './*/seed*/trajectory' \
+		-o -path './*/seed*/kernels' -o -path './*/seed*/fork_barriers' -o -path './*/seed*/linearized' \
+		-o -path './*/phases' -o -path ./reference -o -path ./data \) -prune \
 		-o -type f \( -name '*.parquet' -o -path './figures/*.png' -o -name trajectory.safetensors \) -print \
 		| tar -cf - -T - | tar -xf - -C reference/$(RUN)
 

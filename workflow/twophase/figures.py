@@ -28,7 +28,9 @@ def scale(values: pd.Series):
 
 
 def edges(centres: np.ndarray) -> np.ndarray:
-    """Borders of cells around grid points: halfway between neighbours."""
+    """Borders of cells around grid points: halfway between neighbours; of one point, one iteration wide."""
+    if len(centres) == 1:
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
     middle = (centres[1:] + centres[:-1]) / 2
     return np.concatenate([[1.5 * centres[0] - 0.5 * centres[1]], middle, [1.5 * centres[-1] - 0.5 * centres[-2]]])
 
