@@ -3,7 +3,7 @@
 # make test-faults  kill the example at every stage, twenty times and more, and damage its files, 10 minutes
 # make report        the report of the results that are there
 # make reference     keep the tables and figures of results/ as results/reference/$(RUN), for the repository
-# make restore       put the kept tables of $(RUN) back into results/: figures and claims from them, without training
+# make restore       put the kept tables of $(RUN) back into results/: any figure, and the claims, from them without training
 # make bench         compare the speed with what one would otherwise write, 15 minutes; QUICK=1 only tries it
 # make tools         install what tests of pages and of a cluster take: a browser's driver, as root on Debian Chromium and SLURM
 # make clean         remove the environment (results stay)
@@ -43,13 +43,14 @@ reference:
 		-o -type f \( -name '*.parquet' -o -path './figures/*.png' -o -name trajectory.safetensors \) -print \
 		| tar -cf - -T - | tar -xf - -C reference/$(RUN)
 
-# All of one age, so that none is newer than what was made from it.
+# All of one age, so that none is newer than what was made from it. What is quickly made from them is made anew, with the
+# config of the day.
 restore:
 	@test -d "results/reference/$(RUN)" && test -n "$(RUN)" || { echo "Name a run of results/reference: make restore RUN=demo"; exit 1; }
 	@cd results/reference/$(RUN) && for name in *; do test ! -e ../../$$name \
 		|| { echo "results/$$name is there already. Move it away first, or restore in another clone."; exit 1; }; done
-	cp -R results/reference/$(RUN)/. results
-	cd results/reference/$(RUN) && find . -type f -exec sh -c 'cd ../.. && touch -r reference "$$@"' touch {} +
+	cd results/reference/$(RUN) && tar -cf - */seed* | tar -xf - -C ../..
+	cd results/reference/$(RUN) && find */seed* -type f -exec sh -c 'cd ../.. && touch -r reference "$$@"' touch {} +
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -30,6 +30,9 @@ def make(folder, *arguments):
 def test_figures_are_drawn_from_kept_tables(published):
     make(published.folder, "restore", "RUN=demo").check_returncode()
     figures = {*plan.FIGURES} - {"readings"}  # the example has one experiment, with none beside it
+    assert not {"claims.parquet", "phases.parquet", "figures"} & {
+        p.name for p in (published.folder / "results").iterdir()
+    }
     jobs = published.planned(*figures, "results/claims.html")
     assert set(jobs) == {*figures, "inflection", "phases", "claims", "claims_page"}
 
