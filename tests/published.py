@@ -22,7 +22,7 @@ RUNS = {  # the config, and its experiment
     "VGG-16, width ¼ / CIFAR-10": ("cifar10-cpu", "vgg16"),
     "ResNet-8 / digits": ("demo", "resnet8"),
 }
-MARKS = dict(zip(scorecard.VERDICTS, "✓✗?·", strict=True))
+MARKS = dict(zip(scorecard.VERDICTS, "✓✗?–·", strict=True))
 
 
 def inflection_points() -> str:
@@ -102,7 +102,7 @@ def _times(rows: pd.DataFrame, what: str) -> str:
 def _point(row, level: float) -> str:
     if row.found:
         return f"{row.value:.0f} ({row.low:.0f} to {row.high:.0f})"
-    return "none (less than tenfold)" if row.p <= 1 - level else f"none (p = {row.p:.1g})"
+    return "none (too small)" if row.p <= 1 - level else f"none (p = {row.p:.1g})"
 
 
 def _range(values, form: str) -> str:

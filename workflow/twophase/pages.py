@@ -62,7 +62,8 @@ def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str =
         claim = f'{escape(r.text)}<div class="small">{escape(r.definition)}; papers: {escape(r.paper)}</div>'
         verdict = f'{_verdict(r.verdict)}<div class="small">{escape(r.reason)}</div>'
         figure = f'<a class="small" href="{results}/figures/{r.figure}.png">{r.figure}</a>'
-        rows.append([claim, escape(f"{measured(r)} {r.unit}".rstrip()), escape(bounds(r)), f"{verdict} {figure}"])
+        value = measured(r) if np.isnan(r.value) else f"{measured(r)} {r.unit}".rstrip()
+        rows.append([claim, escape(value), escape(bounds(r)), f"{verdict} {figure}"])
     return _rows(["claim", f"measured ({_interval(level)})", "holds if", "verdict"], rows, caption, numbers=3)
 
 
