@@ -296,6 +296,20 @@ def test_inflection_points_of_planted_chaos_grids():
     assert "of C" in rows[3]["definition"]
 
 
+def test_forks_that_all_run_away_alike_have_no_inflection_point():
+    """At the end later ones are closer, by decades and significantly, for lack of time alone."""
+    t0s, t1s = (0, 50, 100, 250, 500, 750, 1000, 1250, 1500, 1750), (500, 1000, 1500, 2000)
+    cells = pd.DataFrame([(t0, t1) for t0 in t0s for t1 in t1s if t1 > t0], columns=["t0", "t1"])
+    l2 = np.minimum(20.0, 1e-5 * np.exp(0.01 * (cells["t1"] - cells["t0"])))
+    table = cells.assign(draw=0, C=1e-3 * l2**2, B=0.0, D=0.0, l2=l2, epsilon=1e-5)
+    row = phases.from_chaos([table], "log", 10, 0.95)[0]
+    end = table[table["t1"] == 2000].set_index("t0")["C"]
+    assert row["p"] < 0.05
+    assert np.log10(end[end.index < row["value"]]).mean() - np.log10(end[end.index > row["value"]]).mean() > 2
+    assert not row["found"]
+    assert phases.from_chaos([table.assign(C=np.where(table["t0"] < 600, 1e-2, 1e-6))], "log", 10, 0.95)[0]["found"]
+
+
 @pytest.mark.parametrize("change", [3, 20, 60, 140, 333])
 def test_the_interval_of_a_change_of_level_reaches_to_the_points_around_it(change):
     """It may have been anywhere between two t0s, and the estimate is halfway."""

@@ -92,7 +92,7 @@ CLAIMS = (
     Claim(
         "inflection point",
         "There is an inflection point: before it a perturbation leads to other parameters, after it hardly.",
-        "mean of log10 C(t0, T) over t0 < t* less that over t0 > t*; a significant change of level besides",
+        "mean of log10 C(t0, t1) of t0 < t* less that of t0 > t*, equal t1 - t0; a significant change over t0 besides",
         "Figures 1 and 3",
         (phases.DECADE, inf),
         "decades",

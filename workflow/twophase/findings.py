@@ -146,7 +146,7 @@ class Means:
 def fall(m: Means) -> float:
     if len(np.unique(m.t0)) > 1 and np.ptp(m.level[m.end]) == 0:
         return 0.0
-    return m.C[m.early].mean() - m.C[m.late].mean() if np.isfinite(m.inflection) else nan
+    return phases.fall(m.t0, m.t1, m.C, m.inflection) if np.isfinite(m.inflection) else nan
 
 
 def earliest(m: Means) -> float:

@@ -8,8 +8,8 @@ import pandas as pd
 
 TINY = 1e-16  # a C of exactly 0 counts as this where logarithms are taken
 SCALES = {"log": lambda c: np.log10(np.maximum(c, TINY)), "linear": np.asarray}  # of C over t0, see `from_chaos`
-# What an inflection point takes beside a significant change, which any smooth decline is, too: a fall of log10 C (later
-# forks have less time), and a level before it of B (nats) and D (share of the test set).
+# What an inflection point takes beside a significant change, which any smooth decline is, too: a fall of log10 C in
+# equal times (at the end later forks have had less), and a level before it of B (nats) and D (share of the test set).
 DECADE = 1.0
 LARGE = {"B": 0.1, "D": 0.02}
 
@@ -126,6 +126,25 @@ def exponents(chaos: pd.DataFrame) -> pd.Series:
     return (growth / (chaos["t1"] - chaos["t0"])).rename("exponent")
 
 
+def _alike(t0: np.ndarray, t1: np.ndarray, inflection: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Comparisons of forks from before an inflection point and from after it [cells], for each t1 - t0 of both."""
+    length, late = t1 - t0, t0 > inflection
+    return [(~late & (length == t), late & (length == t)) for t in np.intersect1d(length[late], length[~late])]
+
+
+def fall(t0: np.ndarray, t1: np.ndarray, level: np.ndarray, inflection: float) -> float:
+    """By how much forks from after an inflection point have a lower level than those from before it.
+
+    Compared over equally long times, since later forks would end closer for lack of time alone; where no two are
+    equally long, at the last t1.
+
+    Args:
+        t0, t1, level: of the forks' comparisons [cells].
+    """
+    alike = _alike(t0, t1, inflection) or [((t1 == t1.max()) & part for part in (t0 < inflection, t0 > inflection))]
+    return float(np.mean([level[early].mean() - level[late].mean() for early, late in alike]))
+
+
 def growth_after(t0: np.ndarray, t1: np.ndarray, exponent: np.ndarray, inflection: float) -> float:
     """Mean Lyapunov exponent of forks from after an inflection point over that of forks from before it.
 
@@ -137,9 +156,8 @@ def growth_after(t0: np.ndarray, t1: np.ndarray, exponent: np.ndarray, inflectio
     Returns:
         NaN where no two are equally long, or early perturbations do not grow.
     """
-    length, late = t1 - t0, t0 > inflection
-    common = np.intersect1d(length[late], length[~late])
-    after, before = (sum(exponent[part & (length == t)].mean() for t in common) for part in (late, ~late))
+    pairs = [(exponent[early].mean(), exponent[late].mean()) for early, late in _alike(t0, t1, inflection)]
+    before, after = (sum(part) for part in zip(*pairs, strict=True)) if pairs else (0.0, 0.0)
     return float(after / before) if before > 0 else np.nan
 
 
@@ -197,9 +215,9 @@ def from_chaos(grids: Sequence[pd.DataFrame], scale: str, count: int, level: flo
     """Inflection points from the distances of all seeds: where that at the last t1 changes level over t0.
 
     One row each for C, B and D, and one for C on the other scale. That of C is found only where its geometric mean
-    falls by a decade or more: where forks from every t0 run away, C still declines a little, as later ones have less
-    time to do so. Those of B and D are found only where they are large before. Of forks, a last row says from when on
-    perturbations shrink instead of growing.
+    falls by a decade or more in equal times: where forks from every t0 run away, later ones have less time to do so,
+    and C at the end declines, too. Those of B and D are found only where they are large before. Of forks, a last row
+    says from when on perturbations shrink instead of growing.
 
     Args:
         scale: `log` or `linear`, of C: its order of magnitude, or what a linear colour scale shows.
@@ -209,13 +227,14 @@ def from_chaos(grids: Sequence[pd.DataFrame], scale: str, count: int, level: flo
     curves = {m: [g.pivot(index="draw", columns="t0", values=m) for g in last] for m in ("C", "B", "D")}
     x = curves["C"][0].columns.to_numpy()
     curves = {metric: [curve.to_numpy() for curve in part] for metric, part in curves.items()}
-    magnitude = mean_curve([SCALES["log"](part) for part in curves["C"]])
+    tables = [grid.pivot(index="draw", columns=["t0", "t1"], values="C") for grid in grids]
+    cells = np.array(tables[0].columns.to_list()).T
+    magnitude = mean_curve([SCALES["log"](table.to_numpy()) for table in tables])
 
     def of_c(name: str, on: str) -> dict:
         definition = f"change of level over t0 of {'log10 ' if on == 'log' else ''}C(t0, {t1})"
         row = _inflection(name, change_point, x, [SCALES[on](part) for part in curves["C"]], count, level, definition)
-        fall = magnitude[x < row["value"]].mean() - magnitude[x > row["value"]].mean() if row["found"] else 0.0
-        return row | {"found": bool(fall >= DECADE)}
+        return row | {"found": bool(row["found"] and fall(*cells, magnitude, row["value"]) >= DECADE)}
 
     rows = [of_c("chaos C", scale)]
     for metric, floor in LARGE.items():

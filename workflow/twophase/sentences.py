@@ -38,7 +38,7 @@ def verdict(settings: Mapping, estimate: pd.Series | None, ends: pd.DataFrame | 
         return [
             f"{title}: no significant end of a chaotic phase was found.",
             f"{everywhere} In the end they differ from the undisturbed run, on average by {level(last)}, and with the "
-            f"time of the perturbation C falls nowhere both significantly and tenfold.{source}",
+            f"time of the perturbation C falls nowhere both significantly and, in equal times, tenfold.{source}",
         ]
     ratio = growth_after(
         *(ends[name].to_numpy() for name in ("t0", "t1")), exponents(ends).to_numpy(), estimate["value"]
