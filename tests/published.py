@@ -20,6 +20,7 @@ PAGES = REPOSITORY / "README.md", REFERENCE / "README.md"
 RUNS = {  # the config, and its experiment
     "ResNet-20 / CIFAR-10": ("cifar10-cpu", "resnet20"),
     "VGG-16, width ¼ / CIFAR-10": ("cifar10-cpu", "vgg16"),
+    "LeNet-5 / MNIST": ("mnist", "lenet5"),
     "ResNet-8 / digits": ("demo", "resnet8"),
 }
 MARKS = dict(zip(scorecard.VERDICTS, "✓✗?–·", strict=True))
