@@ -57,7 +57,7 @@ def claims() -> str:
 
 def forks(run: str, name: str) -> str:
     """A row for each t0: C, B and D between forks and base run at the end."""
-    table = pd.concat([frame.assign(seed=seed) for seed, frame in _tables(run, name, "chaos").items()])
+    table = _all_seeds(run, name, "chaos")
     end = table["t1"].max()
     rows = []
     for t0, part in table[table["t1"] == end].groupby("t0"):
@@ -68,7 +68,7 @@ def forks(run: str, name: str) -> str:
 
 def linearized(run: str, name: str) -> str:
     """A row for each switch: test accuracy there, and where linearized training ends; standard training last."""
-    table = pd.concat([frame.assign(seed=seed) for seed, frame in _tables(run, name, "linearized").items()])
+    table = _all_seeds(run, name, "linearized")
     end = table["iteration"].max()
     rows = []
     for switch, part in table.groupby("switch"):
@@ -89,10 +89,8 @@ def _experiment(run: str, name: str) -> dict:
     return resolve(yaml.safe_load((REPOSITORY / "config" / f"{run}.yaml").read_text()))["experiments"][name]
 
 
-def _tables(run: str, name: str, table: str) -> dict[str, pd.DataFrame]:
-    """By the names of the seeds' folders."""
-    paths = sorted((REFERENCE / run / name).glob(f"seed*/{table}.parquet"))
-    return {path.parent.name: tables.joined([storage.read_table(path)]) for path in paths}
+def _all_seeds(run: str, name: str, table: str) -> pd.DataFrame:
+    return tables.joined([storage.read_table(path) for path in (REFERENCE / run / name).glob(f"seed*/{table}.parquet")])
 
 
 def _times(rows: pd.DataFrame, what: str) -> str:

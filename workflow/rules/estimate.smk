@@ -1,10 +1,13 @@
+USED = {e["dataset"]: config["datasets"][e["dataset"]] for e in EXPERIMENTS.values()}
+
+
 rule calibration:
     input:
         # Only these have to be read before their sizes are known.
         data=[
             f"{RESULTS}/data/{name}.safetensors"
-            for name in dict.fromkeys(e["dataset"] for e in EXPERIMENTS.values())
-            if config["datasets"][name]["source"] == "imagefolder"
+            for name, d in USED.items()
+            if d["source"] == "imagefolder"
         ],
     output:
         calibration=CALIBRATION,
@@ -22,7 +25,7 @@ rule calibration:
         gpu=int(any(plan.uses_gpu(e["training"]["device"]) for e in EXPERIMENTS.values())),
     params:
         abouts={name: workload.about(e) for name, e in EXPERIMENTS.items()},
-        datasets={e["dataset"]: config["datasets"][e["dataset"]] for e in EXPERIMENTS.values()},
+        datasets=USED,
         of={name: e["dataset"] for name, e in EXPERIMENTS.items()},
         cores=lambda wildcards, threads: threads,
         code=code_digest("calibration"),

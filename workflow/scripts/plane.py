@@ -10,14 +10,13 @@ import pandas as pd
 
 import _library  # noqa: F401
 from twophase import job, layout, metrics, storage, vectors
-from twophase.layout import step_file
 
 
 def main(path_to_trajectory, path_to_forks, path_to_plane, facts):
     base = layout.states(storage.files(path_to_trajectory))
     rows = [{"t0": -1, "draw": -1, "iteration": layout.iteration(state)} for state in base]
     paths = [Path(path_to_trajectory) / state for state in base]
-    left, of_base = [], []  # of each fork, at its time: the run that it left, and the base run
+    left = []  # of each fork, at its time: the run that it left
     for block in path_to_forks:
         states = layout.states(storage.files(block))
         for state in layout.without_twin(states):
@@ -26,13 +25,12 @@ def main(path_to_trajectory, path_to_forks, path_to_plane, facts):
                 rows.append({"t0": t0, "draw": draw, "iteration": layout.iteration(state)})
                 paths.append(Path(block) / state)
                 left.append(Path(*layout.base_of(state, states, block, path_to_trajectory)))
-                of_base.append(Path(path_to_trajectory) / step_file(layout.iteration(state)))
-    places = {path: k for k, path in enumerate(dict.fromkeys([*paths, *left]))}
-    coordinates, explained = metrics.principal_coordinates(vectors.parameters(list(places)), None, 2)
-    coordinates = {path: coordinates[k] for path, k in places.items()}
+    places = list(dict.fromkeys([*paths, *left]))
+    coordinates, explained = metrics.principal_coordinates(vectors.parameters(places), None, 2)
+    coordinates = dict(zip(places, coordinates, strict=True))
     shown = [coordinates[path] for path in paths]
-    for k, (twin, own) in enumerate(zip(left, of_base, strict=True), start=len(base)):
-        shown[k] = shown[k] + coordinates[own] - coordinates[twin]
+    for k, twin in enumerate(left, start=len(base)):
+        shown[k] = shown[k] + coordinates[Path(path_to_trajectory) / twin.name] - coordinates[twin]
     table = pd.DataFrame(rows).join(pd.DataFrame(shown, columns=["x", "y"]))
     definition = "parameters of base run (t0 = -1) and of its forks along their two principal axes"
     storage.write_table(path_to_plane, table, storage.provenance(definition, explained=explained.tolist(), **facts))

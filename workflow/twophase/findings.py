@@ -92,7 +92,7 @@ class Means:
         self.runs, self.settings, self.rng = runs, settings, rng
         if runs[0].chaos is not None:
             self.t0, self.t1 = runs[0].cells[0].T
-            for name, values in self._mean_cells(rng).items():
+            for name, values in self._mean_cells().items():
                 setattr(self, name, values)
             self.end = self.t1 == self.t1.max()
             self.inflection = self._estimate(phases.change_point, self.t0[self.end], self.level[self.end])
@@ -107,17 +107,18 @@ class Means:
             self.standard = float(np.mean([base for _, base in scores]))
 
     def _estimate(self, statistic: Callable, x: np.ndarray, y: np.ndarray) -> float:
+        """A statistic of the points of a curve [n], or of as many drawn from them."""
         points = np.arange(len(x)) if self.rng is None else np.sort(self.rng.integers(len(x), size=len(x)))
         return statistic(x[points], y[points])
 
-    def _mean_cells(self, rng) -> dict[str, np.ndarray]:
+    def _mean_cells(self) -> dict[str, np.ndarray]:
         parts = []
         for run in self.runs:
             cells = run.cells[1]
-            if rng is not None:
-                drawn = rng.integers(len(cells["C"]), size=len(cells["C"]))
+            if self.rng is not None:
+                drawn = self.rng.integers(len(cells["C"]), size=len(cells["C"]))
                 cells = {name: values[drawn] for name, values in cells.items()}
-                cells["D"] = rng.binomial(run.images, cells["D"]) / run.images
+                cells["D"] = self.rng.binomial(run.images, cells["D"]) / run.images
             log_c, level = (phases.SCALES[scale](cells["C"]) for scale in ("log", self.settings["scale"]))
             cells = cells | {"C": log_c, "level": level}
             parts.append({name: values.mean(axis=0) for name, values in cells.items()})

@@ -15,6 +15,7 @@ VARIABLES = (
     *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR"),
     *("OMP_DYNAMIC", "OMP_THREAD_LIMIT"),
 )
+NAMES = ("device", "threads", "processor", "capability", *VARIABLES)  # of `facts`
 
 
 def facts(data: Data, settings: dict) -> dict:
@@ -35,8 +36,7 @@ def key(facts: dict) -> str:
     Args:
         facts: `settings`, a digest, and those of `facts`.
     """
-    names = ("settings", "device", "threads", "processor", "capability", *VARIABLES)
-    return storage.digest([facts.get(name) for name in names])
+    return storage.digest([facts.get(name) for name in ("settings", *NAMES)])
 
 
 def _cpu() -> str:
@@ -50,7 +50,7 @@ def _cpu() -> str:
 
 def differences(there: dict, here: dict) -> str:
     """A sentence on how two machines differ, by the metadata of files that were written on them."""
-    names = ["device", "threads", "processor", "capability", *VARIABLES, "torch"]
+    names = [*NAMES, "torch"]
     unlike = [
         f"{name} ({there.get(name, 'not set')} there, {here.get(name, 'not set')} here)"
         for name in names

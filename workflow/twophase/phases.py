@@ -157,7 +157,7 @@ def growth_after(t0: np.ndarray, t1: np.ndarray, exponent: np.ndarray, inflectio
         NaN where no two are equally long, or early perturbations do not grow.
     """
     pairs = [(exponent[early].mean(), exponent[late].mean()) for early, late in _alike(t0, t1, inflection)]
-    before, after = (sum(part) for part in zip(*pairs, strict=True)) if pairs else (0.0, 0.0)
+    before, after = np.reshape(pairs, (-1, 2)).sum(axis=0)
     return float(after / before) if before > 0 else np.nan
 
 
