@@ -96,3 +96,8 @@ def estimates(experiments: Mapping) -> pd.DataFrame:
 def runs(experiments: Mapping) -> dict:
     """Tables of every run of resolved experiments."""
     return {(name, seed): run(e, seed) for name, e in experiments.items() for seed in e["seeds"]}
+
+
+def bend(x, knot: float, slope: float = -1.0, later: float = -0.05):
+    """A curve of two straight pieces, 0 at the knot between them."""
+    return slope * np.minimum(x - knot, 0) + later * np.maximum(x - knot, 0)

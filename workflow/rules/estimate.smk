@@ -4,11 +4,7 @@ USED = {e["dataset"]: config["datasets"][e["dataset"]] for e in EXPERIMENTS.valu
 rule calibration:
     input:
         # Only these have to be read before their sizes are known.
-        data=[
-            f"{RESULTS}/data/{name}.safetensors"
-            for name, d in USED.items()
-            if d["source"] == "imagefolder"
-        ],
+        data=[f"{RESULTS}/data/{name}.safetensors" for name, d in USED.items() if d["source"] == "imagefolder"],
     output:
         calibration=CALIBRATION,
     log:

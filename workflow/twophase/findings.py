@@ -12,7 +12,7 @@ from math import log, nan
 import numpy as np
 import pandas as pd
 
-from twophase import phases
+from twophase import changes, phases
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Means:
             for name, values in self._mean_cells().items():
                 setattr(self, name, values)
             self.end = self.t1 == self.t1.max()
-            self.inflection = self._estimate(phases.change_point, self.t0[self.end], self.level[self.end])
+            self.inflection = self._estimate(changes.change_point, self.t0[self.end], self.level[self.end])
             self.early, self.late = (self.end & part for part in (self.t0 < self.inflection, self.t0 > self.inflection))
         if runs[0].S is not None:
             self.times = runs[0].kernels[0]
@@ -136,7 +136,7 @@ class Means:
 
     @cached_property
     def kernel_elbow(self) -> float:
-        return self._estimate(phases.elbow, *self.steps(min(self.settings["dt"])))
+        return self._estimate(changes.elbow, *self.steps(min(self.settings["dt"])))
 
     @property
     def taus(self) -> np.ndarray:
