@@ -24,6 +24,8 @@ def main(
     engine,
     facts,
 ):
+    if engine == "lockstep":
+        lockstep.ignore_alignment()
     network, data = training.set_up(path_to_data, model, settings, seed)
     facts |= machine.facts(data, settings) | {"engine": engine}
     provenance = storage.provenance("fork; loss in nats and accuracy of each iteration's batch", **facts)

@@ -18,6 +18,11 @@ and trains for `chaos.replay` iterations: all copies must stay equal bit by bit,
 perturbation. And the twin's first two losses must be the base run's up to rounding, so that it is its twin. The
 control (`chaos.control`), a fork with epsilon = 0, must be equal to the twin to the end.
 
+**What keeps members equal.** Every convolution and matrix product of a stack has a group for each member, the first
+layer's included: kernels that run over the channels of all members treat the last few differently. And Intel's MKL is
+told not to look at how operands lie in memory (`ignore_alignment`). Tried on an AMD EPYC with AVX2, and with oneDNN and
+ATen limited to less; where members differ all the same, the check stops the run.
+
 **Dropout.** The members of a stack share one mask, a function of (seed, t). On a CPU it is the mask that a single
 network draws. On a GPU, where dropout of a single network is a fused kernel, it need not be (not tried): the twin then
 has other masks than the base run, its forks have the twin's, and its losses are not compared with the base run's.
@@ -32,6 +37,7 @@ A stack needs the memory of its members' states and activations together; `chaos
 """
 
 import copy
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,14 +75,26 @@ class Stack(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         state = dict(self.members.named_parameters()) | dict(self.members.named_buffers())
+        size = len(next(iter(state.values())))
         # Augmented batches come with the channels last. Kernels for that layout run their vectors across channels,
         # those of all members, and treat the last few differently: members would not stay equal.
         inputs = inputs.clone(memory_format=torch.contiguous_format)
 
-        def one(state):  # batch norms update the member's part of the stacked statistics in place
+        def one(state, inputs):  # batch norms update the member's part of the stacked statistics in place
             return functional_call(self.members, state, (inputs,))
 
-        return vmap(one, randomness="same")(state)
+        # For the same reason each member has a view of the inputs of its own. Inputs that all share would make the
+        # first convolution a plain one with the channels of all members, in place of one group for each.
+        return vmap(one, randomness="same")(state, inputs.expand(size, *inputs.shape))
+
+
+def ignore_alignment() -> None:
+    """Keeps Intel's MKL from computing products in an order that depends on where their operands lie in memory.
+
+    Those of members with an odd number of pixels lie unlike. MKL looks at this when it is first used in a process: call
+    it before the first product.
+    """
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 
 def stack(states: Sequence[State]) -> State:
