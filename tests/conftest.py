@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -47,7 +48,8 @@ def digits(tmp_path_factory):
 def whole_run(tmp_path_factory) -> Workflow:
     """`WHOLE` after `snakemake --cores 2`, once for all processes that run tests: to be copied, and left as it is.
 
-    Its file `printed` has what that printed, with the scheduler's own messages.
+    Its file `printed` has what that printed, with the scheduler's own messages; its folder `called`, for each job, the
+    functions of the library that it called.
     """
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "whole_run"
@@ -55,6 +57,11 @@ def whole_run(tmp_path_factory) -> Workflow:
         if not (folder / "printed").exists():
             shutil.rmtree(folder, ignore_errors=True)  # what a process that failed left
             folder.mkdir()
-            printed = Workflow(folder, WHOLE).snakemake("--cores", "2", "--verbose")
+            (folder / "called").mkdir()
+            path = os.pathsep.join(
+                [str(Path(__file__).parent / "called"), *filter(None, [os.environ.get("PYTHONPATH")])]
+            )
+            notes = {"PYTHONPATH": path, "TWOPHASE_CALLED": str(folder / "called")}
+            printed = Workflow(folder, WHOLE).snakemake("--cores", "2", "--verbose", environment=os.environ | notes)
             (folder / "printed").write_text(printed)
     return Workflow(folder)
