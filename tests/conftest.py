@@ -37,10 +37,10 @@ def _one_thread():
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory):
     """Path of a prepared data set: 60 training and 40 test images of 8x8 digits."""
-    from twophase import datasets
+    from twophase.data import prepare
 
     path = tmp_path_factory.mktemp("data") / "digits.safetensors"
-    datasets.prepare(path, "digits", train_size=60, test_size=40)
+    prepare.prepare(path, "digits", train_size=60, test_size=40)
     return path
 
 

@@ -7,9 +7,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from twophase import network_state, storage, training
-from twophase.data import Data
-from twophase.layout import step_file
+from twophase.data.dataset import Data
+from twophase.files import storage
+from twophase.files.layout import step_file
+from twophase.networks import state as network_state
+from twophase.training import loop
 
 
 def settings(**changes) -> dict:
@@ -83,7 +85,7 @@ def run(folder: Path, model: nn.Module, content: Data, config: dict, checkpoints
         network_state.write_checkpoint(folder / step_file(t), model, optimizer, {"iteration": t})
 
     options = {"at_checkpoint": keep} | options
-    training.run(model, content, config, seed, checkpoints, folder, {"definition": "a run"}, **options)
+    loop.run(model, content, config, seed, checkpoints, folder, {"definition": "a run"}, **options)
 
 
 def same_bits(left: dict, right: dict) -> bool:

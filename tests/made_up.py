@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from twophase import layout
+from twophase.files import layout
 
 BEND = 0.04  # share of the training
 

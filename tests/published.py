@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from twophase import pages, scorecard, storage, tables
-from twophase.config import resolve
+from twophase.analysis import scorecard
+from twophase.config.resolve import resolve
+from twophase.files import storage, tables
+from twophase.report import pages
 from workflow_runner import REPOSITORY
 
 REFERENCE = REPOSITORY / "results" / "reference"

@@ -89,7 +89,7 @@ def imports(path: Path) -> set[str]:
 
 
 RULE = re.compile(
-    r'conda:\s+"\.\./\.\./(envs/\w+\.yaml)"(?:(?!\nrule ).)*?script:\s+"\.\./(scripts/\w+\.py)"', re.DOTALL
+    r'conda:\s+"\.\./\.\./(envs/\w+\.yaml)"(?:(?!\nrule ).)*?script:\s+"\.\./(scripts/\w+/\w+\.py)"', re.DOTALL
 )
 RULES = [match for path in (REPOSITORY / "workflow/rules").glob("*.smk") for match in RULE.findall(path.read_text())]
 

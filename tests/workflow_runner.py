@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from twophase import workload
+from twophase.cost import workload
 
 REPOSITORY = Path(__file__).parents[1]
 

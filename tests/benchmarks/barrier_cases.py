@@ -9,7 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import rivals, setups
 from benchmarks.comparison import Case, Other, Sides
-from twophase import barrier, evaluation
+from twophase.measures import barrier
+from twophase.networks import evaluation
 
 GROUP = "Loss barrier B (30 alphas)"
 ALPHAS = 30

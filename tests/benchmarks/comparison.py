@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from twophase.timers import Peak
+from twophase.cost.timers import Peak
 
 OURS = "ours"
 ROUNDS = 5

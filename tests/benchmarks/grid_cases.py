@@ -8,7 +8,9 @@ import numpy as np
 
 from benchmarks import rivals, setups
 from benchmarks.comparison import Case, Other, Sides
-from twophase import grids, metrics, storage, vectors
+from twophase.config import grids
+from twophase.files import storage, vectors
+from twophase.measures import distances
 
 GROUP = "Grids of all pairs of 200 checkpoints"
 BLOCK = 256  # the config's default
@@ -52,7 +54,7 @@ def parameters(folder: Path, quick: bool) -> Sides:
 
     def block(rows, columns):
         left, right = (vectors.parameters([paths[k] for k in side]) for side in (rows, columns))
-        return metrics.dissimilarity(left, None if rows == columns else right)
+        return distances.dissimilarity(left, None if rows == columns else right)
 
     def error(ours, theirs, chosen):
         # An independent value that is right to 1e-14 itself, for a few pairs: extended precision throughout.
@@ -85,7 +87,7 @@ def kernels(folder: Path, quick: bool) -> Sides:
 
     def block(rows, columns):
         left, right = (vectors.kernels([paths[k] for k in side]) for side in (rows, columns))
-        return metrics.dissimilarity(left, None if rows == columns else right)
+        return distances.dissimilarity(left, None if rows == columns else right)
 
     def error(ours, theirs, chosen):
         return float(np.abs(ours - theirs).max())
@@ -112,7 +114,7 @@ def predictions(folder: Path, quick: bool) -> Sides:
 
     def block(rows, columns):
         array = storage.read_tensors(together)["predictions"]
-        return metrics.disagreement(array[rows], None if rows == columns else array[columns])
+        return distances.disagreement(array[rows], None if rows == columns else array[columns])
 
     def error(ours, theirs, chosen):
         return float(np.abs(ours - theirs).max())

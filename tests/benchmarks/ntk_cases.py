@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from benchmarks import rivals, setups
 from benchmarks.comparison import Case, Other, Sides, relative
-from twophase import ntk
+from twophase.measures import ntk
 
 GROUP = "Empirical NTK (trace over 10 classes, n = 64)"
 N = 64

@@ -8,9 +8,12 @@ import torch
 from torch import nn
 
 from helpers import settings as plain_settings
-from twophase import datasets, models, network_state, storage
-from twophase.data import Data
-from twophase.layout import step_file
+from twophase.data import prepare
+from twophase.data.dataset import Data
+from twophase.files import storage
+from twophase.files.layout import step_file
+from twophase.networks import models
+from twophase.networks import state as network_state
 
 MODELS = {
     "lenet5": ({"name": "lenet5"}, (1, 28)),
@@ -63,7 +66,7 @@ MNIST = "MNIST" if mnist_root() else "random images of MNIST's shape"
 def _prepared(folder: Path, source: str, root: Path | None = None) -> Data:
     path = folder / f"{source}.safetensors"
     if not path.exists():
-        datasets.prepare(path, source, root)
+        prepare.prepare(path, source, root)
     return Data.load(path)
 
 

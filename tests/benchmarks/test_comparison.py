@@ -7,7 +7,7 @@ import torch
 import helpers
 from benchmarks import report, rivals, setups
 from benchmarks.comparison import OURS, Other, Sides, call, peak_of, relative
-from twophase import ntk
+from twophase.measures import ntk
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import rivals, setups
 from benchmarks.comparison import Case, Other, Sides
-from twophase import noise, training
-from twophase.linearized import Linearized
+from twophase.training import loop, noise
+from twophase.training.linearized import Linearized
 
 TRAINING = "Training"
 LINEARIZED = "Linearized training"
@@ -21,14 +21,14 @@ LINEARIZED = "Linearized training"
 def _run(model, data, settings: dict, steps: int) -> torch.Tensor:
     """Losses [steps] of the workflow's own loop from the model's present state, which stays as it is."""
     model = copy.deepcopy(model)
-    log = training.empty_log(steps, data)
-    for _ in training.train(model, training.make_optimizer(model, settings), data, settings, 0, 0, {steps}, log):
+    log = loop.empty_log(steps, data)
+    for _ in loop.train(model, loop.make_optimizer(model, settings), data, settings, 0, 0, {steps}, log):
         pass
     return log[:, 0]
 
 
 def _flops_of_a_step(model, data, settings: dict) -> int:
-    inputs, labels = training.batch(data, settings, 0, 0)
+    inputs, labels = loop.batch(data, settings, 0, 0)
     model = copy.deepcopy(model).train()
     with FlopCounterMode(display=False) as counter:
         cross_entropy(model(inputs), labels).backward()
@@ -53,7 +53,7 @@ def throughput(folder: Path, quick: bool, name: str, steps: int) -> Sides:
 
     def theirs():
         trained = copy.deepcopy(model)
-        return torch.tensor(rivals.train(trained, training.make_optimizer(trained, settings), loader))
+        return torch.tensor(rivals.train(trained, loop.make_optimizer(trained, settings), loader))
 
     def error(ours, theirs):
         if not (crop or flip):
@@ -65,7 +65,7 @@ def throughput(folder: Path, quick: bool, name: str, steps: int) -> Sides:
                 for image, (top, left), mirrored in zip(data.train_images[indices], offsets, flips, strict=True)
             ]
         )
-        return float((training.batch(data, settings, 0, 0)[0] - expected).abs().max())
+        return float((loop.batch(data, settings, 0, 0)[0] - expected).abs().max())
 
     note = ""
     if crop or flip:
@@ -87,7 +87,7 @@ def linearized(folder: Path, quick: bool, name: str, steps: int) -> Sides:
     def error(ours, theirs):
         assert torch.isfinite(ours).all()
         assert torch.isfinite(theirs).all()
-        return _tangent_error(model, training.batch(data, settings, 0, 0)[0][:4])
+        return _tangent_error(model, loop.batch(data, settings, 0, 0)[0][:4])
 
     standard = Other(
         "standard step of the workflow",

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twophase import load, storage
+from twophase import load
+from twophase.files import storage
 
 PLOTS = ("ends", "grid", "training", "path", "history", "since", "steps", "cone")
 pytestmark = [pytest.mark.browser, pytest.mark.workflow]

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 import made_up
-from twophase import config, explorer, plan
+from twophase.config import plan, resolve
+from twophase.report import explorer
 
 PAPER = Path(__file__).parents[2] / "config" / "paper.yaml"
 PLOTS = ("ends", "grid", "training", "path", "history", "since", "steps", "cone")
@@ -19,7 +20,7 @@ def path(tmp_path_factory):
     written = yaml.safe_load(PAPER.read_text(encoding="utf-8"))
     dense = {"checkpoints": {"every": 250, "until": 62560}, "kernel": {"grid": None}, "seeds": [0]}
     written["experiments"]["dense"] = written["experiments"]["resnet20"] | dense | {"title": "Dense"}
-    experiments = config.resolve(written)["experiments"]
+    experiments = resolve.resolve(written)["experiments"]
     settings = {name: plan.described(experiment) for name, experiment in experiments.items()}
     described = explorer.gather(made_up.runs(experiments), made_up.estimates(experiments), settings)
     path = tmp_path_factory.mktemp("large") / "explorer.html"

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from twophase import plan, storage
-from twophase.config import resolve
+from twophase.config import plan
+from twophase.config.resolve import resolve
 from twophase.errors import UserError
+from twophase.files import storage
 from workflow_runner import TINY, Workflow
 
 pytestmark = pytest.mark.workflow

@@ -12,8 +12,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import helpers
-from twophase import lockstep, models, network_state, training
-from twophase.data import Data
+from twophase.data.dataset import Data
+from twophase.networks import models
+from twophase.networks import state as network_state
+from twophase.training import lockstep, loop
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -25,7 +27,7 @@ VGG = {"name": "vgg16"}
 def arithmetic(digits):
     """Deterministic and without TF32, as `set_up` leaves it."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    training.set_up(digits, {"name": "resnet8", "width": 2}, settings(device, batch_size=32), 0)
+    loop.set_up(digits, {"name": "resnet8", "width": 2}, settings(device, batch_size=32), 0)
 
 
 def images(device: str, dtype: str = "float32", count: int = 512, side: int = 32) -> Data:
@@ -67,13 +69,13 @@ def seconds(step, device: str, repeats: int) -> float:
 
 def trainer(model, members, config: dict, data: Data, *size: int, limit: int = 10**4):
     """A call that trains `model`, a network or a stack of `size`, for the next of at most `limit` iterations."""
-    optimizer = training.make_optimizer(members, config)
-    log = training.empty_log(limit, data, *size)
+    optimizer = loop.make_optimizer(members, config)
+    log = loop.empty_log(limit, data, *size)
     t = iter(range(limit))
 
     def step():
         now = next(t)
-        for _ in training.train(model, optimizer, data, config, 0, now, {now + 1}, log):
+        for _ in loop.train(model, optimizer, data, config, 0, now, {now + 1}, log):
             pass
 
     return step
@@ -91,10 +93,10 @@ def traffic(model, config: dict, data: Data) -> tuple[float, float]:
         kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
         return tensor
 
-    optimizer = training.make_optimizer(model, config)
-    log = training.empty_log(1, data)
+    optimizer = loop.make_optimizer(model, config)
+    log = loop.empty_log(1, data)
     with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
-        for _ in training.train(model, optimizer, data, config, 0, 0, {1}, log):
+        for _ in loop.train(model, optimizer, data, config, 0, 0, {1}, log):
             pass
     state = sum(p.numel() * p.element_size() for p in model.parameters())
     return counter.get_total_flops(), 2 * sum(kept.values()) + 6 * state
@@ -153,10 +155,10 @@ def test_a_member_is_the_solo_run_in_double_precision():
     config, data = settings("cuda", "float64"), images("cuda", "float64")
     model = network({"name": "resnet8", "width": 8}, "cuda", "float64")
     stack, optimizer = lockstep.restore(model, config, lockstep.stack([network_state.state_of(model)] * 3), 3)
-    alone = training.make_optimizer(model, config)
+    alone = loop.make_optimizer(model, config)
     for trained, its, members in ((stack, optimizer, (3,)), (model, alone, ())):
-        log = training.empty_log(5, data, *members)
-        list(training.train(trained, its, data, config, 0, 0, {5}, log))
+        log = loop.empty_log(5, data, *members)
+        list(loop.train(trained, its, data, config, 0, 0, {5}, log))
     together, solo = network_state.state_of(stack.members, optimizer), network_state.state_of(model, alone)
     for name, value in solo.items():  # running statistics among them
         np.testing.assert_allclose(lockstep.member(together, 2)[name], value, rtol=1e-9, atol=1e-11)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from image_files import files, folder, pack
-from twophase import plan
+from twophase.runtime import gpus
 from workflow_runner import TINY, Workflow
 
 pytestmark = pytest.mark.workflow
@@ -120,7 +120,7 @@ def test_a_file_that_is_no_config_is_refused(kind, tmp_path):
 
 def test_a_model_that_is_no_python_is_named_with_its_line(tmp_path):
     workflow = Workflow(tmp_path, GOOD)
-    path = tmp_path / "workflow/twophase/models.py"
+    path = tmp_path / "workflow/twophase/networks/models.py"
     path.write_text("def broken(:\n")
     printed = workflow.snakemake("--dry-run", check=False)
     assert f"{path}, line 1: invalid syntax; mend it, jobs import this file." in printed
@@ -152,7 +152,7 @@ def test_a_malicious_zip_ends_the_job_with_its_name_and_leaves_nothing(tmp_path)
     assert not list(tmp_path.rglob("9.png"))
 
 
-@pytest.mark.skipif(plan.uses_gpu("auto"), reason="has a GPU")
+@pytest.mark.skipif(gpus.uses_gpu("auto"), reason="has a GPU")
 def test_a_gpu_that_is_not_there(tmp_path):
     config = of_one("cuda", "training", "device")
     config["datasets"]["digits"] |= {"train_size": 200, "test_size": 50}

@@ -8,8 +8,9 @@ from collections import Counter
 import pytest
 import yaml
 
-from twophase import estimate, plan, workload
-from twophase.config import resolve
+from twophase.config import plan
+from twophase.config.resolve import resolve
+from twophase.cost import estimate, workload
 from workflow_runner import REPOSITORY, TINY, Workflow
 
 pytestmark = pytest.mark.workflow

@@ -5,7 +5,8 @@ import copy
 import numpy as np
 import pytest
 
-from twophase import load, storage
+from twophase import load
+from twophase.files import storage
 from workflow_runner import TINY, Workflow
 
 pytestmark = pytest.mark.workflow

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from twophase import plan
+from twophase.config import plan
 from workflow_runner import REPOSITORY, Workflow
 
 

@@ -142,16 +142,16 @@ def test_another_t0_trains_its_own_block_alone(changed):
 
 
 def test_editing_training_retrains(changed):
-    plan = changed(source="twophase/training.py", edit=lambda text: text + "\nX = 1\n").planned()
+    plan = changed(source="twophase/training/loop.py", edit=lambda text: text + "\nX = 1\n").planned()
     assert set(plan) >= TRAINING
 
 
 def test_editing_a_comment_reruns_nothing(changed):
-    assert not changed(source="twophase/training.py", edit=lambda text: text + "\n# a remark\n").planned()
+    assert not changed(source="twophase/training/loop.py", edit=lambda text: text + "\n# a remark\n").planned()
 
 
 def test_editing_a_figure_redraws_it(changed):
-    assert changed(source="scripts/fig2.py", edit=lambda text: text + "\nX = 1\n").planned() == {"fig2": 1}
+    assert changed(source="scripts/figures/fig2.py", edit=lambda text: text + "\nX = 1\n").planned() == {"fig2": 1}
 
 
 def test_only_another_archive_is_read_again(tmp_path):

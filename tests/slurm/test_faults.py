@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from slurm.cluster import GPU_MODEL, PATIENCE, WAIT_OF_REQUEUED, Cluster, until
-from twophase.config import resolve
+from twophase.config.resolve import resolve
 from workflow_runner import TINY, UNITS, Workflow, measured
 
 pytestmark = [pytest.mark.slurm, pytest.mark.workflow]

@@ -26,9 +26,9 @@ rule forks:
         control=lambda w: [t0 for t0 in block_t0s(w) if t0 in of("chaos", "control")(w)],
         replay=of("chaos", "replay"),
         engine=of("training", "engine"),
-        code=code_digest("forks"),
+        code=code_digest("train_forks"),
     script:
-        "../scripts/forks.py"
+        "../scripts/chaos/train_forks.py"
 
 
 rule fork_barriers:
@@ -55,7 +55,7 @@ rule fork_barriers:
         options=without(["barrier"], "grid", "block"),
         code=code_digest("fork_barriers"),
     script:
-        "../scripts/fork_barriers.py"
+        "../scripts/chaos/fork_barriers.py"
 
 
 rule chaos:
@@ -81,6 +81,6 @@ rule chaos:
     resources:
         **requests("chaos"),
     params:
-        code=code_digest("chaos"),
+        code=code_digest("compare_forks"),
     script:
-        "../scripts/chaos.py"
+        "../scripts/chaos/compare_forks.py"

@@ -26,7 +26,7 @@ rule kernels:
         calibration_size=of("kernel", "calibration_size"),
         code=code_digest("kernels"),
     script:
-        "../scripts/kernels.py"
+        "../scripts/cone/kernels.py"
 
 
 rule linearized:
@@ -53,9 +53,9 @@ rule linearized:
         evaluate=of("linearized", "evaluate"),
         momentum=of("linearized", "momentum"),
         lr=of("linearized", "lr"),
-        code=code_digest("linearized"),
+        code=code_digest("train_linearized"),
     script:
-        "../scripts/linearized.py"
+        "../scripts/cone/train_linearized.py"
 
 
 rule switches:
@@ -75,7 +75,7 @@ rule switches:
     params:
         code=code_digest("switches"),
     script:
-        "../scripts/switches.py"
+        "../scripts/cone/switches.py"
 
 
 rule cone:
@@ -96,4 +96,4 @@ rule cone:
         steps=of("kernel", "grid"),
         code=code_digest("cone"),
     script:
-        "../scripts/cone.py"
+        "../scripts/cone/cone.py"

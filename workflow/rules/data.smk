@@ -23,6 +23,6 @@ rule dataset:
         mean=lambda w: config["datasets"][w.dataset]["mean"],
         std=lambda w: config["datasets"][w.dataset]["std"],
         origin=archive_bytes,
-        code=code_digest("dataset"),
+        code=code_digest("prepare_dataset"),
     script:
-        "../scripts/dataset.py"
+        "../scripts/data/prepare_dataset.py"

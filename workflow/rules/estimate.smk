@@ -18,15 +18,15 @@ rule calibration:
         mem_mb=16000,
         runtime=30,
         disk_mb=1000,
-        gpu=int(any(plan.uses_gpu(e["training"]["device"]) for e in EXPERIMENTS.values())),
+        gpu=int(any(gpus_of_machine.uses_gpu(e["training"]["device"]) for e in EXPERIMENTS.values())),
     params:
         abouts={name: workload.about(e) for name, e in EXPERIMENTS.items()},
         datasets=USED,
         of={name: e["dataset"] for name, e in EXPERIMENTS.items()},
         cores=lambda wildcards, threads: threads,
-        code=code_digest("calibration"),
+        code=code_digest("calibrate"),
     script:
-        "../scripts/calibration.py"
+        "../scripts/estimate/calibrate.py"
 
 
 rule estimate:
@@ -44,7 +44,7 @@ rule estimate:
         config=config,
         cores=lambda wildcards: workflow.cores,
     script:
-        "../scripts/estimate.py"
+        "../scripts/estimate/print_estimate.py"
 
 
 rule scaling_table:
@@ -62,9 +62,9 @@ rule scaling_table:
         runtime=30,
         disk_mb=100,
     params:
-        code=code_digest("scaling"),
+        code=code_digest("measure_scaling"),
     script:
-        "../scripts/scaling.py"
+        "../scripts/estimate/measure_scaling.py"
 
 
 rule scaling:
@@ -88,4 +88,4 @@ rule scaling:
         style={key: config["figures"][key] for key in ("dpi", "panel")},
         code=code_digest("scaling_figure"),
     script:
-        "../scripts/scaling_figure.py"
+        "../scripts/estimate/scaling_figure.py"

@@ -25,7 +25,7 @@ rule fig1:
         style=style("fig1"),
         code=code_digest("fig1"),
     script:
-        "../scripts/fig1.py"
+        "../scripts/figures/fig1.py"
 
 
 rule fig2:
@@ -55,7 +55,7 @@ rule fig2:
         style=style("fig2"),
         code=code_digest("fig2"),
     script:
-        "../scripts/fig2.py"
+        "../scripts/figures/fig2.py"
 
 
 rule fig3:
@@ -87,7 +87,7 @@ rule fig3:
         style=style("fig3"),
         code=code_digest("fig3"),
     script:
-        "../scripts/fig3.py"
+        "../scripts/figures/fig3.py"
 
 
 rule fig4:
@@ -117,7 +117,7 @@ rule fig4:
         style=style("fig4"),
         code=code_digest("fig4"),
     script:
-        "../scripts/fig4.py"
+        "../scripts/figures/fig4.py"
 
 
 rule fig5:
@@ -150,7 +150,7 @@ rule fig5:
         style=style("fig5"),
         code=code_digest("fig5"),
     script:
-        "../scripts/fig5.py"
+        "../scripts/figures/fig5.py"
 
 
 rule fig6:
@@ -181,7 +181,7 @@ rule fig6:
         style=style("fig6"),
         code=code_digest("fig6"),
     script:
-        "../scripts/fig6.py"
+        "../scripts/figures/fig6.py"
 
 
 rule lyapunov:
@@ -211,7 +211,7 @@ rule lyapunov:
         style=style("lyapunov"),
         code=code_digest("lyapunov"),
     script:
-        "../scripts/lyapunov.py"
+        "../scripts/figures/lyapunov.py"
 
 
 rule wfig1:
@@ -242,7 +242,7 @@ rule wfig1:
         style=style("wfig1"),
         code=code_digest("wfig1"),
     script:
-        "../scripts/wfig1.py"
+        "../scripts/figures/wfig1.py"
 
 
 rule wfig2:
@@ -274,7 +274,7 @@ rule wfig2:
         style=style("wfig2"),
         code=code_digest("wfig2"),
     script:
-        "../scripts/wfig2.py"
+        "../scripts/figures/wfig2.py"
 
 
 rule wfig3:
@@ -305,7 +305,7 @@ rule wfig3:
         style=style("wfig3"),
         code=code_digest("wfig3"),
     script:
-        "../scripts/wfig3.py"
+        "../scripts/figures/wfig3.py"
 
 
 rule readings:
@@ -333,4 +333,4 @@ rule readings:
         style=style("readings"),
         code=code_digest("readings"),
     script:
-        "../scripts/readings.py"
+        "../scripts/figures/readings.py"

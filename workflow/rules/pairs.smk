@@ -18,7 +18,7 @@ rule block_C:
         origin=origin("C"),
         code=code_digest("block_C"),
     script:
-        "../scripts/block_C.py"
+        "../scripts/pairs/block_C.py"
 
 
 rule block_S:
@@ -41,7 +41,7 @@ rule block_S:
         origin=origin("S"),
         code=code_digest("block_S"),
     script:
-        "../scripts/block_S.py"
+        "../scripts/pairs/block_S.py"
 
 
 rule block_D:
@@ -64,7 +64,7 @@ rule block_D:
         origin=origin("D"),
         code=code_digest("block_D"),
     script:
-        "../scripts/block_D.py"
+        "../scripts/pairs/block_D.py"
 
 
 rule block_B:
@@ -93,7 +93,7 @@ rule block_B:
         origin=origin("B"),
         code=code_digest("block_B"),
     script:
-        "../scripts/block_B.py"
+        "../scripts/pairs/block_B.py"
 
 
 rule grid:
@@ -115,4 +115,4 @@ rule grid:
         origin=lambda w: origin(w.metric)(w),
         code=code_digest("grid"),
     script:
-        "../scripts/grid.py"
+        "../scripts/pairs/grid.py"

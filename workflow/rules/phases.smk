@@ -20,9 +20,9 @@ rule inflection:
         scale=of("phases", "scale"),
         bootstrap=of("phases", "bootstrap"),
         level=of("phases", "level"),
-        code=code_digest("inflection"),
+        code=code_digest("estimate_inflection"),
     script:
-        "../scripts/inflection.py"
+        "../scripts/phases/estimate_inflection.py"
 
 
 rule phases:
@@ -40,9 +40,9 @@ rule phases:
     resources:
         **requests("phases"),
     params:
-        code=code_digest("phases"),
+        code=code_digest("gather_estimates"),
     script:
-        "../scripts/phases.py"
+        "../scripts/phases/gather_estimates.py"
 
 
 rule plane:
@@ -63,7 +63,7 @@ rule plane:
     params:
         code=code_digest("plane"),
     script:
-        "../scripts/plane.py"
+        "../scripts/phases/plane.py"
 
 
 rule claims:
@@ -84,6 +84,6 @@ rule claims:
         **requests("claims"),
     params:
         experiments={name: plan.judged(e, config["datasets"]) for name, e in EXPERIMENTS.items()},
-        code=code_digest("claims"),
+        code=code_digest("judge_claims"),
     script:
-        "../scripts/claims.py"
+        "../scripts/phases/judge_claims.py"

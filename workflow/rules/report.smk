@@ -21,9 +21,9 @@ rule explorer:
     params:
         experiments={name: plan.described(e) for name, e in EXPERIMENTS.items()},
         colormap=config["figures"]["colormap"],
-        code=[code_digest("explorer"), *template_digests("explorer")],
+        code=[code_digest("write_explorer"), *template_digests("explorer")],
     script:
-        "../scripts/explorer.py"
+        "../scripts/report/write_explorer.py"
 
 
 rule experiment_pages:
@@ -55,7 +55,7 @@ rule experiment_pages:
         settings={name: settings_of(config, name) for name in EXPERIMENTS},
         code=[code_digest("experiment_pages"), *template_digests("page")],
     script:
-        "../scripts/experiment_pages.py"
+        "../scripts/report/experiment_pages.py"
 
 
 rule claims_page:
@@ -81,4 +81,4 @@ rule claims_page:
         experiments={name: plan.judged(e, config["datasets"]) for name, e in EXPERIMENTS.items()},
         code=[code_digest("claims_page"), *template_digests("page")],
     script:
-        "../scripts/claims_page.py"
+        "../scripts/report/claims_page.py"

@@ -20,7 +20,7 @@ rule trajectory:
         checkpoints=of("checkpoints"),
         code=code_digest("trajectory"),
     script:
-        "../scripts/trajectory.py"
+        "../scripts/train/trajectory.py"
 
 
 rule predictions:
@@ -45,4 +45,4 @@ rule predictions:
         seed=seed,
         code=code_digest("predictions"),
     script:
-        "../scripts/predictions.py"
+        "../scripts/train/predictions.py"

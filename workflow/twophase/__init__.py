@@ -9,7 +9,7 @@ __all__ = ["load"]
 def __getattr__(name: str):
     # Every job of the workflow is a process of its own, and most do without pandas, which `load` needs.
     if name == "load":
-        from twophase.tables import load
+        from twophase.files.tables import load
 
         return load
     raise AttributeError(f"module 'twophase' has no attribute '{name}'")

@@ -1,0 +1,240 @@
+"""Where a curve changes: planted values come back, and their intervals hold them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from made_up import bend
+from twophase.analysis import changes
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def level_change(x, place, before=1.0, after=-1.0):
+    return np.where(x < place, before, after).astype(float)
+
+
+# --- change of level
+
+
+@given(points=st.integers(2, 20), split=st.data(), levels=st.tuples(st.floats(-5, 5), st.floats(-5, 5)))
+def test_a_clean_change_is_halfway_between_its_neighbours(points, split, levels):
+    before, after = levels
+    x = np.cumsum(1 + np.arange(points) % 3).astype(float)
+    k = split.draw(st.integers(1, points - 1))
+    y = np.where(np.arange(points) < k, before, after)
+    if abs(before - after) > 1e-3:
+        assert changes.change_point(x, y) == (x[k - 1] + x[k]) / 2
+
+
+@given(SEEDS)
+def test_a_change_is_found_under_noise(seed):
+    rng = np.random.default_rng(seed)
+    x = np.arange(0, 1000, 50.0)
+    place = rng.choice((x[3:-3] + x[2:-4]) / 2)
+    assert changes.change_point(x, level_change(x, place) + 0.15 * rng.standard_normal(len(x))) == place
+
+
+@given(seed=SEEDS, a=st.floats(0.1, 10), b=st.floats(-10, 10))
+def test_the_change_point_is_the_best_of_all_splits(seed, a, b):
+    """Against least squares written out for each split; affine changes of y leave it where it is."""
+    rng = np.random.default_rng(seed)
+    x, y = np.arange(12.0), rng.standard_normal(12)
+
+    def error(k):
+        return sum(np.sum((part - part.mean()) ** 2) for part in (y[:k], y[k:]))
+
+    best = min(range(1, 12), key=error)
+    assert changes.change_point(x, y) == best - 0.5
+    assert changes.change_point(x, a * y + b) == best - 0.5
+
+
+def test_equal_times_are_not_split():
+    """A bootstrap sample repeats points."""
+    x, y = np.array([0, 0, 0, 10, 10, 30.0]), np.array([5, 5, 0, 0, 0, 0.0])
+    assert changes.change_point(x, y) == 5
+    assert np.isnan(changes.change_point(np.array([3.0, 3]), np.array([0.0, 1])))
+    assert np.isnan(changes.change_point(np.array([3.0]), np.array([0.0])))
+
+
+# --- elbow
+
+
+@given(
+    knot=st.integers(1, 18),
+    slopes=st.tuples(st.floats(-3, 3), st.floats(-3, 3)).filter(lambda s: abs(s[0] - s[1]) > 0.1),
+    height=st.floats(-5, 5),
+    scale=st.sampled_from([1, 25, 2000]),
+)
+def test_a_clean_bend_is_found_exactly(knot, slopes, height, scale):
+    x = np.arange(20.0)
+    assert changes.elbow(scale * x, height + bend(x, knot, -slopes[0], slopes[1])) == scale * knot
+
+
+@given(SEEDS)
+def test_a_bend_is_found_under_noise(seed):
+    rng = np.random.default_rng(seed)
+    x = np.arange(0, 40.0)
+    knot = rng.integers(10, 30)
+    assert abs(changes.elbow(x, bend(x, knot) + 0.2 * rng.standard_normal(40)) - knot) <= 3
+
+
+@given(SEEDS)
+def test_the_elbow_is_the_best_of_all_inner_knots(seed):
+    rng = np.random.default_rng(seed)
+    x, y = np.sort(rng.choice(100, 9, replace=False)).astype(float), rng.standard_normal(9)
+
+    def error(knot):
+        # Hat functions at both ends and the knot span the continuous lines of two pieces.
+        basis = np.stack([np.interp(x, [x[0], knot, x[-1]], unit) for unit in np.eye(3)], axis=1)
+        return np.sum((y - basis @ np.linalg.pinv(basis) @ y) ** 2)
+
+    assert changes.elbow(x, y) == min(x[1:-1], key=error)
+
+
+def test_an_elbow_needs_an_inner_point():
+    assert np.isnan(changes.elbow(np.array([0.0, 1]), np.array([1.0, 0])))
+    assert np.isnan(changes.elbow(np.array([2.0, 2, 5]), np.array([1.0, 0, 3])))
+    assert changes.elbow(np.array([0.0, 4, 5]), np.array([1.0, 0, 3])) == 4
+
+
+# --- a curve without a change
+
+
+@given(level=st.floats(-1e6, 1e6), slope=st.floats(-1e3, 1e3))
+def test_a_constant_has_no_change_and_a_line_no_bend(level, slope):
+    x = np.arange(12.0)
+    assert np.isnan(changes.change_point(x, np.full(12, level)))
+    assert np.isnan(changes.elbow(x, level + slope * x))
+    assert changes.p_value(changes.change_point, x, np.full(12, level)) == 1
+    assert changes.p_value(changes.elbow, x, level + slope * x) == 1
+
+
+@pytest.mark.parametrize("statistic", [changes.change_point, changes.elbow])
+@pytest.mark.parametrize("points", [6, 30])
+def test_p_values_of_noise_are_uniform(statistic, points):
+    """Whatever the noise's scale, and about any simple model: a line for the bend, a level for the change."""
+    rng, x = np.random.default_rng(3), np.arange(points) * 25.0
+    simple = 7 - (0.1 * x if statistic is changes.elbow else 0)
+    p = np.array([changes.p_value(statistic, x, simple + 3 * rng.standard_normal(points), 4999) for _ in range(300)])
+    for level in (0.05, 0.5, 0.9):
+        assert abs((p <= level).mean() - level) < 4 * np.sqrt(level * (1 - level) / 300)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "curve"),
+    [(changes.change_point, level_change), (changes.elbow, lambda x, place: bend(x / 50, place / 50))],
+)
+def test_a_clear_change_is_significant(statistic, curve):
+    x = np.arange(0, 500, 50.0)
+    y = curve(x, 250) + 0.1 * np.random.default_rng(4).standard_normal(10)
+    assert changes.p_value(statistic, x, y) < 0.01
+
+
+@pytest.mark.parametrize("curve", [lambda t: -t, lambda t: np.exp(-3 * t / 500)])
+def test_a_smooth_decline_is_significant_too(curve):
+    """Which is why a p-value alone makes no inflection point."""
+    x = np.linspace(0, 500, 12)
+    assert changes.p_value(changes.change_point, x, curve(x)) < 0.05
+
+
+# --- sign
+
+
+def test_a_sign_changes_where_the_line_between_two_points_crosses_zero():
+    x = np.array([0.0, 10, 20, 30])
+    assert changes.sign_change(x, np.array([3.0, 1, -1, 5])) == 15
+    assert changes.sign_change(x, np.array([3.0, 1, 0, 0])) == 20
+    assert changes.sign_change(np.array([0.0, 0, 10]), np.array([2.0, 4, -3])) == 5
+    assert np.isnan(changes.sign_change(x, np.array([3.0, 1, 1, 5])))
+    assert np.isnan(changes.sign_change(x, np.array([-3.0, -1, 1, 5])))
+
+
+# --- intervals
+
+
+def mean(x, y):
+    return float(y.mean())
+
+
+def test_the_value_is_that_of_the_mean_curve_over_draws_then_seeds():
+    curves = [np.array([[0.0, 2], [2, 4]]), np.array([[10.0, 10]])]
+    # Seeds count alike, however many draws they have: ([1, 3] + [10, 10]) / 2.
+    seen = []
+    changes.interval(lambda x, y: seen.append(y) or 0.0, [1, 2], curves, 1, 0.9)
+    assert any(np.array_equal(y, [5.5, 6.5]) for y in seen)
+    assert changes.interval(mean, [1, 2], curves, 5, 0.9)[0] == 6
+
+
+def test_an_interval_is_the_same_in_every_run():
+    curves = [np.random.default_rng(0).standard_normal((3, 9))]
+    first = changes.interval(mean, range(9), curves, 50, 0.9)
+    np.random.seed(5)
+    np.random.random(3)
+    assert changes.interval(mean, range(9), curves, 50, 0.9) == first
+
+
+def test_the_points_of_a_sample_stay_with_their_values_and_in_order():
+    def check(x, y):
+        assert (np.diff(x) >= 0).all()
+        assert np.array_equal(y, x**2)
+        return 0.0
+
+    x = np.arange(10.0)
+    changes.interval(check, x, [np.stack([x**2, x**2]), (x**2)[None]], 30, 0.9)
+
+
+@pytest.mark.parametrize("what", ["seeds", "draws", "points"])
+def test_seeds_draws_and_points_are_resampled(what):
+    """Curves that vary in one respect alone have an interval of positive length, and of the right one."""
+    n, rng = 40, np.random.default_rng(1)
+    z = rng.standard_normal(n)
+    curves = {"seeds": [np.full((1, 3), v) for v in z], "draws": [np.tile(z[:, None], 3)], "points": [z[None]]}[what]
+    value, low, high = changes.interval(mean, range(curves[0].shape[1]), curves, 1000, 0.95)
+    assert value == pytest.approx(z.mean())
+    # The bootstrap's standard error of a mean is that of the sample over sqrt(n).
+    assert (high - low) / 2 == pytest.approx(1.96 * z.std() / np.sqrt(n), rel=0.15)
+    assert (high + low) / 2 == pytest.approx(z.mean(), abs=0.2 * z.std() / np.sqrt(n))
+    constant = changes.interval(mean, range(3), [np.ones((2, 3))] * 2, 20, 0.95)
+    assert constant == (1, 1, 1)
+
+
+def test_levels_are_nested_quantiles():
+    curves = [np.random.default_rng(2).standard_normal((1, 30))]
+    narrow, wide = (changes.interval(mean, range(30), curves, 400, level) for level in (0.5, 0.95))
+    assert wide[1] < narrow[1] < narrow[2] < wide[2]
+    # A quarter of the samples lies below the lower end of an interval of level 0.5.
+    samples = []
+    changes.interval(lambda x, y: samples.append(y.mean()) or samples[-1], range(30), curves, 400, 0.5)
+    assert np.mean(np.array(samples[:400]) < narrow[1]) == pytest.approx(0.25, abs=0.01)
+
+
+def test_samples_without_a_value_are_left_out():
+    """A few points drawn again and again may have no change point."""
+    value, low, high = changes.interval(changes.change_point, [0, 10], [np.array([[1.0, 0]])], 50, 0.9)
+    assert (value, low, high) == (5, 5, 5)
+
+
+def coverage(statistic, x, truth, noise, runs=40, samples=60):
+    """How many of `runs` intervals of level 0.95 hold the truth, and their median length."""
+    held, lengths = 0, []
+    for k in range(runs):
+        rng = np.random.default_rng(k)
+        curves = [truth[1] + noise * rng.standard_normal((3, len(x))) for _ in range(2)]
+        _, low, high = changes.interval(statistic, x, curves, samples, 0.95)
+        held += low <= truth[0] <= high
+        lengths.append(high - low)
+    return held, np.median(lengths)
+
+
+@pytest.mark.parametrize("name", ["change", "elbow"])
+def test_intervals_hold_the_planted_value(name):
+    x = np.arange(0, 1000, 50.0)
+    if name == "change":
+        held, length = coverage(changes.change_point, x, (425, level_change(x, 425)), 0.8)
+    else:
+        held, length = coverage(changes.elbow, x, (400, bend(x / 50, 8)), 0.8)
+    # 38 of 40 at the nominal level, less six standard deviations.
+    assert held >= 40 * 0.95 - 6 * np.sqrt(40 * 0.95 * 0.05)
+    assert 0 < length < 400

@@ -1,0 +1,341 @@
+"""Claims and their scorecard on tables of a made-up world in which every value follows from a formula."""
+
+from math import cos, inf, isnan, log10, radians
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from twophase.analysis import claims, inflection, scorecard, statistics
+from twophase.analysis.statistics import Run
+from twophase.config import plan
+from twophase.cost import workload
+from twophase.report import pages
+
+END, STEP, BEND = 1000, 50, 225  # iterations; BEND is halfway between two checkpoints
+T0, T1 = (0, 100, 200, 250, 400, 600, 800), (500, 1000)
+FAST, SLOW = radians(0.2), radians(0.02)  # by which the kernel turns in an iteration, before BEND and after
+SETTINGS = {
+    "title": "a world",
+    "dt": [50, 100],
+    "switch": [0, 200, 400],
+    "until": END,
+    "size": 1e-7,
+    "iterations": END,
+    "dataset": "images",
+    "source": "cifar10",
+    "model": {"name": "resnet20", "width": None},
+    "counterexample": False,
+    "distance": "forks",
+    "scale": "log",
+    "bootstrap": 30,
+    "level": 0.95,
+}
+
+
+def chaos(early=1e-2, late=1e-10, draws=2, bend=BEND, t0s=T0):
+    rows = []
+    for t0 in t0s:
+        for t1 in [t for t in T1 if t > t0]:
+            for draw in range(draws):
+                runs_away = t0 < bend
+                rows.append(
+                    {
+                        "t0": t0,
+                        "t1": t1,
+                        "draw": draw,
+                        "C": early if runs_away else late,
+                        "B": 0.5 if runs_away else 0.01,
+                        "D": 0.3 if runs_away else 0.001,
+                        "l2": 1.0 if runs_away else 1e-6,
+                        "epsilon": 1e-5,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def angle(t, fast=FAST, slow=SLOW):
+    return fast * min(t, BEND) + slow * max(t - BEND, 0)
+
+
+def kernels(**speeds):
+    """S of a kernel that turns in a plane: 1 - cos of the angle between."""
+    times = range(0, END + 1, STEP)
+    rows = [(i, j, 1 - cos(angle(j, **speeds) - angle(i, **speeds))) for i in times for j in times if i <= j]
+    return pd.DataFrame(rows, columns=["i", "j", "value"])
+
+
+def switches(scores=(0.5, 0.6, 0.9)):
+    return pd.DataFrame(
+        {"switch": [0, 200, 400] * 2, "iteration": [500] * 3 + [END] * 3, "test_accuracy": [0.1] * 3 + [*scores]}
+    )
+
+
+def run(**parts):
+    whole = {
+        "chaos": chaos(),
+        "control": pd.DataFrame({"C": [0.0], "D": [0.0]}),
+        "S": kernels(),
+        "linearized": switches(),
+        "standard": pd.DataFrame({"iteration": [0, END], "test_accuracy": [0.1, 0.95], "images": 1000}),
+    }
+    return Run(**(whole | parts))
+
+
+def judge(*runs, found=None, **settings):
+    runs = runs or [run()]
+    forks = [run.chaos for run in runs if run.chaos is not None]
+    if found is None:
+        found = bool(forks) and inflection.from_chaos(forks, SETTINGS["scale"], 1, SETTINGS["level"])[0]["found"]
+    return scorecard.of_experiment(runs, found, SETTINGS | settings).set_index("claim")
+
+
+def test_values_follow_from_the_world_s_formulas():
+    table = judge()
+    turned = {dt: 1 - cos(SLOW * dt) for dt in (50, 100)}
+    steps = [1 - cos(angle(t + 50) - angle(t)) for t in range(0, END, 50)]
+    before, after = steps[: BEND // 50 + 1], steps[BEND // 50 + 1 :]
+    expected = {
+        "same noise": 0.0,
+        "inflection point": 8.0,
+        "C high before": 1e-2,
+        "perturbation grows": 5.0,
+        "no growth after": -1 / 5,  # decades, both in 400 iterations: from 600 to 1000, and from 100 to 500
+        "stays after": 1e-10,
+        "barrier before": 0.5,
+        "disagreement before": 0.3,
+        "kernel slows down": np.mean(before) / np.mean(after),
+        "place, ResNet-20": BEND,
+        "kernel keeps moving": turned[50],
+        "one bound for all dt": turned[100] / turned[50],
+        "cone": (angle(END) - angle(250)) / angle(END - 250),
+        "later switch, higher accuracy": 0.4,
+        "nonlinear beats linearized": 0.45,
+        "cone beats linearized": 0.05,
+    }
+    for name, value in expected.items():
+        assert table.loc[name, "value"] == pytest.approx(value, rel=1e-9, abs=1e-12), name
+    # S since tau grows like the square of time: by three quarters of its end in the second half.
+    assert table.loc["constant after tau", "value"] == pytest.approx(0.75, abs=0.01)
+    for metric, low in (("barrier", 0.01 / 0.5), ("disagreement", 0.001 / 0.3)):
+        assert table.loc[f"{metric} only there", "value"] == pytest.approx(low)
+
+
+def test_verdicts_of_that_world():
+    table = judge()
+    assert table.loc["inflection point", "verdict"] == scorecard.REPRODUCED
+    assert table.loc["place, ResNet-20", "verdict"] == scorecard.REPRODUCED
+    assert table.loc["kernel slows down", "verdict"] == scorecard.REPRODUCED
+    assert table.loc["cone", "verdict"] == scorecard.REPRODUCED
+    # A kernel that turns at an even pace goes four times as far, in S, in twice the time, and never settles.
+    assert table.loc["one bound for all dt", "verdict"] == scorecard.NOT
+    assert table.loc["constant after tau", "verdict"] == scorecard.NOT
+    assert table.loc["place, VGG-16", "verdict"] == scorecard.OUTSIDE
+    assert isnan(table.loc["place, VGG-16", "value"])
+    assert table.loc["above all past 2000", "verdict"] == scorecard.OUTSIDE
+
+
+def test_without_an_inflection_point_what_speaks_of_it_is_untested():
+    everywhere = chaos(bend=inf)
+    # Later forks have less time: C declines, but by less than a decade.
+    everywhere["C"] *= 1 - everywhere["t0"] / 1000
+    table = judge(run(chaos=everywhere))
+    assert table.loc["inflection point", "verdict"] == scorecard.NOT
+    about = [claim.name for claim in claims.CLAIMS if claim.after_inflection and claim.decidable(SETTINGS)]
+    about = [name for name in about if name in table.index]
+    assert (table.loc[about, "verdict"] == scorecard.UNTESTED).all()
+    assert table.loc[about, "value"].isna().all()
+    assert table.loc["later switch, higher accuracy", "verdict"] == scorecard.REPRODUCED
+
+
+def test_forks_that_only_lacked_the_time_still_grow():
+    """All run away at one rate, so that late ones end closer: by decades, and yet no phase has ended."""
+    table = chaos()
+    table["l2"] = table["epsilon"] * 10 ** ((table["t1"] - table["t0"]) / 100)
+    row = judge(run(chaos=table)).loc["no growth after"]
+    assert row["value"] == pytest.approx(1.0)
+    assert row["verdict"] == scorecard.NOT
+
+
+def test_growth_is_compared_over_equal_times():
+    """Distances saturate: a fork that has had four times as long is no farther, and its exponent a quarter."""
+    table = chaos()
+    table["l2"] = table["epsilon"] * 10 ** (np.minimum(table["t1"] - table["t0"], 200) / 40)
+    assert judge(run(chaos=table)).loc["no growth after", "value"] == pytest.approx(1.0)
+
+
+def test_what_an_experiment_does_not_have_is_outside_its_scale():
+    table = judge(run(linearized=None, control=None))
+    for name in ("same noise", "later switch, higher accuracy", "cone beats linearized"):
+        assert table.loc[name, "verdict"] == scorecard.OUTSIDE
+    assert table.loc["same noise", "reason"] == scorecard.MISSING + "control"
+    assert table.loc["kernel slows down", "verdict"] == scorecard.REPRODUCED
+
+
+def test_distances_between_checkpoints_say_nothing_of_perturbations():
+    between = chaos(draws=1).assign(l2=np.nan, epsilon=np.nan)
+    table = judge(run(chaos=between, control=None), distance="checkpoints")
+    of_forks = [claim.name for claim in claims.CLAIMS if claim.of_forks]
+    assert of_forks == ["same noise", "perturbation grows", "no growth after"]
+    assert (table.loc[of_forks, "verdict"] == scorecard.OUTSIDE).all()
+    assert (table.loc[of_forks, "reason"] == "about forks, not about checkpoints").all()  # not a part that is missing
+    assert table.loc[of_forks, "value"].isna().all()
+    same = [name for name in table.index if name not in of_forks]
+    assert table.loc[same, "value"].equals(judge().loc[same, "value"])
+
+
+def test_a_control_that_differs_is_no_control():
+    table = judge(run(control=pd.DataFrame({"C": [0.0, 1e-15], "D": [0.0, 0.0]})))
+    assert table.loc["same noise", "verdict"] == scorecard.NOT
+
+
+def test_intervals_come_from_seeds_draws_and_test_images():
+    pair = {"t0s": (0, 800)}  # between which t* is halfway in every sample that has one
+    alone = judge(run(chaos=chaos(draws=1, **pair)), found=True)
+    for name in ("inflection point", "later switch, higher accuracy"):
+        assert isnan(alone.loc[name, "low"])
+        assert "no interval" in alone.loc[name, "reason"]
+    # D is a share of 1000 images, of which other samples would give other shares.
+    low, high = alone.loc["disagreement before", ["low", "high"]]
+    cells = len(T1)
+    error = (0.3 * 0.7 / 1000 / cells) ** 0.5
+    assert 0.3 - 4 * error < low < 0.3 - error < 0.3 + error < high < 0.3 + 4 * error
+
+    seeds = judge(run(chaos=chaos(early=1e-1, **pair)), run(chaos=chaos(early=1e-3, **pair)), found=True)
+    assert seeds.loc["inflection point", ["low", "value", "high"]].tolist() == pytest.approx([7, 8, 9])
+    assert seeds.loc["inflection point", "seeds"] == 2
+
+    table = chaos(**pair)
+    table.loc[(table["draw"] == 1) & (table["t0"] < BEND), "C"] = 1e-4
+    draws = judge(run(chaos=table), found=True)
+    assert draws.loc["inflection point", ["low", "value", "high"]].tolist() == pytest.approx([6, 7, 8])
+
+
+def test_the_interval_of_t_star_enters_even_where_there_is_one_run():
+    row = judge(run(chaos=chaos(draws=1))).loc["place, ResNet-20"]
+    assert row["low"] < BEND < row["high"]
+
+
+def test_an_interval_around_all_that_is_allowed_decides_nothing():
+    claim = next(claim for claim in claims.CLAIMS if claim.name == "place, ResNet-20")
+    below, above = claim.holds[0] / 2, claim.holds[1] * 2
+    assert scorecard.verdict(claim, below, below, above, True, run(), SETTINGS)[0] == scorecard.UNDECIDED
+    assert scorecard.verdict(claim, below, below, below, True, run(), SETTINGS)[0] == scorecard.NOT
+
+
+def test_a_fall_that_may_be_chance_is_undecided():
+    row = judge(found=False).loc["inflection point"]
+    assert row["value"] == pytest.approx(8.0)
+    assert row["verdict"] == scorecard.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("forks", "verdict"),
+    [
+        (chaos(late=1e-2), scorecard.NOT),  # all equally far
+        (chaos().assign(C=0.0), scorecard.NOT),
+        (chaos(t0s=(0,)), scorecard.OUTSIDE),  # nothing to compare it with
+    ],
+)
+def test_forks_without_any_change_have_no_inflection_point(forks, verdict):
+    table = judge(run(chaos=forks))
+    assert table.loc["inflection point", "verdict"] == verdict
+    assert table.loc["C high before", "verdict"] == scorecard.UNTESTED
+
+
+def test_the_end_is_the_last_comparison():
+    table = chaos()
+    before = judge(run(chaos=table[table["t1"] < END]))
+    assert before.loc["inflection point", "value"] == pytest.approx(8.0)
+    assert before.loc["inflection point", "verdict"] == scorecard.REPRODUCED
+
+
+@pytest.mark.parametrize("iterations", [END, 50 * END])
+def test_a_kernel_that_is_followed_for_part_of_the_training_is_judged_on_that_part(iterations):
+    settled = kernels().assign(value=lambda f: np.where(f["i"] < f["j"], 0.05, 0.0))
+    row = judge(run(S=settled), iterations=iterations).loc["constant after tau"]
+    assert row["value"] == pytest.approx(0.0)
+    assert row["verdict"] == scorecard.REPRODUCED
+
+
+def test_diverged_linearized_training_is_not_replaced_by_another_switch_s():
+    lost = [switches()[lambda f, s=s: (f["switch"] != s) | (f["iteration"] < END)] for s in (0, 400)]
+    table = judge(*(run(linearized=part) for part in lost))
+    row = table.loc["later switch, higher accuracy"]
+    assert row["verdict"] == scorecard.OUTSIDE
+    assert "diverged" in row["reason"]
+    one = judge(run(linearized=lost[0]))
+    assert one.loc["nonlinear beats linearized", "verdict"] == scorecard.OUTSIDE
+    assert one.loc["cone beats linearized", "value"] == pytest.approx(0.05)
+
+
+def test_a_perturbation_that_rounding_removed_has_not_grown():
+    table = judge(run(chaos=chaos().assign(l2=0.0, epsilon=0.0)))
+    assert (table.loc[["perturbation grows", "no growth after"], "verdict"] == scorecard.OUTSIDE).all()
+
+
+@pytest.mark.parametrize("change", [{"source": "mnist"}, {"iterations": 500}, {"model": {"name": "vgg16", "width": 1}}])
+def test_the_papers_numbers_are_about_their_networks_and_data(change):
+    assert judge(**change).loc["place, ResNet-20", "verdict"] == scorecard.OUTSIDE
+
+
+def test_what_is_said_of_one_size_is_not_judged_at_another():
+    assert judge(size=1e-3).loc["perturbation grows", "verdict"] == scorecard.OUTSIDE
+
+
+def test_an_interval_on_both_sides_of_the_bound_decides_nothing():
+    scores = [(0.5, 0.6, 0.5 + gain) for gain in (-0.1, 0.1, 0.3)]
+    table = judge(*[run(linearized=switches(score)) for score in scores])
+    row = table.loc["later switch, higher accuracy"]
+    assert row["low"] < claims.BETTER < row["high"]
+    assert row["verdict"] == scorecard.UNDECIDED
+
+
+def test_a_counterexample_answers_for_its_own_claims_only():
+    only = Run(S=kernels(fast=SLOW))
+    table = judge(only, counterexample=True)
+    assert set(table.index) == {claim.name for claim in claims.CLAIMS if claim.counterexample}
+    assert table.loc["counterexample: one speed", "value"] == pytest.approx(1.0)
+    half = (1 - cos(SLOW * 500)) / (1 - cos(SLOW * END))
+    assert table.loc["counterexample: no cone", "value"] == pytest.approx(1 - half)
+    assert (table["verdict"] == scorecard.REPRODUCED).all()
+    assert (judge(Run(S=kernels()), counterexample=True)["verdict"] == scorecard.NOT).any()
+
+
+def test_names_differ_and_figures_exist():
+    names = [claim.name for claim in claims.CLAIMS]
+    assert len(set(names)) == len(names)
+    assert {claim.figure for claim in claims.CLAIMS} <= set(plan.FIGURES)
+    assert all(claim.holds[0] <= claim.holds[1] for claim in claims.CLAIMS)
+
+
+def test_the_estimate_of_a_job_s_work_counts_the_claims_about_an_experiment():
+    assert sum(not claim.counterexample for claim in claims.CLAIMS) == workload.CLAIMS
+
+
+def test_the_perturbation_is_measured_from_what_rounding_left_of_it():
+    table = chaos()
+    table["epsilon"] = 1e-3
+    assert statistics.growth(statistics.Means([run(chaos=table)], SETTINGS)) == pytest.approx(log10(1 / 1e-3))
+
+
+@pytest.mark.parametrize("scale", inflection.SCALES)
+def test_claims_and_estimates_find_the_same_inflection_point_on_either_scale(scale):
+    """C of draws that differ by decades, so that the mean of logarithms is not the logarithm of the mean."""
+    rng = np.random.default_rng(0)
+    table = chaos()
+    table["C"] = 10.0 ** (-table["t0"] / 100 + rng.normal(size=len(table)))
+    estimates = {row["estimator"]: row["value"] for row in inflection.from_chaos([table, table], scale, 1, 0.95)}
+    assert estimates["chaos C"] != estimates[f"chaos C, {'linear' if scale == 'log' else 'log'}"]
+    means = statistics.Means([run(chaos=table)] * 2, SETTINGS | {"scale": scale})
+    assert means.inflection == estimates["chaos C"]
+
+
+def test_the_page_shows_every_claim_with_value_and_verdict():
+    table = judge().reset_index().assign(experiment="e")
+    page = pages.of_claims(table, {"e": {"title": "a < b", "level": 0.95}}, scorecard.VERDICTS)
+    assert "a &lt; b" in page
+    assert page.count("<tr>") == 2 + len(table) + 1  # two heads, a line of the summary
+    assert f"{pages.measured(table[table['claim'] == 'inflection point'].iloc[0])} decades" in page
+    assert "outside this run&#x27;s scale" in page
+    assert '<span class="reproduced">reproduced</span>' in page

@@ -1,0 +1,52 @@
+"""Names of files and folders lead back to what they were made from."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twophase.files import layout
+
+TIMES = st.integers(0, 10**7)
+
+
+@given(TIMES, st.integers(0, 99) | st.just(layout.CONTROL), TIMES)
+def test_names_can_be_read_back(t0, draw, t1):
+    assert layout.iteration(layout.step_file(t1)) == t1
+    assert layout.iteration(f"/some/where/{layout.step_file(t1)}") == t1
+    assert layout.switch(layout.switch_folder(t0)) == t0
+    state = f"{layout.fork_folder(t0, draw)}/{layout.step_file(t1)}"
+    assert layout.fork_of(state) == (t0, -1 if draw == layout.CONTROL else draw)
+    assert layout.iteration(state) == t1
+
+
+def test_members_of_a_block():
+    expected = [(5, "control"), (5, 0), (5, 1), (2, 0), (2, 1)]
+    assert layout.members([5, 2], 2, [5]) == expected
+    folders = [layout.fork_folder(*member) for member in expected]
+    assert len(set(folders)) == len(folders)
+
+
+def test_states_of_a_run_come_in_the_order_of_time():
+    files = ["log.parquet", "resume.safetensors", *map(layout.step_file, (1000, 5, 90, 0))]
+    assert layout.states(files) == [layout.step_file(t) for t in (0, 5, 90, 1000)]
+    assert layout.states(files, [90, 5, 6]) == [layout.step_file(t) for t in (5, 90)]
+
+
+def test_states_of_a_block_of_forks_keep_each_fork_together():
+    members = [(t0, draw) for t0 in (100, 20) for draw in (layout.CONTROL, 0, 10, 2)]
+    files = [f"{layout.fork_folder(*member)}/{layout.step_file(t1)}" for member in members for t1 in (1000, 200)]
+    states = layout.states(files)
+    assert sorted(states) == sorted(
+        f"{layout.fork_folder(*member)}/{layout.step_file(t1)}" for member in members for t1 in (200, 1000)
+    )
+    forks = [layout.fork_of(state) for state in states]
+    assert all(a == b for a, b in zip(forks[::2], forks[1::2], strict=True))
+    assert [layout.iteration(state) for state in states] == [200, 1000] * len(members)
+    assert layout.states(files, [200]) == states[::2]
+
+
+def test_forks_are_compared_with_the_twin_of_their_block_or_else_with_the_base_run():
+    solo = ["t0-5/control/step-20.safetensors", "t0-5/draw-0/step-20.safetensors"]
+    lockstep = [*solo, "twin/step-10.safetensors", "twin/step-20.safetensors"]
+    assert layout.without_twin(solo) == layout.without_twin(lockstep) == solo
+    assert layout.base_of(solo[1], solo, "block", "run") == ("run", "step-20.safetensors")
+    assert layout.base_of(solo[1], lockstep, "block", "run") == ("block", "twin/step-20.safetensors")

@@ -1,0 +1,52 @@
+"""Checkpoint files as the parts of vectors that the metrics take."""
+
+import numpy as np
+import pytest
+
+from twophase.files import storage, vectors
+
+SHAPES = {"b.weight": (4, 3, 2), "a.bias": (5,), "scale": ()}
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    """Three states with buffers and optimizer state that are no coordinates of theta."""
+    rng = np.random.default_rng(0)
+    states = []
+    for k in range(3):
+        state = {name: np.asarray(rng.standard_normal(shape), np.float32) for name, shape in SHAPES.items()}
+        extra = {"bn.running_mean": rng.random(4), "optimizer/momentum_buffer/a.bias": rng.random(5)}
+        storage.write_tensors(tmp_path / f"step-{k}.safetensors", state | extra, {"trainable": list(SHAPES)})
+        states.append(np.concatenate([state[name].ravel() for name in SHAPES]))
+    return [tmp_path / f"step-{k}.safetensors" for k in range(3)], np.stack(states)
+
+
+@pytest.mark.parametrize("part", [1, 4, 7, 24, 1000])
+def test_parts_are_the_trainable_parameters_once_each_in_their_order(checkpoints, monkeypatch, part):
+    paths, expected = checkpoints
+    monkeypatch.setattr(vectors, "PART", part)
+    fresh = vectors.parameters(paths)
+    for _ in range(2):
+        parts = list(fresh())
+        assert all(1 <= p.shape[1] <= part for p in parts)
+        assert np.array_equal(np.concatenate(parts, axis=1), expected)
+    # Two iterators at once, as for a matrix of a block with itself.
+    for a, b in zip(fresh(), fresh(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_the_order_of_files_is_the_order_of_rows(checkpoints):
+    paths, expected = checkpoints
+    (got,) = [np.concatenate(list(vectors.parameters(paths[::-1])()), axis=1)]
+    assert np.array_equal(got, expected[::-1])
+
+
+def test_kernels_are_flattened(tmp_path):
+    rng = np.random.default_rng(1)
+    kernels = rng.standard_normal((2, 3, 4, 4)).astype(np.float32)
+    paths = [tmp_path / f"step-{k}.safetensors" for k in range(2)]
+    for path, kernel in zip(paths, kernels, strict=True):
+        storage.write_tensors(path, {"kernel": kernel}, {})
+    fresh = vectors.kernels(paths)
+    for _ in range(2):
+        assert np.array_equal(np.concatenate(list(fresh()), axis=1), kernels.reshape(2, -1))

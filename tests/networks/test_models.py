@@ -1,0 +1,391 @@
+"""Networks: sizes from the papers and from formulas, shapes, and what torch.func does with them."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torch.func import functional_call, jvp, vjp, vmap
+
+from twophase.errors import UserError
+from twophase.networks import names as model_names
+from twophase.networks.models import PadShortcut, build, check, max_pool
+from twophase.networks.names import known_model, torchvision_names
+from twophase.torchvision_ops import import_torchvision
+
+# name, in_channels, image_size, options: every family, every option, and the data sets at hand
+OWN = [
+    ("lenet5", 1, 28, {}),
+    ("lenet5", 3, (12, 17), {}),
+    ("resnet8", 1, 8, {"width": 8}),
+    ("resnet14", 3, (10, 7), {"width": 5, "shortcut": "B"}),
+    ("vgg11", 3, 32, {"width": 0.125}),
+    ("vgg13", 1, (40, 64), {"width": 0.06, "batch_norm": False}),
+    ("vgg16", 3, 32, {"width": 0.06, "head": "mlp4096", "dropout": 0.2}),
+]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+def trainable(net):
+    return sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad)
+
+
+def images(in_channels, image_size, count=3, **options):
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    return torch.randn(count, in_channels, *size, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "in_channels", "options", "published"),
+    [
+        ("lenet5", 1, {}, 61_706),
+        ("resnet20", 3, {"shortcut": "A"}, 269_722),
+        ("resnet20", 3, {"shortcut": "B"}, 272_474),
+        ("vgg16", 3, {}, 14_728_266),
+        ("vgg16", 3, {"head": "mlp4096"}, 33_646_666),
+    ],
+)
+def test_parameter_counts_of_the_papers(name, in_channels, options, published):
+    with torch.device("meta"):
+        net = build(name, 10, in_channels, 28 if name == "lenet5" else 32, **options)
+    assert trainable(net) == published
+
+
+@pytest.mark.parametrize("depth", [8, 14, 20, 32, 44, 56, 110])
+@pytest.mark.parametrize("shortcut", ["A", "B"])
+def test_resnet_size_is_that_of_the_formula(depth, shortcut):
+    per_stage, w, colours, classes = (depth - 2) // 6, 12, 3, 7
+    expected = 9 * colours * w + 2 * w + classes * (4 * w + 1)
+    for c in (w, 2 * w, 4 * w):
+        expected += 2 * per_stage * (9 * c * c + 2 * c)
+    for c in (w, 2 * w):  # the first convolution of a stage has half the input channels
+        expected += 9 * c * (2 * c) - 9 * (2 * c) ** 2
+        expected += (c * 2 * c + 2 * 2 * c) if shortcut == "B" else 0
+    with torch.device("meta"):
+        net = build(f"resnet{depth}", classes, colours, 32, width=w, shortcut=shortcut)
+    assert trainable(net) == expected
+    assert sum(isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3) for m in net.modules()) == depth - 1
+
+
+@pytest.mark.parametrize(("depth", "batch_norm"), [(11, True), (13, False), (16, False), (19, True)])
+def test_vgg_has_as_many_weight_layers_as_its_name_says(depth, batch_norm):
+    with torch.device("meta"):
+        net = build(f"vgg{depth}", 10, 3, 32, batch_norm=batch_norm)
+    kinds = [type(module) for module in net.modules()]
+    # The original counts three fully connected layers, of which the linear head for CIFAR keeps one.
+    assert kinds.count(nn.Conv2d) == depth - 3
+    assert kinds.count(nn.Linear) == 1
+    assert kinds.count(nn.BatchNorm2d) == (depth - 3 if batch_norm else 0)
+    assert kinds.count(nn.MaxPool2d) == 5
+
+
+@pytest.mark.parametrize(("name", "in_channels", "image_size", "options"), OWN)
+def test_logits_and_untouched_inputs(name, in_channels, image_size, options):
+    net, x = build(name, 7, in_channels, image_size, **options), images(in_channels, image_size)
+    before = x.clone()
+    for training in (True, False):
+        logits = net.train(training)(x)
+        assert logits.shape == (3, 7)
+        assert torch.isfinite(logits).all()
+    assert torch.equal(x, before)
+    assert not any(getattr(module, "inplace", False) for module in net.modules())
+    logits.square().sum().backward()
+    assert all(parameter.grad is not None for parameter in net.parameters())
+
+
+@pytest.mark.parametrize(("name", "in_channels", "image_size", "options"), OWN)
+def test_forward_mode_is_the_transpose_of_reverse_mode(name, in_channels, image_size, options):
+    """<u, J v> = <J^T u, v> for the Jacobian of the logits by the parameters."""
+    net = build(name, 4, in_channels, image_size, **options).double().eval()
+    x = images(in_channels, image_size, dtype=torch.float64)
+    parameters = {key: value.detach() for key, value in net.named_parameters()}
+    v = {key: torch.randn_like(value) for key, value in parameters.items()}
+
+    def logits(parameters):
+        return functional_call(net, parameters, (x,))
+
+    out, j_v = jvp(logits, (parameters,), (v,))
+    again, pull_back = vjp(logits, parameters)
+    u = torch.randn_like(out)
+    (jt_u,) = pull_back(u)
+    torch.testing.assert_close(out, again)
+    assert j_v.abs().max() > 0
+    torch.testing.assert_close((u * j_v).sum(), sum((jt_u[key] * v[key]).sum() for key in v), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(("name", "in_channels", "image_size", "options"), OWN[:-1])
+def test_stacked_networks_under_vmap_equal_each_alone(name, in_channels, image_size, options, training):
+    nets = [build(name, 4, in_channels, image_size, **options).double().train(training) for _ in range(2)]
+    x = images(in_channels, image_size, dtype=torch.float64)
+    parameters, buffers = torch.func.stack_module_state(nets)
+    stacked = vmap(lambda p, b: functional_call(nets[0], (p, b), (x,)))(parameters, buffers)
+    for net, logits in zip(nets, stacked, strict=True):
+        torch.testing.assert_close(logits, net(x))
+
+
+def test_batch_norm_in_training_mode_under_a_derivative_with_copied_buffers():
+    net, x = build("resnet8", 10, 1, 8, width=4), images(1, 8)
+
+    def loss(parameters):
+        buffers = {key: value.clone() for key, value in net.named_buffers()}
+        return functional_call(net, (parameters, buffers), (x,)).logsumexp(1).sum()
+
+    grads = torch.func.grad(loss)({key: value.detach() for key, value in net.named_parameters()})
+    net(x).logsumexp(1).sum().backward()
+    for key, parameter in net.named_parameters():
+        torch.testing.assert_close(grads[key], parameter.grad)
+
+
+@pytest.mark.parametrize(("name", "in_channels", "image_size", "options"), OWN)
+def test_the_seed_decides_the_weights(name, in_channels, image_size, options):
+    def state(seed):
+        torch.manual_seed(seed)
+        return build(name, 4, in_channels, image_size, **options).state_dict()
+
+    first, second, other = state(1), state(1), state(2)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    matrices = [key for key in first if first[key].ndim > 1]
+    assert not any(torch.equal(first[key], other[key]) for key in matrices)
+
+
+@pytest.mark.parametrize("name", ["resnet20", "vgg16"])
+def test_convolutions_start_normal_with_variance_two_over_fan_in(name):
+    for module in build(name, 10, 3, 32).modules():
+        if isinstance(module, nn.Conv2d) and module.weight.numel() > 4000:
+            weight = module.weight.detach().flatten()
+            fan_in = module.in_channels * 9
+            scaled = weight / (2 / fan_in) ** 0.5
+            # Standard errors: 1/sqrt(n) of the mean, sqrt(2/n) of the variance, sqrt(24/n) of the kurtosis.
+            n = len(scaled)
+            assert abs(scaled.mean()) < 6 * n**-0.5
+            assert abs(scaled.var() - 1) < 6 * (2 / n) ** 0.5
+            assert abs((scaled**4).mean() - 3) < 10 * (24 / n) ** 0.5
+
+
+def test_shortcut_a_subsamples_and_pads_with_zero_channels():
+    x = torch.randn(2, 3, 7, 4)
+    y = PadShortcut(3, 8)(x)
+    assert y.shape == (2, 8, 4, 2)
+    nonzero = [channel for channel in range(8) if y[:, channel].abs().sum() > 0]
+    assert nonzero == [2, 3, 4]
+    for source, channel in enumerate(nonzero):
+        for row in range(4):
+            for column in range(2):
+                assert torch.equal(y[:, channel, row, column], x[:, source, 2 * row, 2 * column])
+
+
+def test_a_block_without_its_branch_is_its_shortcut():
+    net = build("resnet8", 10, 1, 8, width=4).eval()
+    block = net.blocks[1]
+    nn.init.zeros_(block.bn2.weight)
+    x = torch.rand(2, 4, 8, 8)
+    torch.testing.assert_close(block(x), block.shortcut(x))
+
+
+@pytest.mark.parametrize("size", [(4, 6), (5, 7), (2, 3)])
+def test_pooling_is_torchs_with_and_without_a_derivative(size):
+    x = torch.randn(3, 2, *size, generator=torch.Generator().manual_seed(0))
+    x[0, 0, :2, :2] = 1.5  # a tie
+    with torch.no_grad():
+        plain = max_pool(x)
+    assert torch.equal(plain, torch.nn.functional.max_pool2d(x, 2))
+    assert torch.equal(max_pool(x), plain)
+
+
+def test_dropout_acts_in_training_alone_and_at_its_rate():
+    def zeros(dropout):
+        net = build("vgg11", 10, 3, 32, width=0.125, head="mlp4096", dropout=dropout)
+        seen = []
+        for layer in (m for m in net.modules() if isinstance(m, nn.Dropout)):
+            layer.register_forward_hook(lambda _m, args, out: seen.append((out == 0)[args[0] != 0].float().mean()))
+        net(torch.randn(8, 3, 32, 32))
+        trained, seen[:] = list(seen), []
+        net.eval()(torch.randn(8, 3, 32, 32))
+        return trained, list(seen)
+
+    trained, evaluated = zeros(0.3)
+    assert trained == pytest.approx([0.3, 0.3], abs=0.02)
+    assert evaluated == [0, 0]
+    assert zeros(0.0)[0] == [0, 0]
+
+
+@pytest.mark.parametrize(("name", "side"), [("lenet5", 12), ("vgg11", 32)])
+def test_images_too_small(name, side):
+    assert build(name, 2, 1, side)(images(1, side)).shape == (3, 2)
+    with pytest.raises(UserError, match=rf"{name} needs images of at least {side}x{side} .*resize"):
+        build(name, 2, 1, (side + 9, side - 1))
+
+
+# --- what is tried before training
+
+
+class Own(nn.Module):
+    """A network as a user may write it, [n, 1, 8, 8] -> [n, outputs]."""
+
+    def __init__(self, outputs=5, inputs=64, trained=True):
+        super().__init__()
+        self.fc, self.bn = nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs)
+        self.requires_grad_(trained)
+
+    def forward(self, x):
+        return self.bn(self.fc(x.flatten(1)))
+
+
+class Pair(Own):
+    def forward(self, x):
+        return super().forward(x), x
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "expected"),
+    [
+        (Own(trained=False), (4, 1, 8, 8), "the network has no trainable parameters; give it some"),
+        (nn.Flatten(), (4, 1, 8, 8), "the network has no trainable parameters; give it some"),
+        (Own(4), (4, 1, 8, 8), r"for a batch of 4 images and 5 classes the network returns \[4, 4\]; it must return"),
+        (Pair(), (4, 1, 8, 8), "the network returns tuple; it must return logits of shape .4, 5."),
+        (Own(), (4, 3, 8, 8), r"the network cannot be trained on batches of shape \[4, 3, 8, 8\] .*change the model"),
+        (
+            Own(),
+            (1, 1, 8, 8),
+            "the last batch of an epoch has a single image; change the model, the images or training",
+        ),
+    ],
+)
+def test_networks_that_cannot_be_trained_are_refused(net, shape, expected):
+    with pytest.raises(UserError, match=f"^model: .*{expected}") as info:
+        check(net, 5, shape)
+    assert "\n" not in str(info.value)
+
+
+def test_trying_a_network_changes_nothing():
+    for net, shape in ((Own(), (2, 1, 8, 8)), (build("resnet8", 5, 1, 8, width=2), (1, 1, 8, 8))):
+        before, drawn = {k: v.clone() for k, v in net.state_dict().items()}, torch.random.get_rng_state()
+        check(net, 5, shape)
+        assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+        assert torch.equal(torch.random.get_rng_state(), drawn)
+        assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_a_name_without_a_network_is_told_where_to_add_one(monkeypatch):
+    monkeypatch.setitem(model_names.OPTIONS, "mlp", ())
+    with pytest.raises(UserError, match=r"mlp is named in .* but `build` in models\.py has no case for it"):
+        build("mlp", 10, 1, 8)
+
+
+# --- torchvision
+
+
+@pytest.mark.parametrize("in_channels", [1, 3, 5])
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "shufflenet_v2_x0_5"])
+def test_torchvision_classifiers_take_any_number_of_channels(name, in_channels):
+    net = build(f"torchvision:{name}", 6, in_channels, 33)
+    assert net.training
+    assert net(images(in_channels, 33)).shape == (3, 6)
+    assert not any(getattr(module, "inplace", False) for module in net.modules())
+    twin = import_torchvision().models.get_model(name, weights=None, num_classes=6)
+    convs = [next(m for m in each.modules() if isinstance(m, nn.Conv2d)) for each in (net, twin)]
+    outside_first = trainable(twin) - convs[1].weight.numel()
+    assert trainable(net) - convs[0].weight.numel() == outside_first
+    for setting in ("out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode"):
+        assert getattr(convs[0], setting) == getattr(convs[1], setting)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("googlenet", 32), ("inception_v3", 75), ("vit_b_16", 32), ("maxvit_t", 224), ("swin_t", 32)]
+)
+def test_torchvision_classifiers_with_peculiarities_answer_with_plain_logits(name, size):
+    with torch.device("meta"):
+        net = build(f"torchvision:{name}", 6, 1, size)
+        assert net.train()(torch.empty(2, 1, size, size)).shape == (2, 6)
+
+
+@pytest.mark.parametrize(("name", "size"), [("alexnet", 28), ("vit_b_16", 40), ("maxvit_t", 32)])
+def test_torchvision_images_of_a_wrong_size(name, size):
+    with (
+        pytest.raises(UserError, match=rf"torchvision:{name} does not take images of {size}x{size}.*resize"),
+        torch.device("meta"),
+    ):
+        build(f"torchvision:{name}", 6, 3, size)
+
+
+def test_torchvision_is_importable_and_other_failures_pass_through(monkeypatch):
+    assert import_torchvision() is sys.modules["torchvision"]
+
+    def fail(name):
+        raise RuntimeError("operator torchvision::other does not exist")
+
+    monkeypatch.setattr("importlib.import_module", fail)
+    with pytest.raises(RuntimeError, match="torchvision::other"):
+        import_torchvision()
+
+
+# --- names
+
+
+def test_names_read_from_the_source_are_those_that_torchvision_registers():
+    models = import_torchvision().models
+    assert set(torchvision_names()) == set(models.list_models(module=models))
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet20", "resnet26", "vgg19", "torchvision:resnet18"])
+def test_known_names(name):
+    assert known_model(name) is None
+
+
+def test_every_depth_is_6k_plus_2_or_told_the_nearest():
+    depths = [6 * k + 2 for k in range(1, 40)]
+    for depth in range(1, 200):
+        message = known_model(f"resnet{depth}")
+        assert (message is None) == (depth in depths)
+        if message:
+            named = int(re.search(r"resnet(\d+) is the nearest", message)[1])
+            assert abs(named - depth) == min(abs(d - depth) for d in depths)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("lenet", {}, r"'lenet' is unknown.*did you mean lenet5.*known are .*vgg16.*torchvision:<name>"),
+        ("alexnet", {}, "did you mean torchvision:alexnet"),
+        ("resnet18", {}, "resnet20 is the nearest.*torchvision:resnet18"),
+        ("resnet020", {}, "unknown"),
+        ("vgg12", {}, "11, 13, 16, 19"),
+        ("torchvision:resnet181", {}, "no classifier 'resnet181'.*torchvision:resnet18"),
+        ("torchvision:raft_large", {}, "no classifier"),
+        ("lenet5", {"width": 2}, "width 2 has no effect on lenet5"),
+        ("resnet20", {"batch_norm": False}, "batch_norm False has no effect on resnet20"),
+        ("vgg16", {"shortcut": "B"}, "shortcut 'B' has no effect"),
+        ("torchvision:resnet18", {"head": "mlp4096"}, "head 'mlp4096' has no effect"),
+        ("vgg16", {"dropout": 0.3}, "dropout 0.3 has no effect on vgg16 with head linear"),
+        ("vgg16", {"head": "mlp4096", "dropout": 1.0}, "dropout 1.0 must be a probability"),
+        ("vgg16", {"width": 0}, "width 0 must be a factor above 0"),
+        ("resnet20", {"width": 2.5}, "width 2.5 must be the number of channels"),
+        ("resnet20", {"shortcut": "C"}, "shortcut 'C' must be one of A, B"),
+        ("vgg16", {"head": "conv"}, "head 'conv' must be one of linear, mlp4096"),
+        ("vgg16", {"depth": 3}, "depth is no option"),
+    ],
+)
+def test_wrong_names_and_options_are_explained(name, options, expected):
+    message = known_model(name, **options)
+    assert re.search(expected, message)
+    assert "\n" not in message
+    if "depth" not in options:
+        with pytest.raises(UserError, match=re.escape(message)):
+            build(name, 10, 3, 32, **options)
+
+
+def test_asking_for_a_name_loads_no_torch():
+    code = (
+        "import sys; from twophase.networks.names import known_model;"
+        "assert known_model('torchvision:resnet81') and known_model('torchvision:resnet18') is None;"
+        "assert not {'torch', 'torchvision'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})

@@ -1,0 +1,81 @@
+"""The page of an experiment shows its rows, says what was not found, gives its settings, and escapes names."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from twophase.report import pages
+
+ROWS = pd.DataFrame(
+    [
+        ("inflection", "chaos C", 175.0, 100.0, 275.0, 0.01, True, "level"),
+        ("inflection", "kernel", 50.0, 25.0, 200.0, 0.4, False, "elbow"),
+        ("cone width", "after 100", 8.52, np.nan, np.nan, np.nan, True, "max"),
+        ("cone width", "after 110", 7.77, np.nan, np.nan, np.nan, True, "max"),
+    ],
+    columns=["quantity", "estimator", "value", "low", "high", "p", "found", "definition"],
+)
+CLAIM = {
+    "text": "Forks part.",
+    "definition": "C > 1",
+    "paper": "large",
+    "value": 2.0,
+    "low": 1.5,
+    "high": 2.5,
+    "unit": "",
+    "holds_from": 1.0,
+    "holds_to": np.inf,
+    "verdict": "reproduced",
+    "reason": "",
+    "figure": "fig3",
+}
+SETTINGS = {
+    "model": {"name": "resnet8"},
+    "phases": {"level": 0.9},
+    "cone": {"tau": [100]},
+    "checkpoints": list(range(0, 500, 10)),
+    "linearized": {"lr": None, "switch": []},
+}
+
+
+@pytest.fixture
+def page() -> str:
+    said = ["a < b: it ends at 175.", "On average by < 1."]
+    return pages.of_experiment(said, ROWS, pd.DataFrame([CLAIM]), SETTINGS)
+
+
+def test_estimates_are_there(page):
+    assert "<h1>a &lt; b: it ends at 175.</h1>" in page
+    assert "On average by &lt; 1." in page
+    assert '<td class="number">175</td><td class="number">100 to 275</td><td class="number">0.01</td>' in page
+    assert '<td>kernel</td><td class="number">none found</td>' in page
+    assert "50" not in page.split("<td>kernel</td>")[1].split("</tr>")[0]
+    assert "8.52°" in page
+    assert "7.77°" not in page  # not a tau of the config
+    assert "90 % interval" in page
+
+
+def test_claims_lead_to_the_figures(page):
+    assert "Forks part." in page
+    assert '<span class="reproduced">reproduced</span>' in page
+    assert 'href="../figures/fig3.png"' in page
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model.name", "resnet8"),
+        ("checkpoints", "0, 10, 20, 30, …, 490 (50)"),
+        ("linearized.lr", "null"),
+        ("linearized.switch", "[]"),
+    ],
+)
+def test_settings_are_those_of_the_config(page, key, value):
+    row = page.split(f"<td>{key}</td>")[1].split("</tr>")[0]
+    assert f">{value}</td>" in row
+
+
+def test_an_experiment_without_estimates_has_a_page():
+    page = pages.of_experiment(["No forks.", ""], ROWS[:0], pd.DataFrame([CLAIM]), SETTINGS)
+    assert "Inflection points" not in page
+    assert "Width of the cone" not in page

@@ -1,0 +1,84 @@
+"""What all figures share: axes of iterations, legends, small print, and files that depend on nothing else."""
+
+import matplotlib.pyplot as plt
+import pytest
+from PIL import Image
+
+from twophase.report import theme
+
+
+@pytest.fixture
+def ax():
+    figure, ax = plt.subplots()
+    yield ax
+    plt.close(figure)
+
+
+def test_equal_figures_are_equal_files(tmp_path):
+    style = {"dpi": 50, "panel": 1.0}
+    for name in ("a", "b"):
+        figure, axes = theme.canvas(["title"], 1, style)
+        axes[0][0].plot([0, 1])
+        theme.save(figure, [tmp_path / f"{name}.pdf", tmp_path / f"{name}.png"], style)
+    for kind in ("pdf", "png"):
+        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
+def test_long_small_print_goes_on_in_another_line(tmp_path):
+    figure, _ = theme.canvas(["title"], 1, {"panel": 1.0})
+    theme.save(figure, [tmp_path / "a.png"], {"dpi": 50, "note": "ResNet, " * 20})
+    (text,) = [text.get_text() for text in figure.texts]
+    assert max(map(len, text.split("\n"))) <= theme.NOTE * figure.get_figwidth() + 1
+
+
+def test_small_print_names_experiment_seeds_and_commit(tmp_path):
+    figure, _ = theme.canvas(["title"], 1, {"panel": 2.6})
+    theme.save(figure, [tmp_path / "a.png"], {"dpi": 50, "note": "ResNet, seeds 0, 1"})
+    (text,) = [" ".join(text.get_text().split()) for text in figure.texts]
+    assert text.startswith("ResNet, seeds 0, 1 · commit ")
+
+
+def test_iterations_are_logarithmic_where_most_are_early(ax):
+    for name, times in (("y", [0, 100, 200, 300, 400]), ("x", [0, 50, 100, 1000, 60000])):
+        ax.plot(times, times)
+        theme.time_axis(ax, name, times)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("symlog", "linear")
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "100", "1k", "10k"]
+    assert -50 < ax.get_xlim()[0] < 0  # 0 has a place
+    assert ax.get_xlim()[1] > 60000
+
+
+def test_a_slope_that_is_a_rate_stays_one(ax):
+    times = [0, 50, 100, 1000, 60000]
+    ax.plot(times, times)
+    theme.time_axis(ax, "x", times, linear=True)
+    assert ax.get_xscale() == "linear"
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_headroom_is_a_share_of_the_axis_as_it_is_drawn(ax, scale):
+    ax.set(yscale=scale, ylim=(0.01, 100.0))
+    theme.headroom(ax, 0.25)
+    _, y = ax.transAxes.inverted().transform(ax.transData.transform((0.0, 100.0)))
+    assert y == pytest.approx(1 / 1.25)
+    assert ax.get_ylim()[0] == 0.01
+
+
+@pytest.mark.parametrize("room", [{}, {"room": 3}])
+@pytest.mark.parametrize("extra", [0, 1])
+def test_a_legend_that_has_no_room_stands_beside_the_panel(ax, room, extra):
+    lines = [ax.plot([0, 1], label=f"{k}")[0] for k in range(room.get("room", theme.LONG) + extra)]
+    theme.legend(ax, lines, "title", **room)
+    ax.figure.canvas.draw()
+    beside = ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
+    assert beside == bool(extra)
+
+
+def test_the_small_print_of_many_experiments_does_not_widen_the_figure(tmp_path):
+    widths = []
+    for note in ("ResNet", "; ".join(f"VGG-16 with head {k} / CIFAR-10, seed 0" for k in range(22))):
+        figure, _ = theme.canvas(["title"], 1, {"panel": 2.0})
+        theme.save(figure, [tmp_path / "a.png"], {"dpi": 50, "note": note})
+        with Image.open(tmp_path / "a.png") as image:
+            widths.append(image.width)
+    assert widths[1] <= 1.1 * widths[0]

@@ -1,0 +1,153 @@
+"""Forks: without perturbation they are the base run bit for bit, with one only epsilon differs."""
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import checkpoint, data, files, net, run, same_bits, settings
+from twophase.files import storage, vectors
+from twophase.files.layout import CONTROL, step_file
+from twophase.measures import distances
+from twophase.networks import evaluation
+from twophase.networks import state as network_state
+from twophase.training import forks, loop, perturbation
+
+SEED, STEPS = 3, [0, 3, 7, 14]
+NORMS = perturbation.NORMS
+CONFIGS = {
+    "sgd": settings(augment={"crop": 1, "flip": True}, nesterov=True),
+    "adam": settings(augment={"crop": 1, "flip": True}, optimizer="adam", lr=0.003),
+}
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory):
+    """A base run with batch norms, dropout and augmentation for each optimizer."""
+    folders = {}
+    for name, config in CONFIGS.items():
+        folders[name] = tmp_path_factory.mktemp(name)
+        run(folders[name], net(dropout=0.4), data(), config, STEPS, SEED)
+    return folders
+
+
+def fork(base, folder, name="sgd", t0=3, draw=0, t1s=STEPS, norm="per_coordinate", size=1e-7):
+    state = checkpoint(base, t0)
+    model = net(9, dropout=0.4)  # all that counts comes from the base run's state
+    forks.fork(model, data(), CONFIGS[name], SEED, state, t0, draw, t1s, norm, size, folder, {"settings": "x"})
+
+
+@pytest.mark.parametrize("t0", [0, 3, 7])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_control_ends_on_the_base_run(bases, tmp_path, name, t0):
+    fork(bases[name], tmp_path, name, t0, CONTROL)
+    later = [t1 for t1 in STEPS if t1 > t0]
+    assert files(tmp_path).keys() == {"log.parquet", "perturbation.parquet", *map(step_file, later)}
+    inputs, _ = data().sample("test", None)
+    for t1 in later:
+        twin, base = checkpoint(tmp_path, t1), checkpoint(bases[name], t1)
+        own = {key: value for key, value in base.items() if not key.startswith(network_state.OPTIMIZER)}
+        assert same_bits(twin, own)
+        pair = vectors.parameters([bases[name] / step_file(t1), tmp_path / step_file(t1)])
+        assert distances.distance(pair) == (0, 0)
+        predictions = []
+        for state in (twin, base):
+            model = net()
+            network_state.load_state(model, state)
+            predictions.append(evaluation.logits(model.eval(), inputs).argmax(1).numpy()[None])
+        assert distances.disagreement(*predictions).item() == 0
+    logs = [storage.read_table(folder / "log.parquet").set_index("iteration") for folder in (tmp_path, bases[name])]
+    assert logs[0].equals(logs[1].loc[t0:])
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_perturbed_fork_leaves_the_base_run(bases, tmp_path, name):
+    fork(bases[name], tmp_path, name, size=1e-4)
+    for t1 in (7, 14):
+        pair = vectors.parameters([bases[name] / step_file(t1), tmp_path / step_file(t1)])
+        dissimilarity, distance = distances.distance(pair)
+        assert dissimilarity > 0
+        assert distance > 0
+
+
+def test_draws_and_t0s_are_forks_of_their_own(bases, tmp_path):
+    for draw in (0, 1):
+        fork(bases["sgd"], tmp_path / str(draw), draw=draw)
+    fork(bases["sgd"], tmp_path / "again", draw=0)
+    first, second = (checkpoint(tmp_path / name, 14) for name in "01")
+    assert not np.array_equal(first["fc.weight"], second["fc.weight"])
+    assert files(tmp_path / "again") == files(tmp_path / "0")
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_it_starts_from_the_base_state_with_epsilon_alone_added(bases, tmp_path, monkeypatch, norm):
+    started = {}
+    original = loop.run
+
+    def spy(*args, **options):
+        started.update(options)
+        original(*args, **options)
+
+    monkeypatch.setattr(loop, "run", spy)
+    fork(bases["sgd"], tmp_path, norm=norm, size=1e-3, draw=1)
+    base, names = checkpoint(bases["sgd"], 3), network_state.trainable(net())
+    initial = started["initial"]
+    assert started["start"] == 3
+    others = {key: value for key, value in initial.items() if key not in names}
+    assert same_bits(others, {key: value for key, value in base.items() if key not in names})
+    assert any(key.startswith("optimizer/momentum_buffer/") for key in others)
+    assert any(key.endswith("running_var") for key in others)
+
+    moves = np.concatenate([(initial[n].astype(np.float64) - base[n]).ravel() for n in names])
+    (facts,) = storage.read_table(tmp_path / "perturbation.parquet").to_dict("records")
+    assert (facts["t0"], facts["draw"], facts["norm"], facts["size"]) == (3, 1, norm, 1e-3)
+    assert facts["realised"] == pytest.approx(np.linalg.norm(moves), rel=1e-12)
+    assert facts["changed"] == np.mean(moves != 0)
+    assert facts["realised"] == pytest.approx(facts["requested"], rel=1e-2)
+
+
+def test_the_control_is_recorded_as_one(bases, tmp_path):
+    fork(bases["sgd"], tmp_path, draw=CONTROL, size=0.5)
+    (facts,) = storage.read_table(tmp_path / "perturbation.parquet").to_dict("records")
+    assert facts == {
+        "t0": 3, "draw": -1, "norm": "per_coordinate", "size": 0, "requested": 0, "realised": 0, "changed": 0,
+    }  # fmt: skip
+
+
+def test_batches_augmentation_and_dropout_are_the_base_runs(tmp_path, monkeypatch):
+    seen = []
+    original = loop.batch
+
+    def spy(content, config, seed, t):
+        inputs, labels = original(content, config, seed, t)
+        seen.append((t, inputs, labels))
+        return inputs, labels
+
+    monkeypatch.setattr(loop, "batch", spy)
+    drawn_from = []  # where torch's generator stands as dropout draws its mask
+
+    def watched(model):
+        model.dropout.register_forward_pre_hook(lambda *_: drawn_from.append(torch.random.get_rng_state()))
+        return model
+
+    config = CONFIGS["sgd"]
+    run(tmp_path / "base", watched(net(dropout=0.4)), data(), config, STEPS, SEED)
+    base = list(zip(seen, drawn_from, strict=True))[3:]
+    seen.clear()
+    drawn_from.clear()
+    state = checkpoint(tmp_path / "base", 3)
+    model = watched(net(9, dropout=0.4))
+    forks.fork(model, data(), config, SEED, state, 3, 0, STEPS, "linf", 1e-3, tmp_path / "fork", {})
+    twin = list(zip(seen, drawn_from, strict=True))
+    assert [t for (t, _, _), _ in twin] == list(range(3, 14))
+    for ((_, *of_twin), twin_state), ((_, *of_base), base_state) in zip(twin, base, strict=True):
+        assert all(map(torch.equal, of_twin, of_base))
+        assert torch.equal(twin_state, base_state)
+    assert len({bytes(state) for _, state in twin}) == len(twin)
+
+
+def test_metadata_of_a_fork(bases, tmp_path):
+    fork(bases["sgd"], tmp_path)
+    facts = storage.read_metadata(tmp_path / step_file(7))
+    assert (facts["iteration"], facts["settings"]) == (7, "x")
+    assert facts["trainable"] == network_state.trainable(net())
+    assert storage.read_metadata(tmp_path / "perturbation.parquet")["settings"] == "x"

@@ -1,0 +1,368 @@
+"""Lock-step forks: solo forks in exact arithmetic, members that differ by epsilon alone, the same files."""
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from helpers import checkpoint, data, files, net, run, same_bits, settings
+from twophase.errors import UserError
+from twophase.files import layout, storage
+from twophase.files.layout import CONTROL, TWIN, fork_folder, step_file
+from twophase.networks import models
+from twophase.networks import state as network_state
+from twophase.training import forks, lockstep, loop
+
+SEED, STEPS, T0S = 3, [0, 3, 7, 11, 14], [0, 3, 11]
+AUGMENTED = {"crop": 1, "flip": True}
+OPTIMIZERS = {
+    "sgd": {"schedule": {"milestones": [5]}},
+    "plain sgd": {"momentum": 0.0, "weight_decay": 0.0},
+    "nesterov": {"nesterov": True, "augment": AUGMENTED},
+    "adam": {"optimizer": "adam", "lr": 0.003, "weight_decay": 0.02, "augment": AUGMENTED},
+}
+CASES = [*itertools.product(OPTIMIZERS, [torch.float32]), ("adam", torch.float64)]
+
+
+def config(name, dtype):
+    return settings(**OPTIMIZERS[name], dtype=str(dtype).removeprefix("torch."))
+
+
+@pytest.fixture(scope="module")
+def equal_members():
+    """Skips these tests on a machine whose arithmetic depends on the place in a stack, where the engine refuses.
+
+    Its reason may not be this engine: `test_members_share_no_convolution_and_no_matrix_product` never skips.
+    """
+    for dtype in (torch.float32, torch.float64):
+        network = net(9, dtype, dropout=0.4)
+        try:
+            lockstep.check(network, data(dtype), config("sgd", dtype), SEED, 0, network_state.state_of(network), 7, 3)
+        except UserError as error:
+            pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def bases(equal_members, tmp_path_factory):
+    """A base run with batch norms and dropout for each optimizer and precision."""
+    folders = {}
+    for name, dtype in itertools.product(OPTIMIZERS, (torch.float32, torch.float64)):
+        folders[name, dtype] = tmp_path_factory.mktemp("base")
+        run(folders[name, dtype], net(dtype=dtype, dropout=0.4), data(dtype), config(name, dtype), STEPS, SEED)
+    return folders
+
+
+def train(base, folder, name, dtype, t0s=T0S, draws=2, control=T0S, size=1e-7, count=3, changes=None):
+    """The block of forks of a base run in lock-step."""
+    losses = storage.read_table(base / "log.parquet")["loss"].to_numpy()
+    lockstep.run(
+        net(9, dtype, dropout=0.4),  # all that counts comes from the base run's state
+        data(dtype),
+        config(name, dtype) | (changes or {}),
+        SEED,
+        checkpoint(base, min(t0s)),
+        losses[min(t0s) : min(t0s) + count],
+        layout.members(t0s, draws, control),
+        STEPS,
+        "per_coordinate",
+        size,
+        folder,
+        {"settings": "x"},
+    )
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_in_double_precision_it_is_the_solo_run(bases, tmp_path, name):
+    base, double = bases[name, torch.float64], torch.float64
+    train(base, tmp_path, name, double, size=1e-2)
+    for t0, draw in layout.members(T0S, 2, T0S):
+        folder = tmp_path / fork_folder(t0, draw)
+        solo = tmp_path / "solo" / folder.name / str(t0)
+        start = SEED, checkpoint(base, t0), t0, draw, STEPS, "per_coordinate", 1e-2
+        model = net(9, double, dropout=0.4)
+        forks.fork(model, data(double), config(name, double), *start, solo, {"settings": "x"})
+        assert files(folder).keys() == files(solo).keys()
+        for t1 in (t for t in STEPS if t > t0):
+            ours, theirs = checkpoint(folder, t1), checkpoint(solo, t1)
+            assert ours.keys() == theirs.keys()
+            for key in theirs:
+                assert ours[key].dtype == theirs[key].dtype
+                np.testing.assert_allclose(ours[key], theirs[key], rtol=1e-12, atol=1e-12)
+            assert storage.read_metadata(folder / step_file(t1)) == storage.read_metadata(solo / step_file(t1))
+            if draw != CONTROL:  # epsilon is there, and stays visible
+                assert not np.allclose(theirs["fc.weight"], checkpoint(base, t1)["fc.weight"], rtol=0, atol=1e-4)
+        for table in ("log.parquet", "perturbation.parquet"):
+            ours, theirs = (storage.read_table(where / table) for where in (folder, solo))
+            assert (ours.dtypes == theirs.dtypes).all()
+            if table == "log.parquet":  # bits of gradients, which round differently
+                ours, theirs = (log.drop(columns="gradient") for log in (ours, theirs))
+            numbers = theirs.select_dtypes("number").columns
+            np.testing.assert_allclose(ours[numbers], theirs[numbers], rtol=1e-10, atol=1e-12)
+            assert ours.drop(columns=numbers).equals(theirs.drop(columns=numbers))
+
+
+@pytest.mark.parametrize(("name", "dtype"), CASES)
+def test_twins_in_one_stack_are_equal_bit_by_bit(bases, tmp_path, name, dtype):
+    train(bases[name, dtype], tmp_path, name, dtype)
+    for t0 in T0S:
+        control = tmp_path / fork_folder(t0, CONTROL)
+        for t1 in (t for t in STEPS if t > t0):
+            twin = checkpoint(tmp_path / TWIN, t1)
+            assert same_bits(checkpoint(control, t1), twin)
+            one, other = (checkpoint(tmp_path / fork_folder(t0, draw), t1) for draw in (0, 1))
+            assert not np.array_equal(one["fc.weight"], twin["fc.weight"])
+            assert not np.array_equal(one["fc.weight"], other["fc.weight"])
+        logs = [storage.read_table(f / "log.parquet").set_index("iteration") for f in (control, tmp_path / TWIN)]
+        assert logs[0].equals(logs[1].loc[t0:])
+
+
+def test_the_twin_starts_with_the_block_and_is_the_base_run_up_to_rounding(bases, tmp_path):
+    base = bases["sgd", torch.float32]
+    train(base, tmp_path, "sgd", torch.float32, t0s=[7, 3], draws=1, control=[])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t0-3", "t0-7", TWIN]
+    assert files(tmp_path / TWIN).keys() == {"log.parquet", *map(step_file, (7, 11, 14))}
+    log = storage.read_table(tmp_path / TWIN / "log.parquet").set_index("iteration")
+    whole = storage.read_table(base / "log.parquet").set_index("iteration")
+    assert log.index.tolist() == list(range(3, 15))
+    np.testing.assert_allclose(log["loss"][:-1], whole["loss"][3:-1], rtol=1e-3)
+
+
+NETWORKS = {
+    "resnet A": ({"name": "resnet8", "width": 3}, (1, 8)),
+    "resnet B": ({"name": "resnet8", "width": 3, "shortcut": "B"}, (1, 8)),
+    "lenet": ({"name": "lenet5"}, (1, 12)),
+    "vgg": ({"name": "vgg11", "width": 0.04}, (3, 32)),
+    "vgg without batch norm": ({"name": "vgg11", "width": 0.04, "batch_norm": False}, (3, 32)),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_member_of_a_stack_is_a_network_of_its_own(name):
+    """Logits, gradients and running statistics of different members, against each network alone."""
+    options, (channels, side) = NETWORKS[name]
+    torch.manual_seed(0)
+    networks = [models.build(**options, num_classes=4, in_channels=channels, image_size=side).double() for _ in "abc"]
+    states = [network_state.state_of(network) for network in networks]
+    stack, _ = lockstep.restore(networks[0], settings(), lockstep.stack(states), 3)
+    inputs, labels = torch.randn(5, channels, side, side, dtype=torch.float64), torch.tensor([0, 1, 2, 3, 0])
+    torch.manual_seed(1)
+    logits = stack.train()(inputs)
+    loop.mean_loss(logits, labels).sum().backward()
+    after = network_state.state_of(stack.members)
+    gradients = {key: p.grad for key, p in stack.members.named_parameters()}
+    for k, network in enumerate(networks):
+        network.load_state_dict({key: torch.from_numpy(v.copy()) for key, v in states[k].items()})
+        torch.manual_seed(1)
+        alone = network.train()(inputs)
+        torch.testing.assert_close(logits[k], alone, rtol=1e-12, atol=1e-12)
+        loop.mean_loss(alone, labels).backward()
+        for key, p in network.named_parameters():
+            torch.testing.assert_close(gradients[key][k], p.grad, rtol=1e-9, atol=1e-12)
+        for key, value in network_state.state_of(network).items():
+            np.testing.assert_allclose(lockstep.member(after, k)[key], value, rtol=1e-12, atol=1e-14)
+
+
+class Products(TorchDispatchMode):
+    """Notes the convolutions and matrix products of a `with` block: their names, and of convolutions the groups."""
+
+    def __init__(self):
+        super().__init__()
+        self.groups, self.products = [], set()
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        name = function.overloadpacket.__name__
+        if name in ("convolution", "convolution_backward"):
+            self.groups.append(arguments[8 if name == "convolution" else 9])
+        elif name in ("mm", "addmm", "mv", "bmm", "baddbmm"):
+            self.products.add(name)
+        return function(*arguments, **(options or {}))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_members_share_no_convolution_and_no_matrix_product(name):
+    """Else the kernels of some machines would treat the last members differently."""
+    options, (channels, side) = NETWORKS[name]
+    network = models.build(**options, num_classes=4, in_channels=channels, image_size=(side, side))
+    size, alone = 3, Products()
+    stack, _ = lockstep.restore(network, settings(), lockstep.stack([network_state.state_of(network)] * size), size)
+    inputs, labels = torch.randn(5, channels, side, side), torch.tensor([0, 1, 2, 3, 0])
+    with alone:
+        loop.mean_loss(network.train()(inputs), labels).backward()
+    with Products() as stacked:
+        loop.mean_loss(stack.train()(inputs), labels).sum().backward()
+    assert stacked.groups == [size * groups for groups in alone.groups]
+    assert stacked.groups
+    assert stacked.products <= {"bmm", "baddbmm"}
+
+
+@pytest.mark.usefixtures("equal_members")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_copies_of_a_network_stay_equal_wherever_they_stand(name):
+    options, (channels, side) = NETWORKS[name]
+    torch.manual_seed(0)
+    network = models.build(**options, num_classes=3, in_channels=channels, image_size=side)
+    content = data(side=side)
+    if channels == 3:
+        object.__setattr__(content, "train_images", content.train_images.expand(-1, 3, -1, -1))
+    losses = lockstep.check(network, content, settings(), SEED, 2, network_state.state_of(network), 5, 3)
+    assert len(losses) == 3
+    assert np.isfinite(losses).all()
+
+
+ODD = """
+from helpers import data, net, settings
+from twophase import lockstep, network_state
+import torch
+
+lockstep.ignore_alignment()
+for dtype in (torch.float32, torch.float64):
+    network = net(9, dtype, side=9)
+    # 81 pixels, of which no two members' begin at the same place of a vector; the fourth batch is a single image.
+    content = data(dtype, train=16, side=9)
+    config = settings(dtype=str(dtype).removeprefix("torch."))
+    lockstep.check(network, content, config, 3, 0, network_state.state_of(network), 7, 9)
+"""
+
+
+@pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="this build of torch has no MKL to be told of it")
+def test_images_of_an_odd_size_leave_members_equal():
+    """In a process of its own: MKL looks at its setting once."""
+    path = os.pathsep.join(["workflow", "tests"])
+    done = subprocess.run(
+        [sys.executable, "-c", ODD],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_stack_leaves_the_network_alone_and_keeps_what_is_frozen():
+    network = net(dropout=0.4)
+    network.conv1.weight.requires_grad_(False)
+    before = {key: value.copy() for key, value in network_state.state_of(network).items()}
+    stack, optimizer = lockstep.restore(network, settings(), lockstep.stack([before] * 2), 2)
+    log = loop.empty_log(3, data(), 2)
+    list(loop.train(stack, optimizer, data(), settings(), SEED, 0, {3}, log))
+    assert same_bits(network_state.state_of(network), before)
+    after = network_state.state_of(stack.members)
+    assert np.array_equal(after["conv1.weight"], [before["conv1.weight"]] * 2)
+    assert not np.array_equal(after["conv2.weight"], [before["conv2.weight"]] * 2)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_members_of_a_state_are_what_was_stacked(bases, optimizer):
+    states = [checkpoint(bases[optimizer, torch.float32], 7) for _ in range(2)]
+    states[1] = {k: v if k.startswith("optimizer/step") else v + v.dtype.type(1) for k, v in states[1].items()}
+    stacked = lockstep.stack(states)
+    assert all(same_bits(lockstep.member(stacked, k), states[k]) for k in (0, 1))
+
+
+# --- checks
+
+
+def test_a_place_in_the_stack_that_changes_the_arithmetic_is_noticed(bases, tmp_path, monkeypatch):
+    forward = lockstep.Stack.forward
+
+    def uneven(self, inputs):
+        logits = forward(self, inputs)
+        factors = torch.ones(len(logits), 1, 1)
+        factors[-1] += 1e-6
+        return logits * factors
+
+    monkeypatch.setattr(lockstep.Stack, "forward", uneven)
+    with pytest.raises(UserError, match=r"of 4 equal networks .* Set training.engine: solo"):
+        train(bases["sgd", torch.float32], tmp_path, "sgd", torch.float32)
+    assert not files(tmp_path)
+
+
+@pytest.mark.parametrize("changes", [{"batch_size": 4}, {"lr": 0.5}, {"augment": {"crop": 0, "flip": True}}])
+def test_a_twin_that_is_not_the_base_run_is_noticed(bases, tmp_path, changes):
+    with pytest.raises(UserError, match=r"the twin's losses are .* more than rounding"):
+        train(bases["sgd", torch.float32], tmp_path, "sgd", torch.float32, t0s=[3], changes=changes)
+    assert not files(tmp_path)
+
+
+def test_a_member_that_diverges_ends_the_run_and_is_named(bases, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "PAUSE", 1)
+    original = forks.start
+
+    def start(names, seed, base, t0, draw, *rest):
+        state = original(names, seed, base, t0, draw, *rest)
+        return state | {"fc.weight": state["fc.weight"] * np.float32(np.inf if draw == 1 else 1)}
+
+    monkeypatch.setattr(forks, "start", start)
+    # At t0 = 3, when the members are the twin, draws 0 and 1.
+    with pytest.raises(loop.Diverged, match="of member 2 of iteration 3 is not finite"):
+        train(bases["sgd", torch.float32], tmp_path, "sgd", torch.float32, t0s=[3], control=[])
+    assert not list(tmp_path.rglob("log.parquet"))
+
+
+# --- a run that is interrupted
+
+
+class Stop(BaseException):
+    """Like a KeyboardInterrupt: nothing may catch it."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(bases, tmp_path_factory):
+    found = {}
+    for name in ("sgd", "adam"):
+        folder = tmp_path_factory.mktemp("undisturbed")
+        train(bases[name, torch.float32], folder, name, torch.float32)
+        found[name] = files(folder)
+    return found
+
+
+@hypothesis_settings(max_examples=12)
+@given(
+    name=st.sampled_from(["sgd", "adam"]),
+    pause=st.integers(1, 6),
+    crashes=st.lists(st.integers(0, 13), min_size=1, max_size=2).map(sorted),
+)
+def test_interrupted_anywhere_and_gone_on_with_it_is_the_undisturbed_run(
+    bases, undisturbed, tmp_path_factory, name, pause, crashes
+):
+    folder, original, iterations = tmp_path_factory.mktemp("interrupted"), loop.batch, []
+    for crash in [*crashes, None]:
+        resumed_at = -1
+        if (folder / "resume.safetensors").exists():
+            resumed_at = int(storage.read_tensors(folder / "resume.safetensors")["iteration"])
+
+        def batch(content, settings, seed, t, crash=crash):
+            if t == crash:
+                raise Stop
+            iterations.append(t)
+            return original(content, settings, seed, t)
+
+        iterations.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "SAVE_AFTER", 0.0)
+            patch.setattr(loop, "PAUSE", pause)
+            patch.setattr(loop, "batch", batch)
+            try:
+                train(bases[name, torch.float32], folder, name, torch.float32)
+            except Stop:
+                assert not list(folder.rglob("log.parquet"))
+        if iterations:
+            assert min(iterations) >= resumed_at
+    assert files(folder) == undisturbed[name]
+
+
+def test_a_finished_block_is_not_trained_again(bases, tmp_path, monkeypatch):
+    train(bases["sgd", torch.float32], tmp_path, "sgd", torch.float32, t0s=[11])
+    before = files(tmp_path)
+    monkeypatch.setattr(loop, "batch", None)
+    train(bases["sgd", torch.float32], tmp_path, "sgd", torch.float32, t0s=[11])
+    assert files(tmp_path) == before

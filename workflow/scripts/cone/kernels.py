@@ -1,0 +1,56 @@
+"""The empirical NTK at the checkpoints of a run, one file for each."""
+
+from pathlib import Path
+
+from twophase.files import layout, storage
+from twophase.measures import ntk
+from twophase.networks import evaluation
+from twophase.networks import state as network_state
+from twophase.progress import bar
+from twophase.runtime import job
+from twophase.training import loop, machine
+
+
+def main(
+    path_to_data,
+    path_to_run,
+    path_to_kernels,
+    model,
+    settings,
+    seed,
+    steps,
+    n,
+    reduce,
+    chunk,
+    bn,
+    calibration_size,
+    facts,
+):
+    network, data = loop.set_up(path_to_data, model, settings, seed)
+    facts |= machine.facts(data, settings)
+    data.require("kernel.n", "train", n)
+    inputs, _ = data.sample("train", n)  # the same for every seed, so that kernels of two seeds can be compared
+    calibration = data.sample("train", calibration_size)[0] if bn == "recalibrate" else None
+    cost = ntk.cost(network, inputs, reduce, chunk)
+    states = layout.states(storage.files(path_to_run), steps)
+    print(
+        f"{len(states)} kernels of {cost['flops'] / 1e9:.3g} GFLOP, {cost['peak_bytes'] / 2**20:.3g} MiB of memory each"
+    )
+    definition = f"empirical NTK of {len(inputs)} training inputs, reduce: {reduce}, bn: {bn}"
+    with (
+        storage.resumable(path_to_kernels, machine.key(facts), path_to_data, path_to_run) as folder,
+        bar(len(states), label="kernels") as progress,
+    ):
+        for k, state in enumerate(states):
+            if not (folder / state).exists():
+                network_state.load_state(network, storage.read_tensors(Path(path_to_run) / state))
+                if calibration is not None:
+                    evaluation.recalibrate(network, calibration)
+                kernel = ntk.empirical_ntk(network, inputs, reduce, chunk).cpu().numpy()
+                metadata = storage.provenance(definition, **facts)
+                storage.write_tensors(folder / state, {"kernel": kernel}, metadata)
+            progress(k + 1)
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,21 @@
+"""One block of C: parameter dissimilarity of all pairs of checkpoints (t_i, t_j), i <= j."""
+
+from pathlib import Path
+
+from twophase.files import storage, vectors
+from twophase.files.layout import step_file
+from twophase.measures import distances
+from twophase.runtime import job
+
+
+def main(path_to_trajectory, path_to_block, rows, columns, facts):
+    left, right = (
+        vectors.parameters([Path(path_to_trajectory) / step_file(t) for t in times]) for times in (rows, columns)
+    )
+    values = distances.dissimilarity(left, None if rows == columns else right)
+    definition = "C, parameter dissimilarity 1 - cos of the checkpoints at iterations i and j"
+    storage.write_table(path_to_block, distances.upper(values, rows, columns), storage.provenance(definition, **facts))
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,15 @@
+"""All estimates of all experiments as one table; of experiments that have none, a table without rows."""
+
+from twophase.files import storage, tables
+from twophase.runtime import job
+
+
+def main(path_to_estimates, path_to_phases, facts):
+    table = tables.of_experiments(path_to_estimates)
+    table = table[["experiment", *table.columns.drop("experiment")]]
+    definition = "estimates of every experiment with bootstrap intervals over seeds, draws and grid points"
+    storage.write_table(path_to_phases, table, storage.provenance(definition, **facts))
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)  # noqa: F821

@@ -1,0 +1,337 @@
+"""From a config as written to one with every default filled in, every grid spelled out and every rule checked.
+
+Torch-free: the Snakefile calls `resolve` and `check_images` before it plans a single job.
+"""
+
+import copy
+import difflib
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+from twophase.config import grids, schema
+from twophase.data import prepare, sources
+from twophase.data.dataset import too_few, too_much_padding
+from twophase.errors import UserError
+from twophase.networks import names as model_names
+
+MAX_POINTS = 10_000  # of a grid: all pairs of so many checkpoints are as much as memory and a figure can hold
+RESERVED = {  # files and folders of the results beside those of experiments
+    *("benchmarks", "data", "figures", "logs", "reference", "benchmarks.md", "calibration.json", "claims.html"),
+    *("claims.parquet", "explorer.html", "phases.parquet", "report.html", "scaling.parquet"),
+}
+NO_EFFECT = {  # settings of training that have none: where they have an effect instead
+    "betas": ("optimizer", "adam"),
+    "momentum": ("optimizer", "sgd"),
+    "nesterov": ("optimizer", "sgd"),
+    "schedule.milestones": ("schedule.kind", "step"),
+    "schedule.gamma": ("schedule.kind", "step"),
+}
+
+
+def resolve(config: Mapping) -> dict:
+    """Checks a config and returns it complete: defaults set, grids as lists, epochs as iterations.
+
+    Raises:
+        UserError: names the key, what it holds, what was expected, and the remedy.
+    """
+    if not isinstance(config, Mapping):
+        raise UserError(f"the config: must be a mapping of keys, not {config!r}; config/README.md has them all.")
+    try:
+        config = schema.typed(config)
+    except RecursionError:
+        raise UserError("the config: a part of it holds itself; write it without that YAML anchor.") from None
+    schema.check_finite(config)
+    defaults = config.get("defaults") or {}
+    experiments = written = config.get("experiments")
+    if isinstance(experiments, Mapping) and isinstance(defaults, Mapping):
+        config["experiments"] = {
+            name: schema.merged(defaults, experiment) if isinstance(experiment, Mapping) else experiment
+            for name, experiment in experiments.items()
+        }
+    schema.complete(config)
+    for name, dataset in config["datasets"].items():
+        _check_dataset(f"datasets.{name}", dataset)
+    for name, experiment in config["experiments"].items():
+        if name in RESERVED:
+            raise UserError(f"experiments.{name}: the results have a file or folder of this name; choose another.")
+        _check_effect(f"experiments.{name}.training", written[name].get("training", {}), experiment["training"])
+        _resolve_experiment(f"experiments.{name}", name, experiment, config["datasets"])
+    _check_titles(config["experiments"])
+    _check_colormaps(config["figures"])
+    del config["defaults"]  # every experiment has them now
+    return config
+
+
+def check_images(config: Mapping) -> None:
+    """Raises a UserError where a data set of a resolved config is not there, and there is training to do with it.
+
+    From the tables of a run that ended, or was restored, figures can be drawn without its images.
+    """
+    for name, dataset in config["datasets"].items():
+        missing = prepare.source_missing(dataset["source"], dataset["root"])
+        if not missing:
+            continue
+        runs = [(e, s) for e, part in config["experiments"].items() if part["dataset"] == name for s in part["seeds"]]
+        if not runs or not all(Path(config["results"], e, f"seed{s}", "S.parquet").exists() for e, s in runs):
+            raise UserError(f"datasets.{name}.root: {missing}")
+
+
+def settings_of(config: Mapping, name: str) -> dict:
+    """What an experiment of a resolved config was made with: its part and its data set's, less what has no effect."""
+    experiment = copy.deepcopy(config["experiments"][name])
+    del experiment["title"]
+    dataset, model, training = (experiment[key] for key in ("dataset", "model", "training"))
+    for path, (choice, needed) in NO_EFFECT.items():
+        if _at(training, choice) != needed:
+            *outer, key = path.split(".")
+            del _at(training, ".".join(outer))[key]
+    options = ("name", *model_names.OPTIONS[model_names.family(model["name"])])
+    unused = [key for key, needed in (("chaos", "t0"), ("linearized", "switch")) if not experiment[key][needed]]
+    if experiment["counterexample"]:
+        unused = ["chaos", "linearized", "barrier"]
+    source = {key: value for key, value in config["datasets"][dataset].items() if value is not None}
+    return {
+        "dataset": {"name": dataset, **source},
+        "model": {key: model[key] for key in options},
+        **{key: value for key, value in experiment.items() if key not in ("dataset", "model", *unused)},
+    }
+
+
+def _at(part: Mapping, path: str):
+    """The value at a path of keys with dots between them; None where there is none, the part itself at no path."""
+    for name in filter(None, path.split(".")):
+        part = part.get(name) if isinstance(part, Mapping) else None
+    return part
+
+
+def _check_effect(key: str, written: Mapping, training: Mapping) -> None:
+    """What an experiment itself sets, other than by inheritance or to the default, must do something."""
+    defaults: dict = {}
+    schema.fill(defaults, schema.load()["$defs"]["training"])
+    for path, (choice, needed) in NO_EFFECT.items():
+        if _at(written, path) not in (None, [], 0, False, _at(defaults, path)) and _at(training, choice) != needed:
+            chosen = _at(training, choice)
+            raise UserError(
+                f"{key}.{path}: has no effect where {choice} is {chosen}; set that to {needed}, or drop it."
+            )
+
+
+def _check_titles(experiments: Mapping) -> None:
+    """Figures know experiments by their titles, and take what stands between two dollar signs for mathematics."""
+    known: dict = {}
+    for name, title in ((name, experiment["title"]) for name, experiment in experiments.items()):
+        if title in known:
+            raise UserError(
+                f"experiments.{name}.title: {title!r} is also what experiments.{known[title]} is called, "
+                "and figures could not tell them apart; change one."
+            )
+        known[title] = name
+        if title.count("$") > 1 and importlib.util.find_spec("matplotlib"):
+            from matplotlib.mathtext import MathTextParser
+
+            try:
+                MathTextParser("path").parse(title)
+            except ValueError:
+                raise UserError(
+                    f"experiments.{name}.title: {title!r} has a formula between its dollar signs that matplotlib "
+                    "cannot read; mend it, or write \\$ for a dollar sign."
+                ) from None
+
+
+def _check_colormaps(figures: Mapping) -> None:
+    """Looks up names other than the default; only where the plotting library is at hand, as it is for whoever plots."""
+    default = schema.load()["$defs"]["figures"]["properties"]["colormap"]["default"]
+    for key, part in (("figures", figures), *((f"figures.{k}", v) for k, v in figures.items() if isinstance(v, dict))):
+        name = part.get("colormap", default)
+        if name != default and importlib.util.find_spec("seaborn"):
+            import matplotlib
+            import seaborn  # noqa: F401  it registers its own
+
+            if name not in matplotlib.colormaps:
+                close = difflib.get_close_matches(name, matplotlib.colormaps, 1)
+                hint = f"did you mean {close[0]}?" if close else "matplotlib and seaborn list theirs."
+                raise UserError(f"{key}.colormap: unknown colour map '{name}'; {hint}")
+
+
+def _check_dataset(key: str, dataset: dict) -> None:
+    source = dataset["source"]
+    if source not in prepare.SOURCES:
+        raise UserError(f"{key}.source: unknown data set '{source}'; known: {', '.join(prepare.SOURCES)}.")
+    if source == "imagefolder" and not dataset["root"]:
+        raise UserError(f"{key}.root: an image folder needs the path of its folder or zip file.")
+    if source == "imagefolder" and {*"{}"} & {*dataset["root"]}:
+        raise UserError(f"{key}.root: {dataset['root']!r} has braces, which Snakemake takes for wildcards; rename it.")
+    for part, sizes in (("train_size", sources.TRAIN_SIZES), ("test_size", sources.TEST_SIZES)):
+        if dataset[part] and source in sizes and dataset[part] > sizes[source]:
+            raise UserError(f"{key}.{part}: {source} has {sizes[source]} images, not {dataset[part]}.")
+    if source in sources.IMAGES:
+        classes, channels = sources.NUM_CLASSES[source], sources.IMAGES[source][0]
+        if dataset["train_size"] and dataset["train_size"] < classes:
+            raise UserError(
+                f"{key}.train_size: {dataset['train_size']} images cannot show the {classes} classes of {source}; "
+                "keep more."
+            )
+        for statistic in ("mean", "std"):
+            given = dataset[statistic]
+            if given is not None and len(given) != channels:
+                raise UserError(
+                    f"{key}.{statistic}: has {len(given)} numbers; the images of {source} need {channels}, "
+                    "one for each channel."
+                )
+
+
+def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -> None:
+    experiment["title"] = experiment["title"] or name
+    if experiment["dataset"] not in known:
+        raise UserError(f"{key}.dataset: unknown data set '{experiment['dataset']}'; known: {', '.join(known)}.")
+    problem = model_names.known_model(**experiment["model"])
+    if problem:
+        raise UserError(f"{key}.model: {problem}.")
+    _resolve_training(f"{key}.training", experiment["training"], known[experiment["dataset"]])
+    _check_fit(key, experiment, known[experiment["dataset"]])
+    last = experiment["training"]["iterations"]
+
+    steps = sorted({0, last, *_grid(f"{key}.checkpoints", experiment["checkpoints"], last)})
+    experiment["checkpoints"] = steps
+    on_steps = f"{key}.checkpoints"
+
+    chaos = experiment["chaos"]
+    chaos["t0"] = _starts(f"{key}.chaos.t0", chaos["t0"], last)
+    _on_grid(f"{key}.chaos.t0", chaos["t0"], steps, on_steps)
+    chaos["t1"] = sorted(_grid(f"{key}.chaos.t1", chaos["t1"], last) if chaos["t1"] else {*chaos["t0"], last})
+    _on_grid(f"{key}.chaos.t1", chaos["t1"], steps, on_steps)
+    for t0 in chaos["t0"]:
+        if t0 >= chaos["t1"][-1]:
+            raise UserError(f"{key}.chaos.t1: no t1 lies after t0 = {t0}; add one, or drop that t0.")
+    if chaos["control"] is None:
+        chaos["control"] = chaos["t0"][:1]
+    _on_grid(f"{key}.chaos.control", chaos["control"], chaos["t0"], f"{key}.chaos.t0")
+
+    pairs, barrier, kernel = experiment["pairs"], experiment["barrier"], experiment["kernel"]
+    pairs["grid"] = _subgrid(f"{key}.pairs.grid", pairs["grid"], steps, last, on_steps)
+    barrier["grid"] = _subgrid(f"{key}.barrier.grid", barrier["grid"] or pairs["grid"], steps, last, on_steps)
+    # The cone is seen from the first kernel.
+    kernel["grid"] = sorted({0, *_subgrid(f"{key}.kernel.grid", kernel["grid"], steps, last, on_steps)})
+
+    if chaos["t0"] and experiment["phases"]["distance"] == "checkpoints":
+        for name, part in (("pairs", pairs), ("barrier", barrier)):
+            whose = f"{key}.{name}.grid, which phases.distance: checkpoints reads"
+            for side in ("t0", "t1"):
+                _on_grid(f"{key}.chaos.{side}", chaos[side], part["grid"], whose)
+
+    cone = experiment["cone"]
+    _on_grid(f"{key}.cone.tau", cone["tau"], kernel["grid"], f"{key}.kernel.grid")
+    there = set(kernel["grid"])
+    if any(there.isdisjoint(t + dt for t in there) for dt in cone["dt"]):
+        differences = sorted({b - a for a in there for b in there if b > a})
+        _on_grid(f"{key}.cone.dt", cone["dt"], differences, f"the differences of {key}.kernel.grid")
+    if cone["dt"] and set(pairs["grid"]).isdisjoint(t + min(cone["dt"]) for t in pairs["grid"]):
+        raise UserError(
+            f"{key}.pairs.grid: no two of its points are {min(cone['dt'])}, the least cone.dt, apart; add some."
+        )
+
+    linearized = experiment["linearized"]
+    linearized["until"] = linearized["until"] or last
+    if linearized["until"] > last:
+        raise UserError(f"{key}.linearized.until: {linearized['until']} lies beyond the end of training, T = {last}.")
+    linearized["switch"] = _starts(f"{key}.linearized.switch", linearized["switch"], linearized["until"])
+    _on_grid(f"{key}.linearized.switch", linearized["switch"], steps, on_steps)
+    evaluate = _grid(f"{key}.linearized.evaluate", linearized["evaluate"] or steps, last)
+    linearized["evaluate"] = [*sorted(t for t in evaluate if t < linearized["until"]), linearized["until"]]
+
+
+def _check_fit(key: str, experiment: Mapping, dataset: Mapping) -> None:
+    """What the data set's size, known before it is read, says about the network and about how many images are used."""
+    train = dataset["train_size"] or sources.TRAIN_SIZES.get(dataset["source"])
+    test = dataset["test_size"] or sources.TEST_SIZES.get(dataset["source"])
+    for path, used, there, part in (
+        ("training.batch_size", experiment["training"]["batch_size"], train, "train"),
+        ("kernel.n", experiment["kernel"]["n"], train, "train"),
+        ("barrier.test_size", experiment["barrier"]["test_size"], test, "test"),
+    ):
+        if used and there and used > there:
+            raise UserError(f"{key}.{path}: {too_few(used, there, part)}")
+    if dataset["source"] in sources.IMAGES:
+        _, *size = sources.IMAGES[dataset["source"]]
+        size = [dataset["resize"] or side for side in size]
+        problem = model_names.too_small(experiment["model"]["name"], size)
+        if problem:
+            raise UserError(f"{key}.model: {problem}")
+        problem = too_much_padding(experiment["training"]["augment"]["crop"], size)
+        if problem:
+            raise UserError(f"{key}.training.augment.crop: {problem}")
+
+
+def _resolve_training(key: str, training: dict, dataset: Mapping) -> None:
+    """Turns `epochs` and everything counted in epochs into iterations, and drops those keys."""
+    schedule = training["schedule"]
+    if (training["iterations"] is None) == (training["epochs"] is None):
+        raise UserError(
+            f"{key}: give either iterations or epochs, the length of training; null undoes an inherited one."
+        )
+    if training["nesterov"] and training["momentum"] == 0:
+        raise UserError(f"{key}.nesterov: needs a momentum above 0.")
+    per_epoch = None
+    if training["epochs"] is not None or schedule["unit"] == "epochs":
+        size = dataset["train_size"] or sources.TRAIN_SIZES.get(dataset["source"])
+        if size is None:
+            what = "epochs" if training["epochs"] is not None else "schedule.unit"
+            raise UserError(
+                f"{key}.{what}: the size of this data set is not known before it is read; count in iterations, "
+                "or give its train_size."
+            )
+        per_epoch = sources.iterations_per_epoch(size, training["batch_size"])
+    epochs, unit = training.pop("epochs"), schedule.pop("unit")
+    if epochs is not None:
+        training["iterations"] = max(1, round(epochs * per_epoch))
+    longest = schema.load()["$defs"]["training"]["properties"]["iterations"]["maximum"]
+    if training["iterations"] > longest:
+        raise UserError(f"{key}.epochs: {epochs} are more than {longest} iterations; train for fewer.")
+    factor = per_epoch if unit == "epochs" else 1
+    schedule["milestones"] = sorted(round(m * factor) for m in schedule["milestones"])
+    if len(set(schedule["milestones"])) < len(schedule["milestones"]):
+        raise UserError(f"{key}.schedule.milestones: two of them are the same iteration; drop one.")
+    schedule["warmup"] = round(schedule["warmup"] * factor)
+    if schedule["warmup"] >= training["iterations"]:
+        raise UserError(f"{key}.schedule.warmup: it must end before training does, T = {training['iterations']}.")
+
+
+def _grid(key: str, spec, last: int) -> list[int]:
+    if isinstance(spec, Mapping) and spec.get("every"):
+        end = min(last, spec.get("until") or last)
+        if end // spec["every"] >= MAX_POINTS:
+            raise UserError(
+                f"{key}.every: a point every {spec['every']} iterations up to {end} makes a grid of more than "
+                f"{MAX_POINTS} points; take longer steps."
+            )
+    points = grids.resolve(spec, last)
+    if isinstance(spec, Mapping) and not points:
+        raise UserError(f"{key}: names no iteration; give at, every or log.")
+    beyond = [point for point in points if point > last]
+    if beyond:
+        raise UserError(f"{key}: {beyond[0]} lies beyond the end of training, T = {last}.")
+    return points
+
+
+def _starts(key: str, spec, end: int) -> list[int]:
+    """A grid of iterations that something starts at: a list must end before `end`, a rule stops there."""
+    if isinstance(spec, Mapping):
+        return [point for point in _grid(key, spec, end) if point < end]
+    for point in spec:
+        if point >= end:
+            raise UserError(f"{key}: {point} is not before the end of training, T = {end}.")
+    return list(spec)
+
+
+def _subgrid(key: str, spec, steps: list[int], last: int, whose: str) -> list[int]:
+    points = sorted(_grid(key, spec, last)) if spec is not None else steps
+    _on_grid(key, points, steps, whose)
+    return points
+
+
+def _on_grid(key: str, points, grid: list[int], whose: str) -> None:
+    for point in points:
+        if point not in grid:
+            near = f"; the nearest is {grids.nearest(point, grid)}" if grid else ", which is empty"
+            raise UserError(f"{key}: {point} is not on {whose}{near}.")

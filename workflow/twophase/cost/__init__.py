@@ -1,0 +1,3 @@
+"""What a run will cost, from unit costs measured on the machine."""
+
+__all__ = ["calibration", "estimate", "scaling", "timers", "workload"]

@@ -1,0 +1,333 @@
+"""What every job of a config does, in units that `calibration` measures: counts, memory held, files left. No torch.
+
+The units are the start of a job (`start`, `start_table`, `start_figure`), a training `step`, a `tangent_step` of
+linearized training, an `image` of the test set or a `tangent_image` in a forward pass, a `kernel`, a `swap` of a
+network's state for an interpolated one, a checkpoint's `save` and `load`, a `coordinate` of a vector in a matrix of
+dissimilarities and of a pair in a `distance`, an inflection point with its interval (`bend`) and all cone widths of
+an experiment (`widths`), and a `panel` of a figure. What is not in it: downloading and decoding a data set. Forks that
+train in lock-step count as if they trained one after another.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from twophase.config import plan
+from twophase.data import sources
+from twophase.errors import UserError
+from twophase.files import layout, storage, vectors
+from twophase.networks import names as model_names
+
+# In place of what only building it would tell: torchvision's largest common classifier, VGG-16, has 138 million.
+UNKNOWN = {"image": (3, 224, 224), "classes": 1000, "train": 100_000, "test": 20_000, "parameters": 150_000_000}
+PANELS = {
+    "fig1": 2,
+    "fig2": 2.25,
+    "fig3": 6,
+    "fig4": 2.25,
+    "fig5": 3,
+    "fig6": 2,
+    "lyapunov": 1.5,
+    "wfig1": 2,
+    "wfig2": 2,
+    "wfig3": 3,
+    "readings": 0.3,
+}
+CLAIMS = 23  # about an experiment; each takes about as long as an inflection point
+FIGURE = 300_000  # bytes of a PDF and a PNG, on the large side
+ROW = 40  # bytes of a row of a table, on the large side
+TABLE = 8_000  # bytes of an empty table with its metadata
+EXPLORER = 6_000_000  # bytes of the page: most of it is the plotting library
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one job does.
+
+    Attributes:
+        counts: how often, by unit.
+        peak: what `calibration` measured the peak memory of, or of a start.
+        held: bytes in memory beside that.
+        disk: bytes of the files that it leaves.
+    """
+
+    counts: Mapping[str, float]
+    peak: str
+    held: float
+    disk: float
+
+    def seconds(self, units: Mapping[str, float]) -> float:
+        """Time on a calibrated machine."""
+        return sum(count * units[unit] for unit, count in self.counts.items())
+
+
+def shape(dataset: Mapping, path_to_data: str | Path | None) -> dict | None:
+    """Sizes of a data set: `image` (channels, height, width), `classes`, `train` and `test` (images).
+
+    Args:
+        dataset: as in the config.
+        path_to_data: the canonical file, whose header is read where the config alone does not say.
+
+    Returns:
+        None where the file would be needed and is not there or damaged, which is for the job that reads it to say.
+    """
+    source = dataset["source"]
+    if source in sources.IMAGES:
+        channels, *size = sources.IMAGES[source]
+        image = (channels, *([dataset["resize"]] * 2 if dataset["resize"] else size))
+        train = dataset["train_size"] or sources.TRAIN_SIZES[source]
+        test = dataset["test_size"] or sources.TEST_SIZES[source]
+        return {"image": list(image), "classes": sources.NUM_CLASSES[source], "train": train, "test": test}
+    if path_to_data is None:
+        return None
+    try:
+        shapes, facts = storage.read_header(path_to_data)
+        (train, *image), (test, *_) = shapes["train_images"], shapes["test_images"]
+        return {"image": image, "classes": len(facts["classes"]), "train": train, "test": test}
+    except (UserError, KeyError):
+        return None
+
+
+def about(experiment: Mapping, shape: Mapping | None = None) -> dict:
+    """All that the unit costs of an experiment depend on; what is measured for one holds for its equals."""
+    training, barrier, kernel = experiment["training"], experiment["barrier"], experiment["kernel"]
+    counts = {"seeds": len(experiment["seeds"]), "points": len(kernel["grid"])}
+    return {
+        "model": experiment["model"],
+        "training": {k: v for k, v in training.items() if k not in ("iterations", "lr", "schedule")},
+        "shape": shape,
+        "kernel": {key: kernel[key] for key in ("n", "reduce", "chunk")},
+        "barrier": {key: barrier[key] for key in ("bn", "calibration_size")},
+        "phases": experiment["phases"] | counts,
+    }
+
+
+def sizes(experiment: Mapping, shape: Mapping | None, measured: Mapping | None = None) -> dict:
+    """The shape of the data, number of `parameters`, bytes of a `state` and of the `optimizer`'s in a checkpoint.
+
+    Args:
+        measured: the same from a calibration, where there is one; else by formula, or bounds.
+    """
+    known = UNKNOWN | (shape or {})
+    if measured:
+        return known | measured
+    item = 8 if experiment["training"]["dtype"] == "float64" else 4
+    count = model_names.parameters(num_classes=known["classes"], image=known["image"], **experiment["model"])
+    count = count or UNKNOWN["parameters"]
+    training = experiment["training"]
+    buffers = 2 if training["optimizer"] == "adam" else int(training["momentum"] > 0)
+    return known | {"parameters": count, "item": item, "state": item * count, "optimizer": item * count * buffers}
+
+
+def work(rule: str, wildcards: Mapping, experiments: Mapping[str, Mapping], known: Mapping[str, Mapping]) -> Work:
+    """What the job of `rule` with these wildcards does.
+
+    Args:
+        experiments: of the resolved config, by name.
+        known: `sizes` of each experiment, by name.
+    """
+    if rule in PANELS:
+        rows = len(plan.shown(experiments, rule))
+        return Work({"start_figure": 1, "panel": PANELS[rule] * rows}, "start_figure", 0, FIGURE * rows)
+    if rule == "explorer":
+        return Work({"start_figure": 1}, "start_figure", 0, EXPLORER)
+    if rule == "claims":
+        return Work({"start_table": 1, "bend": CLAIMS * len(experiments)}, "start_table", 0, TABLE)
+    if rule in ("phases", "experiment_pages", "claims_page"):
+        return Work({"start_table": 1}, "start_table", 0, TABLE)
+    if rule == "dataset":
+        users = [known[name] for name, e in experiments.items() if e["dataset"] == wildcards["dataset"]]
+        size = _data(users[0] if users else UNKNOWN)
+        return Work({"start": 1}, "start", 2 * size, size)
+    experiment, sizes = experiments[wildcards["experiment"]], known[wildcards["experiment"]]
+    return _WORK[rule](experiment, sizes, wildcards)
+
+
+def _data(s: Mapping) -> int:
+    return (s["train"] + s["test"]) * (math.prod(s["image"]) + 8)
+
+
+def _log(iterations: int, columns: int = 5) -> int:
+    return TABLE + 8 * columns * iterations
+
+
+def _trajectory(e, s, w) -> Work:
+    iterations, saves = e["training"]["iterations"], len(e["checkpoints"])
+    disk = saves * (s["state"] + s["optimizer"] + TABLE) + _log(iterations)
+    return Work({"start": 1, "step": iterations, "save": saves}, "step", s["state"] + s["optimizer"], disk)
+
+
+def fork_states(experiment: Mapping, block: int) -> list[tuple[int, int]]:
+    """(t0, t1) of every checkpoint of the forks of a block."""
+    chaos, t0s = experiment["chaos"], plan.fork_blocks(experiment)[block]
+    members = layout.members(t0s, chaos["draws"], chaos["control"])
+    return [(t0, t1) for t0, _ in members for t1 in chaos["t1"] if t1 > t0]
+
+
+def fork_steps(experiment: Mapping, block: int) -> int:
+    """Training iterations of a block of forks, those of the replay checks included."""
+    chaos, t0s, last = experiment["chaos"], plan.fork_blocks(experiment)[block], experiment["training"]["iterations"]
+    members = layout.members(t0s, chaos["draws"], chaos["control"])
+    replayed = sum(min(chaos["replay"], last - t0) for t0 in t0s)
+    return replayed + sum(max(chaos["t1"]) - t0 for t0, _ in members)
+
+
+def _forks(e, s, w) -> Work:
+    states, block = fork_states(e, int(w["block"])), plan.fork_blocks(e)[int(w["block"])]
+    steps = fork_steps(e, int(w["block"]))
+    members = len(layout.members(block, e["chaos"]["draws"], e["chaos"]["control"]))
+    counts = {"start": 1, "step": steps, "save": len(states), "load": len(block) + members}
+    disk = len(states) * (s["state"] + TABLE) + members * TABLE + _log(steps)
+    return Work(counts, "step", 4 * s["state"] + s["optimizer"], disk)  # base, perturbed and loaded state, resume file
+
+
+def _states(e, w) -> tuple[int, int]:
+    """Checkpoints of a run, and those at which its kernel is needed."""
+    if w["run"] == "trajectory":
+        return len(e["checkpoints"]), len(plan.kernel_steps(e, "trajectory"))
+    states = len(fork_states(e, int(w["run"].removeprefix("forks/"))))
+    return states, states
+
+
+def _predictions(e, s, w) -> Work:
+    states, _ = _states(e, w)
+    counts = {"start": 1, "load": states, "image": states * s["test"]}
+    return Work(counts, "image", s["state"], states * 2 * s["test"] + TABLE)
+
+
+def _kernel_numbers(e, s) -> int:
+    n, factor = e["kernel"]["n"], {"full": s["classes"] ** 2, "per_class": s["classes"]}
+    return min(n, s["train"]) ** 2 * factor.get(e["kernel"]["reduce"], 1)
+
+
+def _kernels(e, s, w) -> Work:
+    _, states = _states(e, w)
+    counts = {"start": 1, "load": states, "kernel": states}
+    if e["kernel"]["bn"] == "recalibrate":
+        counts["image"] = states * min(e["kernel"]["calibration_size"], s["train"])
+    return Work(counts, "kernel", s["state"], states * (s["item"] * _kernel_numbers(e, s) + TABLE))
+
+
+def _path(e, s, pairs: int, ends: int) -> dict:
+    """Counts of the barriers of pairs of checkpoints that have so many ends in all."""
+    barrier = e["barrier"]
+    points = (barrier["alphas"] - 2) * pairs + ends
+    images = min(barrier["test_size"] or s["test"], s["test"])
+    if barrier["bn"] == "recalibrate":
+        images += min(barrier["calibration_size"], s["train"])
+    return {"start": 1, "load": ends, "swap": points, "image": points * images}
+
+
+def _fork_barriers(e, s, w) -> Work:
+    states = fork_states(e, int(w["block"]))
+    # The base run's level at a t1 is computed once; its state is read anew for every fork.
+    counts = _path(e, s, len(states), len(states) + len({t1 for _, t1 in states})) | {"load": 2 * len(states)}
+    return Work(counts, "image", 4 * s["state"], TABLE + ROW * len(states))
+
+
+def _block_pairs(e, metric: str, w) -> tuple[int, int, int]:
+    """Rows, columns and pairs i <= j of a block."""
+    blocks, bi, bj = plan.metric_blocks(e, metric), int(w["bi"]), int(w["bj"])
+    m, k = len(blocks[bi]), len(blocks[bj])
+    return m, k, m * (m + 1) // 2 if bi == bj else m * k
+
+
+def _block_B(e, s, w) -> Work:
+    m, k, pairs = _block_pairs(e, "B", w)
+    same = w["bi"] == w["bj"]
+    counts = _path(e, s, pairs - m if same else pairs, m if same else m + k)
+    return Work(counts, "image", (m + 4) * s["state"], TABLE + 2 * ROW * pairs)
+
+
+def _block_D(e, s, w) -> Work:
+    _, _, pairs = _block_pairs(e, "D", w)
+    return Work({"start_table": 1}, "start_table", len(e["checkpoints"]) * 2 * s["test"], TABLE + ROW * pairs)
+
+
+def _vectors(e, metric: str, w, numbers: int, part: int) -> Work:
+    m, k, pairs = _block_pairs(e, metric, w)
+    # Of a part: as read, stacked, in float64, as unit vectors and about their centre.
+    return Work(
+        {"start_table": 1, "coordinate": (m + k) * numbers}, "start_table", 32 * (m + k) * part, TABLE + ROW * pairs
+    )
+
+
+def _block_C(e, s, w) -> Work:
+    return _vectors(e, "C", w, s["parameters"], min(s["parameters"], vectors.PART))
+
+
+def _block_S(e, s, w) -> Work:
+    return _vectors(e, "S", w, _kernel_numbers(e, s), _kernel_numbers(e, s))
+
+
+def _grid(e, s, w) -> Work:
+    m = len(e[plan.METRICS[w["metric"]]]["grid"])
+    return Work({"start_table": 1}, "start_table", 100 * m * m, TABLE + ROW * m * (m + 1) // 2)
+
+
+def _all_forks(e) -> int:
+    return sum(len(fork_states(e, b)) for b in range(len(plan.fork_blocks(e))))
+
+
+def _chaos(e, s, w) -> Work:
+    states = _all_forks(e)
+    counts = {"start_table": 1, "distance": states * (s["parameters"] + _kernel_numbers(e, s))}
+    held = 64 * min(s["parameters"], vectors.PART) + 32 * _kernel_numbers(e, s) + 4 * states * s["test"]
+    return Work(counts, "start_table", held, 3 * TABLE + 2 * ROW * states)
+
+
+def _plane(e, s, w) -> Work:
+    states = _all_forks(e) + len(e["checkpoints"])
+    counts = {"start_table": 1, "coordinate": states * s["parameters"]}
+    return Work(counts, "start_table", 24 * states * min(s["parameters"], vectors.PART), TABLE + ROW * states)
+
+
+def _cone(e, s, w) -> Work:
+    states = len(e["kernel"]["grid"])
+    numbers = states * _kernel_numbers(e, s)
+    return Work({"start_table": 1, "coordinate": numbers}, "start_table", 32 * numbers, TABLE + ROW * states)
+
+
+def linear_runs(experiment: Mapping, block: int) -> tuple[int, int]:
+    """Iterations of a block of linearized runs, and the evaluations on the test set."""
+    linearized, switches = experiment["linearized"], plan.switch_blocks(experiment)[block]
+    steps = sum(linearized["until"] - switch for switch in switches)
+    return steps, sum(1 + sum(t > switch for t in linearized["evaluate"]) for switch in switches)
+
+
+def _linearized(e, s, w) -> Work:
+    block = plan.switch_blocks(e)[int(w["block"])]
+    steps, evaluations = linear_runs(e, int(w["block"]))
+    counts = {"start": 1, "load": len(block), "tangent_step": steps, "tangent_image": evaluations * s["test"]}
+    return Work(counts, "tangent_step", 3 * s["state"] + s["optimizer"], _log(steps, 7) + len(block) * TABLE)
+
+
+def _switches(e, s, w) -> Work:
+    rows = sum(linear_runs(e, b)[1] for b in range(len(plan.switch_blocks(e))))
+    return Work({"start_table": 1}, "start_table", 0, TABLE + ROW * rows)
+
+
+def _inflection(e, s, w) -> Work:
+    counts = {"chaos": {"bend": 4}, "kernel": {"bend": 1, "widths": 1}, "parameters": {"bend": 1}}
+    return Work({"start_table": 1, **counts[w["estimator"]]}, "start_table", 0, TABLE)
+
+
+_WORK = {
+    "trajectory": _trajectory,
+    "predictions": _predictions,
+    "forks": _forks,
+    "fork_barriers": _fork_barriers,
+    "chaos": _chaos,
+    "kernels": _kernels,
+    "linearized": _linearized,
+    "switches": _switches,
+    "cone": _cone,
+    "plane": _plane,
+    "block_C": _block_C,
+    "block_S": _block_S,
+    "block_D": _block_D,
+    "block_B": _block_B,
+    "grid": _grid,
+    "inflection": _inflection,
+}

@@ -1,0 +1,3 @@
+"""Networks: which there are, how they are built, kept and evaluated."""
+
+__all__ = ["evaluation", "models", "names", "state"]

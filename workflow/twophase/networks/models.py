@@ -1,0 +1,261 @@
+"""The networks of the papers, and any classifier of torchvision.
+
+Everything here runs under `torch.func` (functional_call, jvp, vmap): no in-place operation, no control flow that
+depends on data, every parameter in a layer that is called once. Initial weights come from torch's global generator:
+whoever calls `build` seeds it. (In training mode torch's batch norm updates its buffers in place: inside a
+derivative hand it copies of them.)
+"""
+
+import itertools
+import textwrap
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from twophase.errors import UserError
+from twophase.networks.names import VGG_CHANNELS, VGG_STAGES, family, known_model, too_small
+from twophase.torchvision_ops import import_torchvision
+
+
+def build(
+    name: str,
+    num_classes: int,
+    in_channels: int,
+    image_size: int | tuple[int, int],
+    width: float | None = None,
+    shortcut: str = "A",
+    batch_norm: bool = True,
+    head: str = "linear",
+    dropout: float = 0.5,
+) -> nn.Module:
+    """Returns a network, float32 on the CPU, that maps images [N, in_channels, H, W] to logits [N, num_classes].
+
+    Args:
+        name: lenet5 | resnet{6k+2} | vgg{11,13,16,19} | torchvision:<name>
+        image_size: pixels, the side of a square or (H, W)
+        width: channels of a ResNet's first stage (None: 16), or the factor on all channels of a VGG (None: 1)
+        shortcut: of a ResNet where the shape changes, A (parameter-free) | B (1x1 convolution and batch norm)
+        batch_norm: of a VGG
+        head: of a VGG, linear (512-c) | mlp4096 (512-4096-4096-c)
+        dropout: probability after each hidden layer of the mlp4096 head
+
+    Raises:
+        UserError: an unknown name, an option that does not fit the model, or images too small for it.
+    """
+    if message := known_model(name, width=width, shortcut=shortcut, batch_norm=batch_norm, head=head, dropout=dropout):
+        raise UserError(f"model: {message}")
+    size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    if message := too_small(name, size):
+        raise UserError(f"model: {message}")
+    match family(name):
+        case "lenet5":
+            return LeNet5(num_classes, in_channels, size)
+        case "resnet":
+            return ResNet(int(name[6:]), num_classes, in_channels, 16 if width is None else int(width), shortcut)
+        case "vgg":
+            width = 1.0 if width is None else width
+            return VGG(VGG_STAGES[name], num_classes, in_channels, width, batch_norm, head, dropout)
+        case "torchvision":
+            return _torchvision(name.partition(":")[2], num_classes, in_channels, size)
+    raise UserError(f"model: {name} is named in model_names.py, but `build` in models.py has no case for it; add one")
+
+
+def check(net: nn.Module, num_classes: int, images: Sequence[int]) -> None:
+    """Tries a network on a batch of the shape `images` [N, C, H, W], in training, at no cost: without arithmetic.
+
+    Raises:
+        UserError: it has nothing to train, cannot take such a batch, or returns something else than [N, num_classes].
+    """
+    if not any(parameter.requires_grad for parameter in net.parameters()):
+        raise UserError("model: the network has no trainable parameters; give it some")
+    state = {key: value.to("meta") for key, value in net.state_dict().items()}
+    try:
+        logits = torch.func.functional_call(net, state, torch.empty(*images, device="meta"))
+    except Exception as error:  # whatever a layer raises about the shape of its inputs
+        reason = textwrap.shorten(str(error), 160)
+        single = "; with training.batch_size the last batch of an epoch has a single image" if images[0] == 1 else ""
+        raise UserError(
+            f"model: the network cannot be trained on batches of shape {[*images]} ({reason}){single}; "
+            "change the model, the images or training.batch_size"
+        ) from error
+    if not isinstance(logits, Tensor) or logits.shape != (images[0], num_classes):
+        found = [*logits.shape] if isinstance(logits, Tensor) else type(logits).__name__
+        raise UserError(
+            f"model: for a batch of {images[0]} images and {num_classes} classes the network returns {found}; "
+            f"it must return logits of shape [{images[0]}, {num_classes}]"
+        )
+
+
+def _he(module: nn.Module) -> None:
+    """He et al. 2015: normal weights of variance 2/fan_in for convolutions, zero biases."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def max_pool(x: Tensor) -> Tensor:
+    """Largest of each 2x2 pixels, [N, C, H, W] -> [N, C, H // 2, W // 2]."""
+    if torch.is_grad_enabled():
+        return F.max_pool2d(x, 2)
+    # Without a derivative, the same values by plain maxima: several times faster on a CPU.
+    x = x[..., : x.shape[-2] // 2 * 2, : x.shape[-1] // 2 * 2]
+    rows = torch.maximum(x[..., ::2, :], x[..., 1::2, :])
+    return torch.maximum(rows[..., ::2], rows[..., 1::2])
+
+
+class LeNet5(nn.Module):
+    """LeNet-5 with ReLU and max pooling, [N, C, H, W] -> [N, c]: 61,706 parameters on 28x28 grey images, 10 classes."""
+
+    def __init__(self, num_classes: int, in_channels: int, size: tuple[int, int]):
+        super().__init__()
+        height, width = ((side // 2 - 4) // 2 for side in size)
+        self.conv1 = nn.Conv2d(in_channels, 6, 5, padding=2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(16 * height * width, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(max_pool(self.conv1(x)))
+        x = F.relu(max_pool(self.conv2(x)))
+        x = F.relu(self.fc1(x.flatten(1)))
+        return self.fc3(F.relu(self.fc2(x)))
+
+
+class PadShortcut(nn.Module):
+    """Option A of He et al. 2016: every second pixel, and zeros for the new channels on both sides."""
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__()
+        before = (out_channels - in_channels) // 2
+        self.padding = (0, 0, 0, 0, before, out_channels - in_channels - before)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x[:, :, ::2, ::2], self.padding)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions with batch norm beside a shortcut, [N, in, H, W] -> [N, out, H/stride, W/stride]."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, shortcut: str):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        if stride == 1:
+            self.shortcut = nn.Identity()
+        elif shortcut == "A":
+            self.shortcut = PadShortcut(in_channels, out_channels)
+        else:
+            conv = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+            self.shortcut = nn.Sequential(conv, nn.BatchNorm2d(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class ResNet(nn.Module):
+    """The CIFAR ResNet of He et al. 2016, section 4.2: three stages of (depth-2)/6 blocks with w, 2w and 4w channels.
+
+    ResNet-20 on 3x32x32 and 10 classes: 269,722 parameters with shortcut A, 272,474 with B.
+    """
+
+    def __init__(self, depth: int, num_classes: int, in_channels: int, width: int, shortcut: str):
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(width)
+        blocks = [BasicBlock(width, width, 1, shortcut) for _ in range((depth - 2) // 6)]
+        for channels in (width, 2 * width):
+            blocks.append(BasicBlock(channels, 2 * channels, 2, shortcut))
+            blocks += [BasicBlock(2 * channels, 2 * channels, 1, shortcut) for _ in range((depth - 2) // 6 - 1)]
+        self.blocks = nn.Sequential(*blocks)
+        self.fc = nn.Linear(4 * width, num_classes)
+        self.apply(_he)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # A plain mean: the backward pass of adaptive pooling is not deterministic on a GPU.
+        return self.fc(self.blocks(F.relu(self.bn(self.conv(x)))).mean((2, 3)))
+
+
+class VGG(nn.Module):
+    """VGG (Simonyan & Zisserman 2015) for 32x32 images, [N, C, H, W] -> [N, c].
+
+    VGG-16 with batch norm on 3 channels and 10 classes: 14,728,266 parameters with the linear head, 33,646,666 with
+    mlp4096. Both counts say that the convolutions carry biases, though batch norm makes them redundant.
+    """
+
+    def __init__(
+        self,
+        stages: tuple[int, ...],
+        num_classes: int,
+        in_channels: int,
+        width: float,
+        batch_norm: bool,
+        head: str,
+        dropout: float,
+    ):
+        super().__init__()
+        stage_channels = [max(1, round(width * channels)) for channels in VGG_CHANNELS]
+        convolutions = [c for c, repeats in zip(stage_channels, stages, strict=True) for _ in range(repeats)]
+        last_of_stage = {end - 1 for end in itertools.accumulate(stages)}
+        layers, before = [], in_channels
+        for index, channels in enumerate(convolutions):
+            layers += [nn.Conv2d(before, channels, 3, padding=1)]
+            layers += [nn.BatchNorm2d(channels)] if batch_norm else []
+            layers += [nn.ReLU()]
+            layers += [nn.MaxPool2d(2)] if index in last_of_stage else []
+            before = channels
+        self.features = nn.Sequential(*layers)
+        if head == "linear":
+            self.head = nn.Linear(before, num_classes)
+        else:
+            hidden = [nn.Linear(before, 4096), nn.ReLU(), nn.Dropout(dropout)]
+            hidden += [nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(dropout)]
+            self.head = nn.Sequential(*hidden, nn.Linear(4096, num_classes))
+        self.apply(_he)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x).mean((2, 3)))
+
+
+def _torchvision(name: str, num_classes: int, in_channels: int, size: tuple[int, int]) -> nn.Module:
+    """An untrained classifier of torchvision; for other than 3 channels its first convolution is a fresh one."""
+    options = {}
+    if name.startswith("vit_"):
+        options = {"image_size": size[0]}
+    elif name == "maxvit_t":
+        options = {"input_size": size}
+    elif name in ("googlenet", "inception_v3"):
+        options = {"aux_logits": False, "init_weights": True}
+    models = import_torchvision().models
+    try:
+        net = models.get_model(name, weights=None, num_classes=num_classes, **options)
+        if in_channels != 3:
+            _replace_first_convolution(net, in_channels)
+        for module in net.modules():
+            if hasattr(module, "inplace"):
+                module.inplace = False
+        # A pass on the meta device costs no arithmetic and finds images that the network cannot take.
+        weights = {key: value.to("meta") for key, value in net.state_dict().items()}
+        net.eval()
+        torch.func.functional_call(net, weights, torch.empty(2, in_channels, *size, device="meta"))
+    except (RuntimeError, ValueError, AssertionError) as error:
+        reason = textwrap.shorten(str(error), 160)
+        raise UserError(
+            f"model: torchvision:{name} does not take images of {size[0]}x{size[1]} pixels ({reason}); "
+            "set `resize` for the data set or choose another model"
+        ) from error
+    return net.train()
+
+
+def _replace_first_convolution(net: nn.Module, in_channels: int) -> None:
+    path, old = next((path, module) for path, module in net.named_modules() if isinstance(module, nn.Conv2d))
+    bias = old.bias is not None
+    new = nn.Conv2d(in_channels, old.out_channels, old.kernel_size, old.stride, old.padding, bias=bias)
+    parent, _, attribute = path.rpartition(".")
+    setattr(net.get_submodule(parent), attribute, new)

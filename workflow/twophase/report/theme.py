@@ -1,0 +1,146 @@
+"""What all figures share: their theme and canvas, axes of iterations, legends, colours with a meaning, files."""
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from twophase.files import storage
+
+SQUEEZED = 0.2  # an axis of iterations is logarithmic where most points lie within this share of it
+LONG = 8  # entries of a legend that a panel has room for
+ESTIMATORS = {  # how each estimate of the inflection point is marked, in every figure
+    "chaos C": ("#d1495b", "--"),
+    "kernel": ("#00798c", "-."),
+    "parameters": ("#8d6a9f", (0, (1, 1))),
+}
+TIME = "viridis"  # colours of iterations; of tau and dt as well
+INK = "0.25"
+NOTE = 23  # characters of the small print in an inch
+
+
+def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mapping[int, str] | None = None):
+    """A figure with one row of panels for each experiment, its title on the left.
+
+    Args:
+        rows: titles.
+        projections: projection of a column, by its index, where it is not the plain one.
+
+    Returns:
+        the figure and its axes [rows][columns].
+    """
+    set_theme()
+    side = style["panel"]
+    figure = plt.figure(figsize=(columns * side * 1.25 + 0.3, len(rows) * side + 0.3))
+    axes = [
+        [
+            figure.add_subplot(len(rows), columns, r * columns + c + 1, projection=(projections or {}).get(c))
+            for c in range(columns)
+        ]
+        for r in range(len(rows))
+    ]
+    for title, row in zip(rows, axes, strict=True):
+        row[0].annotate(
+            title if "$" in title else textwrap.fill(title, max(8, int(9 * side))),  # what fits beside the panel
+            xy=(0, 0.5),
+            xycoords="axes fraction",
+            xytext=(-58, 0),
+            textcoords="offset points",
+            rotation=90,
+            ha="right",
+            va="center",
+            fontsize=10,
+            fontweight="bold",
+            annotation_clip=False,
+        )
+    return figure, axes
+
+
+def set_theme() -> None:
+    """Sets fonts, lines and legends of all figures drawn from now on."""
+    sns.set_theme(
+        style="ticks",
+        context="paper",
+        rc={
+            "pdf.fonttype": 42,
+            "axes.titlesize": 9,
+            "axes.labelsize": 9,
+            "xtick.labelsize": 8,
+            "ytick.labelsize": 8,
+            "legend.fontsize": 7.5,
+            "legend.title_fontsize": 7.5,
+            "legend.edgecolor": "none",  # a white ground keeps words apart from lines
+            "legend.framealpha": 0.85,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "figure.constrained_layout.use": True,
+        },
+    )
+
+
+def letter(axes: Sequence[Sequence], names: Sequence[str]) -> None:
+    """Headings of the columns, above the first row."""
+    for ax, name in zip(axes[0], names, strict=True):
+        ax.set_title(name, loc="left", fontweight="bold")
+
+
+def save(figure, paths: Sequence[str], style: Mapping) -> None:
+    """Writes the figure to each path, without a date so that equal figures are equal files.
+
+    Under it stand the style's `note`, experiments and seeds, and the commit.
+    """
+    if style.get("note"):
+        note = f"{style['note']} · commit {storage.versions()['commit']}"
+        note = textwrap.fill(note, round(NOTE * figure.get_figwidth()))
+        figure.text(0.0, -0.01, note, ha="left", va="top", fontsize=5.5, color="0.55")
+    plain = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
+    for path in paths:
+        with storage.atomic(path) as temporary:
+            kind = temporary.suffix.lstrip(".")
+            figure.savefig(temporary, dpi=style["dpi"], bbox_inches="tight", metadata=plain[kind])
+        figure.set_layout_engine("none")  # the first file's layout is that of all: it takes longer than drawing
+    plt.close(figure)
+
+
+def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | None = None, linear: bool = False) -> None:
+    """Ticks of the axis `name`, x or y, of iterations: few, and none beyond the `times` that it shows.
+
+    Where a linear axis would squeeze most of them, it is logarithmic, and linear up to the first time after 0.
+
+    Args:
+        limits: of a logarithmic axis, where they are not just those of the times.
+        linear: for curves whose slope is a rate.
+    """
+    times = np.unique(np.fromiter(times, dtype=float))
+    first, last = times[times > 0][:1], times[-1]
+    axis = ax.xaxis if name == "x" else ax.yaxis
+    if len(first) and not linear and np.median(times) < SQUEEZED * last:
+        getattr(ax, f"set_{name}scale")("symlog", linthresh=first[0])
+        low, high = limits if limits is not None else (times[0] - 0.3 * first[0], 1.2 * last)
+        getattr(ax, f"set_{name}lim")(low, high)
+        ticks = [0.0, *10.0 ** np.arange(np.ceil(np.log10(first[0])), np.log10(last) + 1e-9)]
+    else:
+        ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=True).tick_values(times[0], last)
+    ticks = [tick for tick in ticks if times[0] <= tick <= last]
+    axis.set_ticks(ticks, [f"{tick / 1000:g}k" if tick >= 1000 else f"{tick:g}" for tick in ticks])
+    axis.set_minor_locator(NullLocator())
+
+
+def headroom(ax, share: float) -> None:
+    """Lengthens the y axis upwards by a share of its length on the page: room for a legend, which hides no curve."""
+    scale = ax.yaxis.get_transform()
+    low, high = scale.transform(ax.get_ylim())
+    ax.set_ylim(top=scale.inverted().transform(high + share * (high - low)))
+
+
+def legend(ax, handles: Sequence, title: str, room: int = LONG) -> None:
+    """A legend in the panel, or beside it where it has more entries than there is `room` for among the curves."""
+    beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(handles) > room else {}
+    ax.legend(handles=handles, title=title, ncols=1 + len(handles) // 18, **beside)

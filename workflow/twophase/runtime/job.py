@@ -1,0 +1,60 @@
+"""What every workflow script does around its `main`: arguments by name, log, one message for a user's error."""
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+
+from twophase.errors import UserError
+from twophase.files import storage
+from twophase.progress import TERMINAL
+from twophase.runtime import gpus, locks
+
+
+@contextlib.contextmanager
+def logged(path_to_log: str) -> Iterator[None]:
+    """Sends stdout and stderr, those of C code included, to the log; ends the process with status 1 on an error.
+
+    A UserError leaves one message in the log, anything else its traceback.
+    """
+    os.environ[TERMINAL] = str(os.dup(2))
+    log = os.open(path_to_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    sys.stdout.flush()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout.reconfigure(line_buffering=True)  # the log is read while the job runs
+    try:
+        yield
+    except UserError as error:
+        print(f"Error: {error}", flush=True)
+        sys.exit(1)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def run(main: Callable, snakemake) -> None:
+    """Calls `main` with the job's named inputs and outputs as `path_to_<name>`, its params, and `facts`.
+
+    `facts` is what the files that the job writes say of their origin: experiment, seed, a digest of the params, and the
+    param `origin` where there is one. The param `code` serves Snakemake alone. While the job lives, no other run begins
+    in the folder of results; a job that asks for the resource `gpu` has a device to itself, or shares it as the
+    config's `gpus.share` allows.
+    """
+    paths = {f"path_to_{name}": value for part in (snakemake.input, snakemake.output) for name, value in part.items()}
+    params = dict(snakemake.params.items())
+    wildcards = dict(snakemake.wildcards.items())
+    facts = {name: wildcards[name] for name in ("experiment", "seed") if name in wildcards}
+    facts["settings"] = storage.digest(params)
+    params.pop("code", None)
+    if "origin" in params:
+        facts["origin"] = params.pop("origin")
+    with logged(snakemake.log[0]):
+        locks.start_job(snakemake.config["results"])
+        if snakemake.resources.get("gpu"):
+            gpus.take(snakemake.config["gpus"]["share"])
+        main(**paths, **params, facts=facts)

@@ -1,0 +1,246 @@
+"""Lock-step forks: the forks of a block of t0s and a twin of the base run train together, as one stack of networks.
+
+Every network of a stack sees the same batch and the same dropout mask of iteration t (README, "Why a fork's distance is
+its perturbation's doing"); forks join when their t0 comes. One forward pass is `torch.func.vmap` of the network over
+stacked parameters and buffers. The loop, the optimizers and the checkpoints are those of `training`: torch's optimizers
+act coordinate by coordinate, so that one of them on stacked tensors is one for each member, and the gradient of the sum
+of all losses is each member's own gradient.
+
+**What forks are compared with.** A stack rounds differently from a single network, and where the dynamics are chaotic
+the last bit decides. So the base run's checkpoint of the block's first t0 trains on as member 0, the twin; a fork from
+t0 starts from the *twin's* state at t0, with epsilon added, and is compared with the twin. Their arithmetic is one,
+epsilon the only difference. The twin is the base run with other rounding: where that is amplified, the forks of a block
+are forks of one more base run with the same initialisation and noise.
+
+**What takes the place of the replay check.** Solo forks have to repeat the base run's arithmetic; here that is of no
+concern, and two other things are. Whenever members join, a stack of the new size holds nothing but copies of the twin
+and trains for `chaos.replay` iterations: all copies must stay equal bit by bit, or the place in the stack would be a
+perturbation. And the twin's first two losses must be the base run's up to rounding, so that it is its twin. The
+control (`chaos.control`), a fork with epsilon = 0, must be equal to the twin to the end.
+
+**What keeps members equal.** Every convolution and matrix product of a stack has a group for each member, the first
+layer's included: kernels that run over the channels of all members treat the last few differently. And Intel's MKL is
+told not to look at how operands lie in memory (`ignore_alignment`). Tried on an AMD EPYC with AVX2, and with oneDNN and
+ATen limited to less; where members differ all the same, the check stops the run.
+
+**Dropout.** The members of a stack share one mask, a function of (seed, t). On a CPU it is the mask that a single
+network draws. On a GPU, where dropout of a single network is a fused kernel, it need not be (not tried): the twin then
+has other masks than the base run, its forks have the twin's, and its losses are not compared with the base run's.
+
+**Why vmap.** It is the one way that could be tested without a GPU: the same code runs on both. On a GPU the number of
+kernel launches of an iteration does not grow with the members, which is what small networks wait for; convolutions
+become grouped ones. Neither its speed nor the bit-equality of members has been measured on a GPU: there
+`tests/gpu/test_lockstep.py` measures both, and the checks above stop a run whose members differ. The alternative, one
+captured CUDA graph for each member on a stream of its own, is not implemented.
+
+A stack needs the memory of its members' states and activations together; `chaos.t0_per_job` bounds their number.
+"""
+
+import copy
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.func import functional_call, vmap
+
+from twophase.errors import UserError
+from twophase.files import storage
+from twophase.files.layout import CONTROL, TWIN, fork_folder, step_file
+from twophase.networks import state as network_state
+from twophase.progress import bar
+from twophase.training import forks, loop
+
+SHARED = f"{network_state.OPTIMIZER}step/"  # Adam's step counter is one number for the whole stack
+
+State = dict[str, np.ndarray]
+
+
+class Stack(nn.Module):
+    """`size` networks as one, inputs [b, C, H, W] -> logits [size, b, c].
+
+    `members` is the network with each parameter and buffer [...] replaced by one of shape [size, ...], under its name:
+    what reads and writes the state of a network works on it unchanged. Its values are the network's, `size` times.
+    """
+
+    def __init__(self, network: nn.Module, size: int):
+        super().__init__()
+        self.members = copy.deepcopy(network)
+        for module in self.members.modules():
+            for name, value in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
+                stacked = value.detach().expand(size, *value.shape).clone()
+                trained = isinstance(value, nn.Parameter)
+                setattr(module, name, nn.Parameter(stacked, value.requires_grad) if trained else stacked)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        state = dict(self.members.named_parameters()) | dict(self.members.named_buffers())
+        size = len(next(iter(state.values())))
+        # Augmented batches come with the channels last. Kernels for that layout run their vectors across channels,
+        # those of all members, and treat the last few differently: members would not stay equal.
+        inputs = inputs.clone(memory_format=torch.contiguous_format)
+
+        def one(state, inputs):  # batch norms update the member's part of the stacked statistics in place
+            return functional_call(self.members, state, (inputs,))
+
+        # For the same reason each member has a view of the inputs of its own. Inputs that all share would make the
+        # first convolution a plain one with the channels of all members, in place of one group for each.
+        return vmap(one, randomness="same")(state, inputs.expand(size, *inputs.shape))
+
+
+def ignore_alignment() -> None:
+    """Keeps Intel's MKL from computing products in an order that depends on where their operands lie in memory.
+
+    Those of members with an odd number of pixels lie unlike. MKL looks at this when it is first used in a process: call
+    it before the first product.
+    """
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+
+
+def stack(states: Sequence[State]) -> State:
+    """The states of K networks at one iteration as the state of a stack: [...] -> [K, ...]."""
+    return {
+        name: v if name.startswith(SHARED) else np.stack([s[name] for s in states]) for name, v in states[0].items()
+    }
+
+
+def member(stacked: State, k: int) -> State:
+    """The state of one member of a stack: [K, ...] -> [...]."""
+    return {name: v if name.startswith(SHARED) else v[k] for name, v in stacked.items()}
+
+
+def restore(network: nn.Module, settings: dict, stacked: State, size: int) -> tuple[Stack, torch.optim.Optimizer]:
+    """A stack of `size` networks in a given state, and its optimizer."""
+    model = Stack(network, size)
+    optimizer = loop.make_optimizer(model.members, settings)
+    network_state.load_state(model.members, stacked, optimizer)
+    return model, optimizer
+
+
+def check(network, data, settings: dict, seed: int, t0: int, twin: State, size: int, count: int) -> np.ndarray:
+    """Trains `size` copies of `twin` for `count` iterations from t0; returns their losses [count].
+
+    Raises:
+        UserError: the copies do not stay equal bit by bit.
+    """
+    model, optimizer = restore(network, settings, stack([twin] * size), size)
+    log = loop.empty_log(t0 + count, data, size)
+    for _ in loop.train(model, optimizer, data, settings, seed, t0, {t0 + count}, log):
+        pass
+    losses, end = log[t0:, 0].cpu().numpy(), network_state.state_of(model.members, optimizer)
+    if not (
+        all(np.array_equal(losses[:, k], losses[:, 0]) for k in range(size))
+        and all(np.array_equal(a, member(end, 0)[name]) for k in range(size) for name, a in member(end, k).items())
+    ):
+        raise UserError(
+            f"Lock-step check failed: of {size} equal networks that trained {count} iterations from {t0} in one stack, "
+            "not all stayed equal. On this device the place in the stack acts like a perturbation. "
+            "Set training.engine: solo."
+        )
+    return losses[:, 0]
+
+
+def _same_run(network, data, found: np.ndarray, losses: np.ndarray) -> None:
+    """The twin's loss at its start, and after one step, must be the base run's up to rounding."""
+    dropout = any(isinstance(module, nn.Dropout) and module.p > 0 for module in network.modules())
+    if dropout and data.mean.device.type != "cpu":
+        return  # other masks
+    tolerance = np.sqrt(np.finfo(found.dtype).eps)
+    if not np.allclose(found[:2], losses[:2], rtol=tolerance, atol=0):
+        raise UserError(
+            f"Lock-step check failed: the twin's losses are {found[:2]}, the base run's {losses[:2]}; "
+            "it is more than rounding. Delete the trajectory and train the base run anew, "
+            "or set training.engine: solo."
+        )
+
+
+def run(
+    network: nn.Module,
+    data,
+    settings: dict,
+    seed: int,
+    base: State,
+    losses: np.ndarray,
+    members: Sequence[tuple[int, int | str]],
+    t1s: Sequence[int],
+    norm: str,
+    size: float,
+    folder: Path,
+    provenance: dict,
+) -> None:
+    """Trains a block of forks in lock-step and keeps the state of each at every t1 > t0; goes on where it was stopped.
+
+    Leaves what `forks.fork` does in the folder of each fork, and checkpoints and log of the twin in `folder/twin`.
+
+    Args:
+        base: the base run's checkpoint at the first t0, with the optimizer's buffers.
+        losses: the base run's losses of iterations t0, t0 + 1, ...; each check trains for as many.
+        members: (t0, draw) of each fork.
+
+    Raises:
+        UserError: a check failed.
+        Diverged: the loss of a member is not finite.
+    """
+    members = sorted(members, key=lambda fork: fork[0])  # as they join
+    folders = [folder / TWIN, *(folder / fork_folder(*fork) for fork in members)]
+    path_to_resume = folder / "resume.safetensors"
+    if (folders[0] / "log.parquet").exists():
+        return
+    t0s, last = sorted({t0 for t0, _ in members}), max(t1s)
+    starts = np.array([t0s[0], *(t0 for t0, _ in members)])
+    names = network_state.trainable(network)
+    log = loop.empty_log(last, data, len(starts))
+
+    def join(t0, state):
+        """The state at t0 of the members that began before, with the forks that start there, once the checks passed."""
+        twin, held, count = member(state, 0), max(1, int((starts < t0).sum())), int((starts <= t0).sum())
+        found = check(network, data, settings, seed, t0, twin, count, len(losses))
+        if t0 == t0s[0]:
+            _same_run(network, data, found, losses)
+        states = [member(state, k) for k in range(held)]
+        for k in range(held, count):
+            draw = members[k - 1][1]
+            print(f"member {k}: fork at t0 = {t0}, {draw if draw == CONTROL else f'draw {draw}'}")
+            states.append(forks.start(names, seed, twin, t0, draw, norm, size, folders[k], provenance))
+        return stack(states)
+
+    def keep(t, state):
+        """Writes the checkpoint of every member that has begun."""
+        for k in np.flatnonzero(starts < t):
+            own = {name: v for name, v in member(state, k).items() if not name.startswith(network_state.OPTIMIZER)}
+            storage.write_tensors(folders[k] / step_file(t), own, {**provenance, "iteration": t, "trainable": names})
+
+    reached, state = t0s[0], stack([base])
+    if path_to_resume.exists():
+        state = storage.read_tensors(path_to_resume)
+        reached = int(state.pop("iteration"))
+        log[:reached] = torch.from_numpy(state.pop("log")).to(log)
+        print(f"resumed at iteration {reached} of {last}")
+    saved_at = time.monotonic()
+    with bar(last, reached, f"{len(members)} forks in lock-step") as progress:
+        for begin, end in zip(t0s, [*t0s[1:], last], strict=True):
+            if reached >= end:
+                continue
+            if reached == begin:
+                state = join(begin, state)
+            count = int((starts <= begin).sum())
+            model, optimizer = restore(network, settings, state, count)
+            stops = {t1 for t1 in t1s if reached < t1 < end} | {end}
+            for t in loop.train(model, optimizer, data, settings, seed, reached, stops, log[..., :count]):
+                due = t < last and time.monotonic() - saved_at >= loop.SAVE_AFTER
+                if t in stops or due:
+                    state = network_state.state_of(model.members, optimizer)
+                    if t in t1s:
+                        keep(t, state)
+                    if due:
+                        saved = {"iteration": np.array(t), "log": log[:t].cpu().numpy()}
+                        storage.write_tensors(path_to_resume, state | saved, {})
+                        saved_at = time.monotonic()
+                progress(t, f"{count} networks")
+            reached = end
+
+    for k in reversed(range(len(folders))):  # the twin's log says that all are there
+        loop.write_log(folders[k] / "log.parquet", log[..., k], data, settings, int(starts[k]), provenance)
+    path_to_resume.unlink(missing_ok=True)
