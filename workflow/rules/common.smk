@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 
 WORKFLOW = Path(workflow.current_basedir).parent
-# The library, here and in jobs, where it is not installed.
+# The library, where it is not installed.
 sys.path.insert(0, str(WORKFLOW))
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(WORKFLOW), os.environ.get("PYTHONPATH")]))
 
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
@@ -20,8 +19,12 @@ from twophase.config.resolve import check_images, resolve, settings_of
 from twophase.cost import estimate, workload
 from twophase.errors import UserError
 from twophase.files import storage
-from twophase.runtime import gpus as gpus_of_machine, locks, summary
+from twophase.runtime import locks, summary
 from twophase.runtime.digests import code_digest, template_digests
+from twophase.runtime.gpus import uses_gpu
+from twophase.runtime.job import export_library
+
+export_library()
 
 # The example is used where no config is given. Not a `configfile:` directive, which would mix it into one that is.
 if not workflow.config_settings.configfiles and config == workflow.config_settings.overwrite_config:
@@ -129,7 +132,7 @@ def machine_cores(wildcards):
 
 def gpus(wildcards):
     """One GPU for a job that will use one."""
-    return int(gpus_of_machine.uses_gpu(of("training", "device")(wildcards)))
+    return int(uses_gpu(of("training", "device")(wildcards)))
 
 
 def check_devices():

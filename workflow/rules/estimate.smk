@@ -18,7 +18,7 @@ rule calibration:
         mem_mb=16000,
         runtime=30,
         disk_mb=1000,
-        gpu=int(any(gpus_of_machine.uses_gpu(e["training"]["device"]) for e in EXPERIMENTS.values())),
+        gpu=int(any(uses_gpu(e["training"]["device"]) for e in EXPERIMENTS.values())),
     params:
         abouts={name: workload.about(e) for name, e in EXPERIMENTS.items()},
         datasets=USED,

@@ -5,11 +5,18 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from twophase.errors import UserError
 from twophase.files import storage
 from twophase.progress import TERMINAL
 from twophase.runtime import gpus, locks
+
+
+def export_library() -> None:
+    """Lets the processes that this one starts import the library, installed or not."""
+    path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
 
 
 @contextlib.contextmanager
