@@ -1,6 +1,7 @@
 """What several test modules build: settings, data and networks on which a run takes milliseconds."""
 
 import itertools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from twophase.files import storage
 from twophase.files.layout import step_file
 from twophase.networks import state as network_state
 from twophase.training import loop
+from twophase.training.output import Output
+from twophase.training.setup import Experiment
 
 
 def settings(**changes) -> dict:
@@ -78,14 +81,31 @@ def net(seed: int = 0, dtype: torch.dtype = torch.float32, **options) -> Net:
     return model
 
 
-def run(folder: Path, model: nn.Module, content: Data, config: dict, checkpoints, seed: int = 3, **options) -> None:
-    """A base run whose checkpoints hold the optimizer's buffers, as the rule `trajectory` makes it."""
+def run(
+    folder: Path,
+    model: nn.Module,
+    content: Data,
+    config: dict,
+    checkpoints,
+    seed: int = 3,
+    at_checkpoint: Callable | None = None,
+    columns: Sequence[str] = (),
+    **options,
+) -> None:
+    """A base run whose checkpoints hold the optimizer's buffers, as the rule `trajectory` makes it.
 
-    def keep(t, model, optimizer, row):
-        network_state.write_checkpoint(folder / step_file(t), model, optimizer, {"iteration": t})
-
-    options = {"at_checkpoint": keep} | options
-    loop.run(model, content, config, seed, checkpoints, folder, {"definition": "a run"}, **options)
+    Args:
+        at_checkpoint: f(t, model, optimizer, row) in place of writing a checkpoint; `row` is a dict for `columns`.
+    """
+    experiment = Experiment(model, content, config, seed)
+    output, optimizer = Output(folder, {"definition": "a run"}, columns), loop.make_optimizer(model, config)
+    for t in loop.run(experiment, optimizer, checkpoints, output, **options):
+        row = {}
+        if at_checkpoint is None:
+            network_state.write_checkpoint(folder / step_file(t), model, optimizer, {"iteration": t})
+        else:
+            at_checkpoint(t, model, optimizer, row)
+        output.record(t, **row)
 
 
 def same_bits(left: dict, right: dict) -> bool:

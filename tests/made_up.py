@@ -67,7 +67,7 @@ def forks(chaos: Mapping, alphas: int, bend: float, end: int) -> dict:
     )
     C = np.where(cells["t0"] < bend, 1e-2, 1e-10) * (cells["t1"] - cells["t0"]) / end
     distances = {"C": C, "B": 10 * C, "D": 3 * C, "S": C / 2, "l2": 100 * np.sqrt(C), "epsilon": 1e-5}
-    states = [f"{layout.fork_folder(r.t0, r.draw)}/{layout.step_file(r.t1)}" for r in cells.itertuples()]
+    states = [f"{layout.Fork(r.t0, r.draw).folder}/{layout.step_file(r.t1)}" for r in cells.itertuples()]
     paths = _path([0.3 + 0 * C, 0.3 + C], distances["B"], alphas)
     return {
         "chaos": cells.assign(**distances),

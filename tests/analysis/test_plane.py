@@ -5,7 +5,7 @@ import pytest
 
 from scripts.phases import plane
 from twophase.files import storage
-from twophase.files.layout import TWIN, fork_folder, step_file
+from twophase.files.layout import TWIN, Fork, step_file
 
 TIMES = (0, 10, 20)
 
@@ -24,7 +24,7 @@ def test_forks_are_shown_from_the_base_run_whichever_run_they_left(tmp_path, twi
     left = base[20] if twin_at is None else twin_at
     apart = {(0, 0): (4.0, 2.0), (10, 0): (0.0, 0.0)}
     save(tmp_path / "trajectory", {step_file(t): place for t, place in base.items()})
-    forks = {f"{fork_folder(*fork)}/{step_file(20)}": np.add(left, off) for fork, off in apart.items()}
+    forks = {f"{Fork(*fork).folder}/{step_file(20)}": np.add(left, off) for fork, off in apart.items()}
     twin = {} if twin_at is None else {f"{TWIN}/{step_file(20)}": twin_at}
     save(tmp_path / "forks", forks | twin)
 

@@ -82,7 +82,7 @@ class Case:
 
 def call(sides: Sides, side: int | str):
     """One call of a side, `ours` or the place of another, with the settings that its user would have."""
-    torch.use_deterministic_algorithms(side == OURS)  # as `training.set_up` has it
+    torch.use_deterministic_algorithms(side == OURS)  # as `setup.set_up` has it
     torch.utils.deterministic.fill_uninitialized_memory = False
     return sides.ours() if side == OURS else sides.others[side].run()
 

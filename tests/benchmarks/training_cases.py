@@ -1,4 +1,4 @@
-"""A training step: `training.train` against a DataLoader with per-image transforms; the linearized step against it."""
+"""A training step: `loop.train` against a DataLoader with per-image transforms; the linearized step against it."""
 
 import copy
 from functools import partial
@@ -13,6 +13,7 @@ from benchmarks import rivals, setups
 from benchmarks.comparison import Case, Other, Sides
 from twophase.training import loop, noise
 from twophase.training.linearized import Linearized
+from twophase.training.setup import Experiment
 
 TRAINING = "Training"
 LINEARIZED = "Linearized training"
@@ -22,7 +23,8 @@ def _run(model, data, settings: dict, steps: int) -> torch.Tensor:
     """Losses [steps] of the workflow's own loop from the model's present state, which stays as it is."""
     model = copy.deepcopy(model)
     log = loop.empty_log(steps, data)
-    for _ in loop.train(model, loop.make_optimizer(model, settings), data, settings, 0, 0, {steps}, log):
+    experiment = Experiment(model, data, settings, 0)
+    for _ in loop.train(experiment, loop.make_optimizer(model, settings), 0, {steps}, log):
         pass
     return log[:, 0]
 

@@ -169,8 +169,8 @@ def test_the_tables_of_known_sources_fit_together():
 
 def test_importing_the_module_and_preparing_digits_load_no_torch(out):
     code = (
-        f"import sys; from twophase import datasets; datasets.prepare({str(out)!r}, 'digits');"
-        "assert datasets.source_missing('mnist', None) is None;"
+        f"import sys; from twophase.data import prepare; prepare.prepare({str(out)!r}, 'digits');"
+        "assert prepare.source_missing('mnist', None) is None;"
         "assert not {'torch', 'torchvision'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})

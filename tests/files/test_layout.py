@@ -13,15 +13,18 @@ def test_names_can_be_read_back(t0, draw, t1):
     assert layout.iteration(layout.step_file(t1)) == t1
     assert layout.iteration(f"/some/where/{layout.step_file(t1)}") == t1
     assert layout.switch(layout.switch_folder(t0)) == t0
-    state = f"{layout.fork_folder(t0, draw)}/{layout.step_file(t1)}"
-    assert layout.fork_of(state) == (t0, -1 if draw == layout.CONTROL else draw)
+    fork = layout.Fork(t0, draw)
+    state = f"{fork.folder}/{layout.step_file(t1)}"
+    assert layout.Fork.of(state) == fork
+    assert fork.is_control == (draw == layout.CONTROL)
     assert layout.iteration(state) == t1
 
 
-def test_members_of_a_block():
-    expected = [(5, "control"), (5, 0), (5, 1), (2, 0), (2, 1)]
-    assert layout.members([5, 2], 2, [5]) == expected
-    folders = [layout.fork_folder(*member) for member in expected]
+def test_forks_of_a_block():
+    forks = layout.forks([5, 2], 2, [5])
+    assert forks == [(5, layout.CONTROL), (5, 0), (5, 1), (2, 0), (2, 1)]
+    folders = [fork.folder for fork in forks]
+    assert folders[:2] == ["t0-5/control", "t0-5/draw-0"]
     assert len(set(folders)) == len(folders)
 
 
@@ -32,13 +35,13 @@ def test_states_of_a_run_come_in_the_order_of_time():
 
 
 def test_states_of_a_block_of_forks_keep_each_fork_together():
-    members = [(t0, draw) for t0 in (100, 20) for draw in (layout.CONTROL, 0, 10, 2)]
-    files = [f"{layout.fork_folder(*member)}/{layout.step_file(t1)}" for member in members for t1 in (1000, 200)]
+    members = [layout.Fork(t0, draw) for t0 in (100, 20) for draw in (layout.CONTROL, 0, 10, 2)]
+    files = [f"{member.folder}/{layout.step_file(t1)}" for member in members for t1 in (1000, 200)]
     states = layout.states(files)
     assert sorted(states) == sorted(
-        f"{layout.fork_folder(*member)}/{layout.step_file(t1)}" for member in members for t1 in (200, 1000)
+        f"{member.folder}/{layout.step_file(t1)}" for member in members for t1 in (200, 1000)
     )
-    forks = [layout.fork_of(state) for state in states]
+    forks = [layout.Fork.of(state) for state in states]
     assert all(a == b for a, b in zip(forks[::2], forks[1::2], strict=True))
     assert [layout.iteration(state) for state in states] == [200, 1000] * len(members)
     assert layout.states(files, [200]) == states[::2]
@@ -47,6 +50,9 @@ def test_states_of_a_block_of_forks_keep_each_fork_together():
 def test_forks_are_compared_with_the_twin_of_their_block_or_else_with_the_base_run():
     solo = ["t0-5/control/step-20.safetensors", "t0-5/draw-0/step-20.safetensors"]
     lockstep = [*solo, "twin/step-10.safetensors", "twin/step-20.safetensors"]
-    assert layout.without_twin(solo) == layout.without_twin(lockstep) == solo
-    assert layout.base_of(solo[1], solo, "block", "run") == ("run", "step-20.safetensors")
-    assert layout.base_of(solo[1], lockstep, "block", "run") == ("block", "twin/step-20.safetensors")
+    for files, where, path in ((solo, "run", "step-20.safetensors"), (lockstep, "block", "twin/step-20.safetensors")):
+        block = layout.Block(files)
+        assert [(*state.fork, state.t1) for state in block.states] == [(5, layout.CONTROL, 20), (5, 0, 20)]
+        assert [state.path for state in block.states] == solo
+        base = block.base(block.states[1])
+        assert (base.within("block", "run"), base.path) == (where, path)

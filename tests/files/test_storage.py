@@ -76,7 +76,7 @@ def test_a_first_write_that_fails_leaves_nothing(tmp_path):
 def killed_while_writing(path: Path) -> None:
     """What a process leaves that is killed while it writes a file."""
     code = (
-        "import os, signal, sys; from twophase import storage\n"
+        "import os, signal, sys; from twophase.files import storage\n"
         "with storage.atomic(sys.argv[1]) as temporary:\n"
         "    temporary.write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)"
@@ -198,7 +198,7 @@ def test_a_table_of_other_origin_has_no_metadata(tmp_path):
 
 def test_no_file_is_compressed_by_the_clock_or_the_process(tmp_path):
     code = (
-        "import sys; import numpy as np; from twophase import storage;"
+        "import sys; import numpy as np; from twophase.files import storage;"
         "metadata = {'b': 1, 'a': [2], 'c': 'x'};"
         "storage.write_tensors(sys.argv[1] + '.safetensors', {n: np.arange(3) for n in 'xyz'}, metadata);"
         "storage.write_table(sys.argv[1] + '.parquet', {n: np.arange(3) for n in 'xyz'}, metadata)"

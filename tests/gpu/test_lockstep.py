@@ -16,6 +16,7 @@ from twophase.data.dataset import Data
 from twophase.networks import models
 from twophase.networks import state as network_state
 from twophase.training import lockstep, loop
+from twophase.training.setup import Experiment, set_up
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -27,7 +28,7 @@ VGG = {"name": "vgg16"}
 def arithmetic(digits):
     """Deterministic and without TF32, as `set_up` leaves it."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    loop.set_up(digits, {"name": "resnet8", "width": 2}, settings(device, batch_size=32), 0)
+    set_up(digits, {"name": "resnet8", "width": 2}, settings(device, batch_size=32), 0)
 
 
 def images(device: str, dtype: str = "float32", count: int = 512, side: int = 32) -> Data:
@@ -75,7 +76,7 @@ def trainer(model, members, config: dict, data: Data, *size: int, limit: int = 1
 
     def step():
         now = next(t)
-        for _ in loop.train(model, optimizer, data, config, 0, now, {now + 1}, log):
+        for _ in loop.train(Experiment(model, data, config, 0), optimizer, now, {now + 1}, log):
             pass
 
     return step
@@ -96,7 +97,7 @@ def traffic(model, config: dict, data: Data) -> tuple[float, float]:
     optimizer = loop.make_optimizer(model, config)
     log = loop.empty_log(1, data)
     with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
-        for _ in loop.train(model, optimizer, data, config, 0, 0, {1}, log):
+        for _ in loop.train(Experiment(model, data, config, 0), optimizer, 0, {1}, log):
             pass
     state = sum(p.numel() * p.element_size() for p in model.parameters())
     return counter.get_total_flops(), 2 * sum(kept.values()) + 6 * state
@@ -146,7 +147,8 @@ def measure(options: dict, sizes, device: str, rounds: int = 5, repeats: int = 2
 @pytest.mark.parametrize("options", [RESNET, VGG, VGG | {"head": "mlp4096"}], ids=["ResNet-20", "VGG-16", "mlp4096"])
 def test_copies_stay_equal_in_a_stack(options):
     model = network(options, "cuda")
-    losses = lockstep.check(model, images("cuda"), settings("cuda"), 0, 0, network_state.state_of(model), 4, 5)
+    experiment = Experiment(model, images("cuda"), settings("cuda"), 0)
+    losses = lockstep.check(experiment, 0, network_state.state_of(model), 4, 5)
     assert np.isfinite(losses).all()
 
 
@@ -154,12 +156,13 @@ def test_copies_stay_equal_in_a_stack(options):
 def test_a_member_is_the_solo_run_in_double_precision():
     config, data = settings("cuda", "float64"), images("cuda", "float64")
     model = network({"name": "resnet8", "width": 8}, "cuda", "float64")
-    stack, optimizer = lockstep.restore(model, config, lockstep.stack([network_state.state_of(model)] * 3), 3)
+    experiment = Experiment(model, data, config, 0)
+    stacked, optimizer = lockstep.restore(experiment, lockstep.stack([network_state.state_of(model)] * 3), 3)
     alone = loop.make_optimizer(model, config)
-    for trained, its, members in ((stack, optimizer, (3,)), (model, alone, ())):
+    for trained, its, members in ((stacked, optimizer, (3,)), (experiment, alone, ())):
         log = loop.empty_log(5, data, *members)
-        list(loop.train(trained, its, data, config, 0, 0, {5}, log))
-    together, solo = network_state.state_of(stack.members, optimizer), network_state.state_of(model, alone)
+        list(loop.train(trained, its, 0, {5}, log))
+    together, solo = network_state.state_of(stacked.network.members, optimizer), network_state.state_of(model, alone)
     for name, value in solo.items():  # running statistics among them
         np.testing.assert_allclose(lockstep.member(together, 2)[name], value, rtol=1e-9, atol=1e-11)
 

@@ -12,6 +12,7 @@ from twophase.measures import ntk
 from twophase.networks import evaluation
 from twophase.networks import state as network_state
 from twophase.training import loop
+from twophase.training.setup import set_up
 
 MODEL = {"name": "resnet8", "width": 2}
 STEPS = (0, 3, 6)
@@ -20,11 +21,11 @@ STEPS = (0, 3, 6)
 @pytest.fixture
 def states(digits):
     """Checkpoints of a short run, as {iteration: tensors}."""
-    network, data = loop.set_up(digits, MODEL, settings(), 0)
-    optimizer = loop.make_optimizer(network, settings())
-    log, states = loop.empty_log(max(STEPS), data), {}
-    for t in loop.train(network, optimizer, data, settings(), 0, 0, STEPS, log):
-        states[t] = {name: value.copy() for name, value in network_state.state_of(network).items()}
+    experiment = set_up(digits, MODEL, settings(), 0)
+    optimizer = loop.make_optimizer(experiment.network, settings())
+    log, states = loop.empty_log(max(STEPS), experiment.data), {}
+    for t in loop.train(experiment, optimizer, 0, STEPS, log):
+        states[t] = {name: value.copy() for name, value in network_state.state_of(experiment.network).items()}
     return states
 
 
@@ -50,7 +51,8 @@ def with_statistics(state, value):
 
 def test_running_statistics_are_those_of_the_checkpoint(states, computed, digits):
     found = computed(states, "running")
-    network, data = loop.set_up(digits, MODEL, settings(), 0)
+    experiment = set_up(digits, MODEL, settings(), 0)
+    network, data = experiment.network, experiment.data
     for t, state in states.items():
         network_state.load_state(network, state)
         assert np.array_equal(found[t], ntk.empirical_ntk(network, data.sample("train", 8)[0]).numpy())
@@ -68,7 +70,8 @@ def test_recalibrated_kernels_depend_on_nothing_but_their_own_weights(states, co
 
 
 def test_both_are_one_where_the_running_statistics_have_converged(states, computed, digits):
-    network, data = loop.set_up(digits, MODEL, settings(), 0)
+    experiment = set_up(digits, MODEL, settings(), 0)
+    network, data = experiment.network, experiment.data
     network_state.load_state(network, states[6])
     network.train()
     with torch.no_grad():

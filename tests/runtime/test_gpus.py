@@ -17,7 +17,7 @@ UUIDS = ["GPU-aaaa-0", "GPU-bbbb-1", "GPU-cccc-2"]
 PREAMBLE = """
 import os, sys, time
 from pathlib import Path
-from twophase import gpus
+from twophase.runtime import gpus
 gpus.WAIT = 0.01
 def until(there):
     while not there():
@@ -188,7 +188,7 @@ def test_a_job_that_asks_for_a_gpu_has_it_before_it_begins_and_others_take_none(
     here = machine(1)
     job = """
     from types import SimpleNamespace
-    from twophase import job
+    from twophase.runtime import job
     def main(facts):
         Path("said").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
     config = {"results": ".", "gpus": {"share": 1}}

@@ -16,7 +16,7 @@ from twophase.files import storage
 PREAMBLE = """
 import os, sys
 from types import SimpleNamespace
-from twophase import job
+from twophase.runtime import job
 from twophase.errors import UserError
 
 def snakemake(params={}, input={}, output={}, wildcards={}, resources={}):
@@ -64,7 +64,7 @@ def test_a_job_gets_its_paths_params_and_facts_by_name(tmp_path):
 
 def test_no_run_begins_while_a_job_is_at_work(tmp_path):
     code = """
-    from twophase import locks
+    from twophase.runtime import locks
     def main(facts):
         locks.start_run(os.path.dirname(sys.argv[1]))
     job.run(main, snakemake())

@@ -13,7 +13,7 @@ from twophase.runtime import locks
 
 def elsewhere(code: str, folder) -> subprocess.Popen:
     """A process that runs `code`, says so, and stays until it is killed."""
-    whole = f"import time; from twophase import locks; {code}; print('done', flush=True); time.sleep(60)"
+    whole = f"import time; from twophase.runtime import locks; {code}; print('done', flush=True); time.sleep(60)"
     environment = {"PYTHONPATH": ":".join(sys.path)}
     process = subprocess.Popen(
         [sys.executable, "-c", whole], stdout=subprocess.PIPE, text=True, env=environment, cwd=folder

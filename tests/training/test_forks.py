@@ -6,14 +6,16 @@ import torch
 
 from helpers import checkpoint, data, files, net, run, same_bits, settings
 from twophase.files import storage, vectors
-from twophase.files.layout import CONTROL, step_file
+from twophase.files.layout import CONTROL, Fork, step_file
 from twophase.measures import distances
 from twophase.networks import evaluation
 from twophase.networks import state as network_state
-from twophase.training import forks, loop, perturbation
+from twophase.training import forks, loop
+from twophase.training.output import Output
+from twophase.training.perturbation import NORMS, Perturbation
+from twophase.training.setup import Experiment
 
 SEED, STEPS = 3, [0, 3, 7, 14]
-NORMS = perturbation.NORMS
 CONFIGS = {
     "sgd": settings(augment={"crop": 1, "flip": True}, nesterov=True),
     "adam": settings(augment={"crop": 1, "flip": True}, optimizer="adam", lr=0.003),
@@ -31,9 +33,10 @@ def bases(tmp_path_factory):
 
 
 def fork(base, folder, name="sgd", t0=3, draw=0, t1s=STEPS, norm="per_coordinate", size=1e-7):
-    state = checkpoint(base, t0)
-    model = net(9, dropout=0.4)  # all that counts comes from the base run's state
-    forks.fork(model, data(), CONFIGS[name], SEED, state, t0, draw, t1s, norm, size, folder, {"settings": "x"})
+    # All that counts comes from the base run's state.
+    experiment = Experiment(net(9, dropout=0.4), data(), CONFIGS[name], SEED)
+    perturbation, output = Perturbation(norm, size), Output(folder, {"settings": "x"})
+    forks.train(experiment, Fork(t0, draw), checkpoint(base, t0), t1s, perturbation, output)
 
 
 @pytest.mark.parametrize("t0", [0, 3, 7])
@@ -85,7 +88,7 @@ def test_it_starts_from_the_base_state_with_epsilon_alone_added(bases, tmp_path,
 
     def spy(*args, **options):
         started.update(options)
-        original(*args, **options)
+        yield from original(*args, **options)
 
     monkeypatch.setattr(loop, "run", spy)
     fork(bases["sgd"], tmp_path, norm=norm, size=1e-3, draw=1)
@@ -136,7 +139,8 @@ def test_batches_augmentation_and_dropout_are_the_base_runs(tmp_path, monkeypatc
     drawn_from.clear()
     state = checkpoint(tmp_path / "base", 3)
     model = watched(net(9, dropout=0.4))
-    forks.fork(model, data(), config, SEED, state, 3, 0, STEPS, "linf", 1e-3, tmp_path / "fork", {})
+    experiment, output = Experiment(model, data(), config, SEED), Output(tmp_path / "fork", {})
+    forks.train(experiment, Fork(3, 0), state, STEPS, Perturbation("linf", 1e-3), output)
     twin = list(zip(seen, drawn_from, strict=True))
     assert [t for (t, _, _), _ in twin] == list(range(3, 14))
     for ((_, *of_twin), twin_state), ((_, *of_base), base_state) in zip(twin, base, strict=True):

@@ -17,10 +17,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from helpers import checkpoint, data, files, net, run, same_bits, settings
 from twophase.errors import UserError
 from twophase.files import layout, storage
-from twophase.files.layout import CONTROL, TWIN, fork_folder, step_file
+from twophase.files.layout import CONTROL, TWIN, Fork, step_file
 from twophase.networks import models
 from twophase.networks import state as network_state
-from twophase.training import forks, lockstep, loop
+from twophase.training import forks, lockstep, loop, output
+from twophase.training.output import Output
+from twophase.training.perturbation import Perturbation
+from twophase.training.setup import Experiment
 
 SEED, STEPS, T0S = 3, [0, 3, 7, 11, 14], [0, 3, 11]
 AUGMENTED = {"crop": 1, "flip": True}
@@ -46,7 +49,9 @@ def equal_members():
     for dtype in (torch.float32, torch.float64):
         network = net(9, dtype, dropout=0.4)
         try:
-            lockstep.check(network, data(dtype), config("sgd", dtype), SEED, 0, network_state.state_of(network), 7, 3)
+            lockstep.check(
+                Experiment(network, data(dtype), config("sgd", dtype), SEED), 0, network_state.state_of(network), 7, 3
+            )
         except UserError as error:
             pytest.skip(str(error))
 
@@ -64,19 +69,16 @@ def bases(equal_members, tmp_path_factory):
 def train(base, folder, name, dtype, t0s=T0S, draws=2, control=T0S, size=1e-7, count=3, changes=None):
     """The block of forks of a base run in lock-step."""
     losses = storage.read_table(base / "log.parquet")["loss"].to_numpy()
+    # All that counts comes from the base run's state.
+    experiment = Experiment(net(9, dtype, dropout=0.4), data(dtype), config(name, dtype) | (changes or {}), SEED)
     lockstep.run(
-        net(9, dtype, dropout=0.4),  # all that counts comes from the base run's state
-        data(dtype),
-        config(name, dtype) | (changes or {}),
-        SEED,
+        experiment,
         checkpoint(base, min(t0s)),
         losses[min(t0s) : min(t0s) + count],
-        layout.members(t0s, draws, control),
+        layout.forks(t0s, draws, control),
         STEPS,
-        "per_coordinate",
-        size,
-        folder,
-        {"settings": "x"},
+        Perturbation("per_coordinate", size),
+        Output(folder, {"settings": "x"}),
     )
 
 
@@ -84,12 +86,13 @@ def train(base, folder, name, dtype, t0s=T0S, draws=2, control=T0S, size=1e-7, c
 def test_in_double_precision_it_is_the_solo_run(bases, tmp_path, name):
     base, double = bases[name, torch.float64], torch.float64
     train(base, tmp_path, name, double, size=1e-2)
-    for t0, draw in layout.members(T0S, 2, T0S):
-        folder = tmp_path / fork_folder(t0, draw)
+    for fork in layout.forks(T0S, 2, T0S):
+        t0, draw = fork
+        folder = tmp_path / fork.folder
         solo = tmp_path / "solo" / folder.name / str(t0)
-        start = SEED, checkpoint(base, t0), t0, draw, STEPS, "per_coordinate", 1e-2
-        model = net(9, double, dropout=0.4)
-        forks.fork(model, data(double), config(name, double), *start, solo, {"settings": "x"})
+        experiment = Experiment(net(9, double, dropout=0.4), data(double), config(name, double), SEED)
+        start, perturbation = checkpoint(base, t0), Perturbation("per_coordinate", 1e-2)
+        forks.train(experiment, fork, start, STEPS, perturbation, Output(solo, {"settings": "x"}))
         assert files(folder).keys() == files(solo).keys()
         for t1 in (t for t in STEPS if t > t0):
             ours, theirs = checkpoint(folder, t1), checkpoint(solo, t1)
@@ -114,11 +117,11 @@ def test_in_double_precision_it_is_the_solo_run(bases, tmp_path, name):
 def test_twins_in_one_stack_are_equal_bit_by_bit(bases, tmp_path, name, dtype):
     train(bases[name, dtype], tmp_path, name, dtype)
     for t0 in T0S:
-        control = tmp_path / fork_folder(t0, CONTROL)
+        control = tmp_path / Fork(t0, CONTROL).folder
         for t1 in (t for t in STEPS if t > t0):
             twin = checkpoint(tmp_path / TWIN, t1)
             assert same_bits(checkpoint(control, t1), twin)
-            one, other = (checkpoint(tmp_path / fork_folder(t0, draw), t1) for draw in (0, 1))
+            one, other = (checkpoint(tmp_path / Fork(t0, draw).folder, t1) for draw in (0, 1))
             assert not np.array_equal(one["fc.weight"], twin["fc.weight"])
             assert not np.array_equal(one["fc.weight"], other["fc.weight"])
         logs = [storage.read_table(f / "log.parquet").set_index("iteration") for f in (control, tmp_path / TWIN)]
@@ -152,7 +155,8 @@ def test_every_member_of_a_stack_is_a_network_of_its_own(name):
     torch.manual_seed(0)
     networks = [models.build(**options, num_classes=4, in_channels=channels, image_size=side).double() for _ in "abc"]
     states = [network_state.state_of(network) for network in networks]
-    stack, _ = lockstep.restore(networks[0], settings(), lockstep.stack(states), 3)
+    stacked, _ = lockstep.restore(Experiment(networks[0], data(), settings(), SEED), lockstep.stack(states), 3)
+    stack = stacked.network
     inputs, labels = torch.randn(5, channels, side, side, dtype=torch.float64), torch.tensor([0, 1, 2, 3, 0])
     torch.manual_seed(1)
     logits = stack.train()(inputs)
@@ -193,15 +197,17 @@ def test_members_share_no_convolution_and_no_matrix_product(name):
     options, (channels, side) = NETWORKS[name]
     network = models.build(**options, num_classes=4, in_channels=channels, image_size=(side, side))
     size, alone = 3, Products()
-    stack, _ = lockstep.restore(network, settings(), lockstep.stack([network_state.state_of(network)] * size), size)
+    experiment = Experiment(network, data(), settings(), SEED)
+    stacked, _ = lockstep.restore(experiment, lockstep.stack([network_state.state_of(network)] * size), size)
+    stack = stacked.network
     inputs, labels = torch.randn(5, channels, side, side), torch.tensor([0, 1, 2, 3, 0])
     with alone:
         loop.mean_loss(network.train()(inputs), labels).backward()
-    with Products() as stacked:
+    with Products() as together:
         loop.mean_loss(stack.train()(inputs), labels).sum().backward()
-    assert stacked.groups == [size * groups for groups in alone.groups]
-    assert stacked.groups
-    assert stacked.products <= {"bmm", "baddbmm"}
+    assert together.groups == [size * groups for groups in alone.groups]
+    assert together.groups
+    assert together.products <= {"bmm", "baddbmm"}
 
 
 @pytest.mark.usefixtures("equal_members")
@@ -213,14 +219,16 @@ def test_copies_of_a_network_stay_equal_wherever_they_stand(name):
     content = data(side=side)
     if channels == 3:
         object.__setattr__(content, "train_images", content.train_images.expand(-1, 3, -1, -1))
-    losses = lockstep.check(network, content, settings(), SEED, 2, network_state.state_of(network), 5, 3)
+    losses = lockstep.check(Experiment(network, content, settings(), SEED), 2, network_state.state_of(network), 5, 3)
     assert len(losses) == 3
     assert np.isfinite(losses).all()
 
 
 ODD = """
 from helpers import data, net, settings
-from twophase import lockstep, network_state
+from twophase.networks import state as network_state
+from twophase.training import lockstep
+from twophase.training.setup import Experiment
 import torch
 
 lockstep.ignore_alignment()
@@ -229,7 +237,7 @@ for dtype in (torch.float32, torch.float64):
     # 81 pixels, of which no two members' begin at the same place of a vector; the fourth batch is a single image.
     content = data(dtype, train=16, side=9)
     config = settings(dtype=str(dtype).removeprefix("torch."))
-    lockstep.check(network, content, config, 3, 0, network_state.state_of(network), 7, 9)
+    lockstep.check(Experiment(network, content, config, 3), 0, network_state.state_of(network), 7, 9)
 """
 
 
@@ -251,11 +259,12 @@ def test_a_stack_leaves_the_network_alone_and_keeps_what_is_frozen():
     network = net(dropout=0.4)
     network.conv1.weight.requires_grad_(False)
     before = {key: value.copy() for key, value in network_state.state_of(network).items()}
-    stack, optimizer = lockstep.restore(network, settings(), lockstep.stack([before] * 2), 2)
+    experiment = Experiment(network, data(), settings(), SEED)
+    stacked, optimizer = lockstep.restore(experiment, lockstep.stack([before] * 2), 2)
     log = loop.empty_log(3, data(), 2)
-    list(loop.train(stack, optimizer, data(), settings(), SEED, 0, {3}, log))
+    list(loop.train(stacked, optimizer, 0, {3}, log))
     assert same_bits(network_state.state_of(network), before)
-    after = network_state.state_of(stack.members)
+    after = network_state.state_of(stacked.network.members)
     assert np.array_equal(after["conv1.weight"], [before["conv1.weight"]] * 2)
     assert not np.array_equal(after["conv2.weight"], [before["conv2.weight"]] * 2)
 
@@ -297,9 +306,9 @@ def test_a_member_that_diverges_ends_the_run_and_is_named(bases, tmp_path, monke
     monkeypatch.setattr(loop, "PAUSE", 1)
     original = forks.start
 
-    def start(names, seed, base, t0, draw, *rest):
-        state = original(names, seed, base, t0, draw, *rest)
-        return state | {"fc.weight": state["fc.weight"] * np.float32(np.inf if draw == 1 else 1)}
+    def start(names, seed, fork, *rest):
+        state = original(names, seed, fork, *rest)
+        return state | {"fc.weight": state["fc.weight"] * np.float32(np.inf if fork.draw == 1 else 1)}
 
     monkeypatch.setattr(forks, "start", start)
     # At t0 = 3, when the members are the twin, draws 0 and 1.
@@ -348,7 +357,7 @@ def test_interrupted_anywhere_and_gone_on_with_it_is_the_undisturbed_run(
 
         iterations.clear()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(loop, "SAVE_AFTER", 0.0)
+            patch.setattr(output, "SAVE_AFTER", 0.0)
             patch.setattr(loop, "PAUSE", pause)
             patch.setattr(loop, "batch", batch)
             try:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twophase.training.perturbation import NORMS, perturb
+from twophase.files.layout import Fork
+from twophase.training.perturbation import NORMS, Perturbation, perturb
 
 SIZES = st.floats(1e-9, 1.0)
 SHAPES = {"conv.weight": (30, 4, 3, 3), "conv.bias": (30,), "scale": (), "fc.weight": (10, 7)}
@@ -26,7 +27,7 @@ def flat(state):
 def epsilon(norm, size, draw=0, seed=1, t0=2):
     """Epsilon itself: about zero, float64 rounds nothing."""
     zeros = parameters(0.0, np.float64)
-    perturbed, facts = perturb(zeros, norm, size, seed, t0, draw)
+    perturbed, facts = perturb(zeros, Perturbation(norm, size), seed, Fork(t0, draw))
     return flat(perturbed), facts
 
 
@@ -55,7 +56,7 @@ def test_a_single_weight_moves_by_the_size(size):
 
 def test_the_single_weight_and_its_sign_are_uniform():
     zeros, draws = {"a": np.zeros(5), "b": np.zeros((1, 3))}, 2000
-    moves = np.array([flat(perturb(zeros, "single_weight", 1.0, 0, 0, k)[0]) for k in range(draws)])
+    moves = np.array([flat(perturb(zeros, Perturbation("single_weight", 1.0), 0, Fork(0, k))[0]) for k in range(draws)])
     assert np.abs(np.abs(moves).mean(axis=0) - 1 / 8).max() < 6 * math.sqrt(1 / 8 * 7 / 8 / draws)
     assert abs(moves.sum() / draws) < 6 / math.sqrt(draws)
 
@@ -77,7 +78,7 @@ def test_per_coordinate_is_not_rescaled_to_a_norm():
 @given(size=SIZES, scale=st.floats(1e-3, 10))
 def test_relative_is_a_share_of_the_parameters_norm(size, scale):
     theta = parameters(scale, np.float64)
-    perturbed, facts = perturb(theta, "relative", size, 1, 2, 3)
+    perturbed, facts = perturb(theta, Perturbation("relative", size), 1, Fork(2, 3))
     length = math.sqrt(math.fsum(flat(theta) ** 2))
     assert facts["requested"] == pytest.approx(size * length, rel=1e-12)
     assert np.linalg.norm(flat(perturbed) - flat(theta)) == pytest.approx(size * length, rel=1e-6)
@@ -86,7 +87,7 @@ def test_relative_is_a_share_of_the_parameters_norm(size, scale):
 @pytest.mark.parametrize("norm", ["l2", "relative"])
 def test_directions_are_isotropic(norm):
     one = {"a": np.ones(6), "b": np.ones((3, 2))}
-    draws = np.array([flat(perturb(one, norm, 1.0, 0, 0, k)[0]) - 1 for k in range(2000)])
+    draws = np.array([flat(perturb(one, Perturbation(norm, 1.0), 0, Fork(0, k))[0]) - 1 for k in range(2000)])
     units = draws / np.linalg.norm(draws, axis=1, keepdims=True)
     # Of a uniform direction in n dimensions: E u_i^2 = 1/n, E u_i^4 = 3/(n(n+2)).
     n = 12
@@ -101,7 +102,7 @@ def test_directions_are_isotropic(norm):
 def test_realised_and_changed_are_what_a_direct_count_finds(norm, size, dtype):
     theta = parameters(dtype=dtype)
     before = {name: array.copy() for name, array in theta.items()}
-    perturbed, facts = perturb(theta, norm, size, 5, 100, 2)
+    perturbed, facts = perturb(theta, Perturbation(norm, size), 5, Fork(100, 2))
     assert list(perturbed) == list(theta)
     for name, array in theta.items():
         assert perturbed[name].dtype == array.dtype
@@ -117,7 +118,7 @@ def test_realised_and_changed_are_what_a_direct_count_finds(norm, size, dtype):
 
 def test_float32_eats_most_of_an_l2_perturbation_of_1e_7():
     theta = parameters(0.1, shapes={"weight": (200, 300)})
-    _, facts = perturb(theta, "l2", 1e-7, 0, 0, 0)
+    _, facts = perturb(theta, Perturbation("l2", 1e-7), 0, Fork(0, 0))
     # A weight changes where epsilon, Gaussian of deviation size/sqrt(n), exceeds half a unit in the last place.
     n = theta["weight"].size
     reach = np.spacing(np.abs(theta["weight"])).astype(np.float64) / 2
@@ -132,7 +133,7 @@ def test_float32_eats_most_of_an_l2_perturbation_of_1e_7():
 @pytest.mark.parametrize("norm", NORMS)
 def test_size_zero_is_the_identity(norm):
     theta = parameters()
-    perturbed, facts = perturb(theta, norm, 0.0, 1, 2, 3)
+    perturbed, facts = perturb(theta, Perturbation(norm, 0.0), 1, Fork(2, 3))
     assert all(np.array_equal(perturbed[name], theta[name]) for name in theta)
     assert facts == {"requested": 0, "realised": 0, "changed": 0}
 
@@ -140,7 +141,7 @@ def test_size_zero_is_the_identity(norm):
 @pytest.mark.parametrize("norm", NORMS)
 def test_the_draw_is_named_by_seed_t0_and_draw_alone(norm):
     def move(seed, t0, draw, scale=0.1):
-        perturbed, _ = perturb(parameters(scale, np.float64), norm, 1e-3, seed, t0, draw)
+        perturbed, _ = perturb(parameters(scale, np.float64), Perturbation(norm, 1e-3), seed, Fork(t0, draw))
         return flat(perturbed) - flat(parameters(scale, np.float64))
 
     first = move(1, 2, 3)

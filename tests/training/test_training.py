@@ -24,7 +24,9 @@ from twophase.files import storage
 from twophase.files.layout import step_file
 from twophase.measures import barrier
 from twophase.networks import state as network_state
-from twophase.training import loop, noise
+from twophase.training import forks, loop, noise, output
+from twophase.training.schedule import learning_rate
+from twophase.training.setup import Experiment, set_up
 
 AUGMENTED = {"crop": 1, "flip": True}
 OPTIMIZERS = {
@@ -38,7 +40,7 @@ OPTIMIZERS = {
 def run_through(model, optimizer, content, config, seed, start, stops):
     """Runs the generator to its end; the log and the iterations at which it handed over."""
     log = loop.empty_log(max(stops), content)
-    return log, list(loop.train(model, optimizer, content, config, seed, start, stops, log))
+    return log, list(loop.train(Experiment(model, content, config, seed), optimizer, start, stops, log))
 
 
 # --- learning rate
@@ -46,7 +48,7 @@ def run_through(model, optimizer, content, config, seed, start, stops):
 
 def test_step_schedule():
     config = settings(lr=0.4, schedule={"kind": "step", "milestones": [5, 9], "gamma": 0.5})
-    assert [loop.learning_rate(t, config) for t in (0, 4, 5, 8, 9, 13)] == [0.4, 0.4, 0.2, 0.2, 0.1, 0.1]
+    assert [learning_rate(t, config) for t in (0, 4, 5, 8, 9, 13)] == [0.4, 0.4, 0.2, 0.2, 0.1, 0.1]
 
 
 @given(t=st.integers(0, 40), warmup=st.integers(0, 20), lr=st.floats(1e-4, 10))
@@ -54,12 +56,12 @@ def test_cosine_schedule_after_a_linear_warmup(t, warmup, lr):
     config = settings(lr=lr, iterations=40, schedule={"kind": "cosine", "warmup": warmup})
     descent = math.cos(math.pi / 2 * (t - warmup) / (40 - warmup)) ** 2
     expected = lr * ((t + 1) / warmup if t < warmup else descent)
-    assert loop.learning_rate(t, config) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert learning_rate(t, config) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 def test_warmup_reaches_the_base_rate_and_constant_stays_there():
     config = settings(lr=0.3, schedule={"kind": "constant", "warmup": 3, "milestones": [1]})
-    rates = [loop.learning_rate(t, config) for t in range(6)]
+    rates = [learning_rate(t, config) for t in range(6)]
     assert rates == pytest.approx([0.1, 0.2, 0.3, 0.3, 0.3, 0.3])
 
 
@@ -163,7 +165,7 @@ def test_it_hands_over_at_every_stop_before_its_step_and_in_training_mode():
     optimizer = loop.make_optimizer(model, config)
     log = loop.empty_log(9, data())
     seen = []
-    for t in loop.train(model, optimizer, content, config, 3, 2, {2, 5, 9}, log):
+    for t in loop.train(Experiment(model, content, config, 3), optimizer, 2, {2, 5, 9}, log):
         seen.append((t, int(torch.isfinite(log[:, 0]).sum()), int(model.bn1.num_batches_tracked)))
         model.eval()  # as an evaluation at a checkpoint leaves it
     assert [t for t, _, _ in seen] == [2, 5, 9]
@@ -177,7 +179,7 @@ def test_dropout_and_batches_do_not_follow_the_global_generator():
         model, config = net(dropout=0.5), settings(augment=AUGMENTED)
         optimizer = loop.make_optimizer(model, config)
         log = loop.empty_log(6, data())
-        for t in loop.train(model, optimizer, data(), config, 3, 0, set(range(7)), log):
+        for t in loop.train(Experiment(model, data(), config, 3), optimizer, 0, set(range(7)), log):
             if disturb:
                 torch.manual_seed(t)
                 torch.rand(5)
@@ -193,10 +195,8 @@ def test_dropout_masks_change_with_iteration_and_seed():
     model.dropout.register_forward_hook(lambda _, args, out: masks.append(tuple((out == 0).flatten().tolist())))
     config = settings(lr=1e-12, momentum=0.0, weight_decay=0.0, batch_size=17)
     for seed in (1, 2):
-        training_part = loop.train(
-            model, loop.make_optimizer(model, config), data(), config, seed, 0, {3}, loop.empty_log(3, data())
-        )
-        list(training_part)
+        optimizer = loop.make_optimizer(model, config)
+        list(loop.train(Experiment(model, data(), config, seed), optimizer, 0, {3}, loop.empty_log(3, data())))
     assert len(set(masks)) == 6
 
 
@@ -206,7 +206,7 @@ def test_a_loss_that_is_not_finite_is_named(tmp_path, monkeypatch, pause):
     model, config = net(), settings(lr=1e18, momentum=0.0)
     log = loop.empty_log(14, data())
     with pytest.raises(UserError, match="not finite") as info:
-        list(loop.train(model, loop.make_optimizer(model, config), data(), config, 3, 0, {14}, log))
+        list(loop.train(Experiment(model, data(), config, 3), loop.make_optimizer(model, config), 0, {14}, log))
     t = int(re.search(r"loss of iteration (\d+)", str(info.value))[1])
     assert t > 0
     assert torch.isfinite(log[:t, 0]).all()
@@ -390,7 +390,7 @@ def attempt(folder, config, pause, crash=None, crash_at=None):
     # Whoever goes on has another network in hand: all that counts must come from the file.
     model = net(5 if (folder / "resume.safetensors").exists() else 0, dropout=0.4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "SAVE_AFTER", 0.0)
+        patch.setattr(output, "SAVE_AFTER", 0.0)
         patch.setattr(loop, "PAUSE", pause)
         patch.setattr(loop, "batch", batch)
         try:
@@ -481,11 +481,11 @@ def test_the_state_is_saved_only_now_and_then(tmp_path, monkeypatch, after, expe
             saved.append(int(tensors["iteration"]))
         write(path, tensors, metadata)
 
-    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(output, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(loop, "batch", ten_seconds)
     monkeypatch.setattr(storage, "write_tensors", record)
     monkeypatch.setattr(loop, "PAUSE", 1)
-    monkeypatch.setattr(loop, "SAVE_AFTER", after)
+    monkeypatch.setattr(output, "SAVE_AFTER", after)
     run(tmp_path, net(), data(), settings(), [0, 14])
     assert saved == expected
 
@@ -510,16 +510,16 @@ def bare(**changes) -> dict:
 )
 def test_settings_that_do_not_fit_stop_before_training(digits, config, expected, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    loop.set_up(digits, {"name": "resnet8", "width": 2}, bare(), 0)
+    set_up(digits, {"name": "resnet8", "width": 2}, bare(), 0)
     with pytest.raises(UserError, match=re.escape(expected)):
-        loop.set_up(digits, {"name": "resnet8", "width": 2}, config, 0)
+        set_up(digits, {"name": "resnet8", "width": 2}, config, 0)
 
 
 def test_a_network_is_tried_on_the_smallest_batch_before_training(digits):
     """59 images leave a last batch of one, of which a batch norm over one pixel has no statistics."""
-    loop.set_up(digits, {"name": "torchvision:resnet18"}, settings(batch_size=20), 0)
+    set_up(digits, {"name": "torchvision:resnet18"}, settings(batch_size=20), 0)
     with pytest.raises(UserError, match="the last batch of an epoch has a single image"):
-        loop.set_up(digits, {"name": "torchvision:resnet18"}, settings(batch_size=59), 0)
+        set_up(digits, {"name": "torchvision:resnet18"}, settings(batch_size=59), 0)
 
 
 def test_samples_larger_than_the_data_are_refused(digits):
@@ -546,7 +546,7 @@ def base(tmp_path_factory):
 @pytest.mark.parametrize("count", [1, 3, 6])
 def test_replay_passes_where_the_base_run_was_trained(base, t0, count):
     folder, config, content, log = base
-    loop.replay(net(4), content, config, 3, t0, checkpoint(folder, t0), log.loc[t0 : t0 + count - 1], {})
+    forks.replay(Experiment(net(4), content, config, 3), t0, checkpoint(folder, t0), log.loc[t0 : t0 + count - 1], {})
 
 
 @pytest.mark.parametrize("k", [0, 1, 3])
@@ -557,7 +557,7 @@ def test_replay_notices_the_last_bit_of_one_loss(base, k):
     assert loss.dtype == np.float32
     changed.loc[3 + k, "loss"] = np.nextafter(loss, np.float32(np.inf))
     with pytest.raises(UserError, match=rf"Replay check failed: iteration {3 + k} ") as info:
-        loop.replay(net(4), content, config, 3, 3, checkpoint(folder, 3), changed, {})
+        forks.replay(Experiment(net(4), content, config, 3), 3, checkpoint(folder, 3), changed, {})
     assert f"{loss:.9g} here" in str(info.value)
 
 
@@ -566,7 +566,7 @@ def test_replay_notices_the_bits_of_a_gradient_where_losses_are_equal(base):
     changed = log.loc[3:7].copy()
     changed.loc[5, "gradient"] = (changed.loc[5, "gradient"] + 1) % 2**24
     with pytest.raises(UserError, match=r"iteration 5 has the loss of the base run, but not the bits of its gradient"):
-        loop.replay(net(4), content, config, 3, 3, checkpoint(folder, 3), changed, {})
+        forks.replay(Experiment(net(4), content, config, 3), 3, checkpoint(folder, 3), changed, {})
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -599,7 +599,7 @@ def test_a_failed_replay_names_what_differs_and_what_to_do(base, there, expected
     rows["loss"] += 1
     rows.attrs = HERE | there
     with pytest.raises(UserError, match=expected) as info:
-        loop.replay(net(4), content, config, 3, 3, checkpoint(folder, 3), rows, HERE)
+        forks.replay(Experiment(net(4), content, config, 3), 3, checkpoint(folder, 3), rows, HERE)
     assert "--forcerun trajectory" in str(info.value)
     assert "training.engine: lockstep" in str(info.value)
     assert "\n" not in str(info.value)
@@ -610,14 +610,14 @@ ELSEWHERE = """
 import sys
 sys.path[:0] = {path!r}
 from test_training import *
-from twophase import machine
+from twophase.training import machine
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
 log = storage.read_table(folder / "log.parquet").set_index("iteration")
 content, config = data(), settings(optimizer="adam", augment=AUGMENTED)
 try:
     here = machine.facts(content, config)
-    training.replay(net(4), content, config, 3, 3, checkpoint(folder, 3), log.loc[3:5], here)
+    forks.replay(Experiment(net(4), content, config, 3), 3, checkpoint(folder, 3), log.loc[3:5], here)
 except UserError as error:
     print(error)
 """
@@ -626,7 +626,7 @@ except UserError as error:
 @pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() == "DEFAULT", reason="has one instruction set only")
 def test_replay_notices_another_instruction_set(base):
     folder, *_ = base
-    program = ELSEWHERE.format(path=[str(Path(__file__).parents[1]), *sys.path])
+    program = ELSEWHERE.format(path=[str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path])
     for setting, expected in (({}, ""), ({"ATEN_CPU_CAPABILITY": "default"}, "ATEN_CPU_CAPABILITY (not set there")):
         command = [sys.executable, "-c", program, str(folder)]
         done = subprocess.run(command, capture_output=True, text=True, env=os.environ | setting)
@@ -642,7 +642,7 @@ def test_replay_notices_other_settings(base, change):
     folder, config, content, log = base
     merged = {key: config[key] | value if isinstance(value, dict) else value for key, value in change.items()}
     with pytest.raises(UserError, match="Replay check failed"):
-        loop.replay(net(4), content, config | merged, 3, 3, checkpoint(folder, 3), log.loc[3:8], {})
+        forks.replay(Experiment(net(4), content, config | merged, 3), 3, checkpoint(folder, 3), log.loc[3:8], {})
 
 
 def test_replay_notices_another_seed_state_or_missing_optimizer(base):
@@ -651,7 +651,7 @@ def test_replay_notices_another_seed_state_or_missing_optimizer(base):
     bare = {name: value for name, value in state.items() if not name.startswith(network_state.OPTIMIZER)}
     for seed, start in [(4, state), (3, checkpoint(folder, 8)), (3, bare)]:
         with pytest.raises(UserError, match="Replay check failed"):
-            loop.replay(net(4), content, config, seed, 3, start, log.loc[3:5], {})
+            forks.replay(Experiment(net(4), content, config, seed), 3, start, log.loc[3:5], {})
 
 
 # --- setting up
@@ -661,8 +661,8 @@ def test_set_up_follows_seed_and_settings(digits):
     def state(seed, **changes):
         torch.manual_seed(99)
         torch.rand(3)
-        network, _ = loop.set_up(digits, {"name": "resnet8", "width": 2}, settings(**changes), seed)
-        return {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
+        experiment = set_up(digits, {"name": "resnet8", "width": 2}, settings(**changes), seed)
+        return {name: tensor.numpy().copy() for name, tensor in experiment.network.state_dict().items()}
 
     assert same_bits(state(1), state(1))
     assert same_bits(state(1), state(1, batch_size=9))
@@ -675,14 +675,14 @@ def test_set_up_follows_seed_and_settings(digits):
 @pytest.mark.parametrize("threads", [2, 1])
 def test_the_number_of_threads_is_the_settings(digits, threads):
     torch.set_num_threads(3)
-    loop.set_up(digits, {"name": "resnet8", "width": 2}, settings(threads=threads), 0)
+    set_up(digits, {"name": "resnet8", "width": 2}, settings(threads=threads), 0)
     assert torch.get_num_threads() == threads
 
 
 def test_set_up_makes_arithmetic_repeatable(digits):
     torch.use_deterministic_algorithms(False)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
-    loop.set_up(digits, {"name": "resnet8", "width": 2}, settings(), 0)
+    set_up(digits, {"name": "resnet8", "width": 2}, settings(), 0)
     assert torch.are_deterministic_algorithms_enabled()
     assert not torch.backends.cuda.matmul.allow_tf32
     assert not torch.backends.cudnn.allow_tf32
@@ -692,16 +692,16 @@ def test_set_up_makes_arithmetic_repeatable(digits):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_devices_without_a_gpu(digits):
     with pytest.raises(UserError, match=r"training\.device is cuda.*Set it to cpu or auto"):
-        loop.set_up(digits, {"name": "resnet8", "width": 2}, settings(device="cuda"), 0)
-    network, content = loop.set_up(digits, {"name": "resnet8", "width": 2}, settings(device="auto"), 0)
-    assert {content.mean.device.type, network.fc.weight.device.type} == {"cpu"}
+        set_up(digits, {"name": "resnet8", "width": 2}, settings(device="cuda"), 0)
+    experiment = set_up(digits, {"name": "resnet8", "width": 2}, settings(device="auto"), 0)
+    assert {experiment.data.mean.device.type, experiment.network.fc.weight.device.type} == {"cpu"}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_real_network_trains_on_real_digits_in_either_precision(digits, tmp_path, dtype):
     config = settings(dtype=dtype, batch_size=20, iterations=45, lr=0.1)
-    network, content = loop.set_up(digits, {"name": "resnet8", "width": 2}, config, 0)
-    run(tmp_path, network, content, config, [0, 45])
+    experiment = set_up(digits, {"name": "resnet8", "width": 2}, config, 0)
+    run(tmp_path, experiment.network, experiment.data, config, [0, 45])
     log = storage.read_table(tmp_path / "log.parquet")
     assert log["loss"].dtype == dtype
     assert checkpoint(tmp_path, 45)["conv.weight"].dtype == dtype

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
-from twophase.files import storage
-from twophase.files.layout import fork_folder, members, step_file
+from twophase.files import layout, storage
+from twophase.files.layout import step_file
 from twophase.runtime import job
-from twophase.training import forks, lockstep, loop, machine
+from twophase.training import forks, lockstep, machine
+from twophase.training.output import Output
+from twophase.training.perturbation import Perturbation
+from twophase.training.setup import set_up
 
 
 def main(
@@ -27,8 +30,8 @@ def main(
 ):
     if engine == "lockstep":
         lockstep.ignore_alignment()
-    network, data = loop.set_up(path_to_data, model, settings, seed)
-    facts |= machine.facts(data, settings) | {"engine": engine}
+    experiment, perturbation = set_up(path_to_data, model, settings, seed), Perturbation(norm, size)
+    facts |= machine.facts(experiment.data, settings) | {"engine": engine}
     provenance = storage.provenance("fork; loss in nats and accuracy of each iteration's batch", **facts)
     log = storage.read_table(Path(path_to_trajectory) / "log.parquet").set_index("iteration")
 
@@ -40,17 +43,17 @@ def main(
 
     with storage.resumable(path_to_forks, machine.key(facts), path_to_data, path_to_trajectory) as folder:
         if engine == "lockstep":
-            first, block = min(t0s), members(t0s, draws, control)
-            of_base = base(first), logged(first)["loss"].to_numpy()
-            lockstep.run(network, data, settings, seed, *of_base, block, t1s, norm, size, folder, provenance)
+            first, block = min(t0s), layout.forks(t0s, draws, control)
+            losses = logged(first)["loss"].to_numpy()
+            lockstep.run(experiment, base(first), losses, block, t1s, perturbation, Output(folder, provenance))
         else:
             for t0 in t0s:
                 state = base(t0)
-                loop.replay(network, data, settings, seed, t0, state, logged(t0), provenance)
-                for _, draw in members([t0], draws, control):
-                    print(f"fork at t0 = {t0}, {draw if draw == 'control' else f'draw {draw}'}")
-                    own = folder / fork_folder(t0, draw)
-                    forks.fork(network, data, settings, seed, state, t0, draw, t1s, norm, size, own, provenance)
+                forks.replay(experiment, t0, state, logged(t0), provenance)
+                for fork in layout.forks([t0], draws, control):
+                    print(fork)
+                    output = Output(folder / fork.folder, provenance)
+                    forks.train(experiment, fork, state, t1s, perturbation, output)
 
 
 if __name__ == "__main__":

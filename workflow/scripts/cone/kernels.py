@@ -8,7 +8,8 @@ from twophase.networks import evaluation
 from twophase.networks import state as network_state
 from twophase.progress import bar
 from twophase.runtime import job
-from twophase.training import loop, machine
+from twophase.training import machine
+from twophase.training.setup import set_up
 
 
 def main(
@@ -26,7 +27,8 @@ def main(
     calibration_size,
     facts,
 ):
-    network, data = loop.set_up(path_to_data, model, settings, seed)
+    experiment = set_up(path_to_data, model, settings, seed)
+    network, data = experiment.network, experiment.data
     facts |= machine.facts(data, settings)
     data.require("kernel.n", "train", n)
     inputs, _ = data.sample("train", n)  # the same for every seed, so that kernels of two seeds can be compared

@@ -9,11 +9,13 @@ from twophase.files.layout import step_file
 from twophase.measures import barrier
 from twophase.progress import bar
 from twophase.runtime import job
-from twophase.training import loop, machine
+from twophase.training import machine
+from twophase.training.setup import set_up
 
 
 def main(path_to_data, path_to_trajectory, path_to_block, model, settings, seed, rows, columns, options, facts):
-    network, data = loop.set_up(path_to_data, model, settings, seed)
+    experiment = set_up(path_to_data, model, settings, seed)
+    network, data = experiment.network, experiment.data
     facts |= machine.facts(data, settings)
     measure = barrier.on_test_set(network, data, **options)
     pairs = [(i, j) for j in columns for i in rows if i <= j]

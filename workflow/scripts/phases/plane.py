@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from twophase.files import layout, storage, vectors
+from twophase.files.layout import Block
 from twophase.measures import distances
 from twophase.runtime import job
 
@@ -19,13 +20,13 @@ def main(path_to_trajectory, path_to_forks, path_to_plane, facts):
     paths = [Path(path_to_trajectory) / state for state in base]
     left = []  # of each fork, at its time: the run that it left
     for block in path_to_forks:
-        states = layout.states(storage.files(block))
-        for state in layout.without_twin(states):
-            t0, draw = layout.fork_of(state)
-            if draw >= 0:
-                rows.append({"t0": t0, "draw": draw, "iteration": layout.iteration(state)})
-                paths.append(Path(block) / state)
-                left.append(Path(*layout.base_of(state, states, block, path_to_trajectory)))
+        states = Block(layout.states(storage.files(block)))
+        for state in states.states:
+            if not state.fork.is_control:
+                rows.append({"t0": state.fork.t0, "draw": state.fork.draw, "iteration": state.t1})
+                paths.append(Path(block) / state.path)
+                base_of_it = states.base(state)
+                left.append(Path(base_of_it.within(block, path_to_trajectory)) / base_of_it.path)
     places = list(dict.fromkeys([*paths, *left]))
     coordinates, explained = distances.principal_coordinates(vectors.parameters(places), None, 2)
     coordinates = dict(zip(places, coordinates, strict=True))

@@ -33,7 +33,7 @@ def main(
         for file in storage.files(folder):
             if Path(file).match("t0-*/draw-*/log.parquet"):
                 log = storage.read_table(Path(folder) / file)
-                run_of(log.attrs).setdefault("forks", {})[layout.fork_of(file)] = log
+                run_of(log.attrs).setdefault("forks", {})[layout.Fork.of(file)] = log
     for run in runs.values():
         if "barriers" in run:
             run["barriers"] = tables.joined(run["barriers"])

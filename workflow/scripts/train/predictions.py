@@ -9,11 +9,13 @@ from twophase.networks import evaluation
 from twophase.networks import state as network_state
 from twophase.progress import bar
 from twophase.runtime import job
-from twophase.training import loop, machine
+from twophase.training import machine
+from twophase.training.setup import set_up
 
 
 def main(path_to_data, path_to_run, path_to_predictions, model, settings, seed, facts):
-    network, data = loop.set_up(path_to_data, model, settings, seed)
+    experiment = set_up(path_to_data, model, settings, seed)
+    network, data = experiment.network, experiment.data
     facts |= machine.facts(data, settings)
     network.eval()
     inputs, labels = data.sample("test", None)

@@ -102,14 +102,13 @@ def _torch(task: Mapping, began: float) -> dict:
     _import_snakemake()
     import pandas  # noqa: F401  # as the jobs do
 
-    from twophase.training import loop
+    from twophase.training.setup import set_up
 
     about, work, peak = task["about"], Path(task["work"]), timers.Peak()
-    settings = timers.fixed(about["training"])
-    network, data = loop.set_up(task["data"], about["model"], settings, 0)
+    experiment = set_up(task["data"], about["model"], timers.fixed(about["training"]), 0)
     units, memory = {"start": time.time() - began}, {"start": peak.read()}
 
-    timer = timers.Timers(network, data, settings, work)
+    timer = timers.Timers(experiment, work)
     for unit in ("step", "save", "load", "image", "swap", "kernel", "tangent_step", "tangent_image"):
         peak.restart()
         options = {"kernel": about["kernel"], "swap": {"bn": about["barrier"]["bn"]}}.get(unit, {})

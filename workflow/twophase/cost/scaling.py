@@ -42,13 +42,12 @@ def sweeps(work: Path) -> Iterator[dict]:
     Args:
         work: folder for files.
     """
-    from twophase.training import loop
+    from twophase.training.setup import set_up
 
     data = work / "data.safetensors"
     write_data(data, SHAPE)
     settings = fixed(TRAINING)
-    network, images = loop.set_up(data, MODEL, settings, 0)
-    timers = Timers(network, images, settings, work)
+    timers = Timers(set_up(data, MODEL, settings, 0), work)
 
     for m in CHECKPOINTS:
         for stage, function in _of_pairs(m):
@@ -59,9 +58,8 @@ def sweeps(work: Path) -> Iterator[dict]:
     for n in INPUTS:
         yield _row("n", "kernel", n, least(lambda n=n: timers.kernel(n, "trace", 64)))
     for width in WIDTHS:
-        wide, _ = loop.set_up(data, MODEL | {"width": width}, settings, 0)
-        of_width = Timers(wide, images, settings, work)
-        count = sum(p.numel() for p in wide.parameters())
+        of_width = Timers(set_up(data, MODEL | {"width": width}, settings, 0), work)
+        count = sum(p.numel() for p in of_width.network.parameters())
         yield _row("parameters", "training step", count, least(of_width.step))
         yield _row("parameters", "checkpoint", count, least(of_width.save))
         yield _row("parameters", "1,000 test images", count, 1000 * least(of_width.image))

@@ -1,5 +1,6 @@
 """Times of what jobs of one network do over and over, for `calibration` and `scaling`."""
 
+import dataclasses
 import math
 import resource
 import sys
@@ -133,17 +134,17 @@ class Timers:
     """Times, in seconds, of what jobs of one network do over and over.
 
     Args:
-        network, data: of `training.set_up`.
-        settings: of `fixed`.
+        experiment: with settings of `fixed`.
         work: folder for files.
     """
 
-    def __init__(self, network, data, settings: Mapping, work: Path):
+    def __init__(self, experiment, work: Path):
         import torch
 
-        self.network, self.data, self.settings, self.work = network, data, settings, work
+        self.experiment, self.work = experiment, work
+        self.network, self.data = experiment.network, experiment.data
         self.checkpoint = work / "step-0.safetensors"
-        self.wait = torch.cuda.synchronize if data.mean.is_cuda else lambda: None
+        self.wait = torch.cuda.synchronize if self.data.mean.is_cuda else lambda: None
         self.kernel_memory = 0.0  # MiB by which a kernel of all inputs exceeds the one that was measured
 
     def _rate(self, function: Callable) -> float:
@@ -152,11 +153,12 @@ class Timers:
     def _train(self, model) -> float:
         from twophase.training import loop
 
-        self.optimizer = loop.make_optimizer(model, self.settings)
+        experiment = dataclasses.replace(self.experiment, network=model)
+        self.optimizer = loop.make_optimizer(model, experiment.settings)
 
         def repeat(count):
             log = loop.empty_log(count, self.data)
-            for _ in loop.train(model, self.optimizer, self.data, self.settings, 0, 0, {count}, log):
+            for _ in loop.train(experiment, self.optimizer, 0, {count}, log):
                 pass
 
         return rate(repeat, wait=self.wait)

@@ -161,14 +161,14 @@ def _trajectory(e, s, w) -> Work:
 def fork_states(experiment: Mapping, block: int) -> list[tuple[int, int]]:
     """(t0, t1) of every checkpoint of the forks of a block."""
     chaos, t0s = experiment["chaos"], plan.fork_blocks(experiment)[block]
-    members = layout.members(t0s, chaos["draws"], chaos["control"])
+    members = layout.forks(t0s, chaos["draws"], chaos["control"])
     return [(t0, t1) for t0, _ in members for t1 in chaos["t1"] if t1 > t0]
 
 
 def fork_steps(experiment: Mapping, block: int) -> int:
     """Training iterations of a block of forks, those of the replay checks included."""
     chaos, t0s, last = experiment["chaos"], plan.fork_blocks(experiment)[block], experiment["training"]["iterations"]
-    members = layout.members(t0s, chaos["draws"], chaos["control"])
+    members = layout.forks(t0s, chaos["draws"], chaos["control"])
     replayed = sum(min(chaos["replay"], last - t0) for t0 in t0s)
     return replayed + sum(max(chaos["t1"]) - t0 for t0, _ in members)
 
@@ -176,7 +176,7 @@ def fork_steps(experiment: Mapping, block: int) -> int:
 def _forks(e, s, w) -> Work:
     states, block = fork_states(e, int(w["block"])), plan.fork_blocks(e)[int(w["block"])]
     steps = fork_steps(e, int(w["block"]))
-    members = len(layout.members(block, e["chaos"]["draws"], e["chaos"]["control"]))
+    members = len(layout.forks(block, e["chaos"]["draws"], e["chaos"]["control"]))
     counts = {"start": 1, "step": steps, "save": len(states), "load": len(block) + members}
     disk = len(states) * (s["state"] + TABLE) + members * TABLE + _log(steps)
     return Work(counts, "step", 4 * s["state"] + s["optimizer"], disk)  # base, perturbed and loaded state, resume file

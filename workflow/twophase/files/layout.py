@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-CONTROL = "control"  # the fork with epsilon = 0
+CONTROL = -1  # the draw of a fork with epsilon = 0, in tables, too
 TWIN = "twin"  # of the base run, in the batch of forks that train in lock-step
 
 
@@ -17,19 +18,14 @@ def iteration(name: str | Path) -> int:
     return int(Path(name).stem.removeprefix("step-"))
 
 
-def members(t0s: Sequence[int], draws: int, control: Sequence[int]) -> list[tuple[int, int | str]]:
-    """The forks (t0, draw) of a block, controls before the draws of their t0."""
-    return [(t0, draw) for t0 in t0s for draw in ([CONTROL] if t0 in control else []) + list(range(draws))]
-
-
-def fork_folder(t0: int, draw: int | str) -> str:
-    """Where a fork's files are within its block: `t0-100/draw-0`, or `t0-100/control`."""
-    return f"t0-{t0}/{draw}" if draw == CONTROL else f"t0-{t0}/draw-{draw}"
-
-
 def switch_folder(switch: int) -> str:
     """Where a linearized run's files are within its block."""
     return f"switch-{switch}"
+
+
+def switch(folder: str) -> int:
+    """The switch iteration of a linearized run's folder."""
+    return int(folder.removeprefix("switch-"))
 
 
 def states(files: Iterable[str], steps: Iterable[int] | None = None) -> list[str]:
@@ -46,31 +42,71 @@ def states(files: Iterable[str], steps: Iterable[int] | None = None) -> list[str
     return [path.as_posix() for path in sorted(paths, key=lambda path: (path.parts[:-1], iteration(path)))]
 
 
-def without_twin(states: Iterable[str]) -> list[str]:
-    """Those of a block's states that are of forks, not of the base run's twin."""
-    return [state for state in states if Path(state).parts[0] != TWIN]
+class Fork(NamedTuple):
+    """A fork by the iteration at which it leaves the base run and the number of its draw, or CONTROL."""
+
+    t0: int
+    draw: int
+
+    @property
+    def is_control(self) -> bool:
+        return self.draw == CONTROL
+
+    @property
+    def folder(self) -> str:
+        """Where its files are within its block: `t0-100/draw-0`, or `t0-100/control`."""
+        return f"t0-{self.t0}/control" if self.is_control else f"t0-{self.t0}/draw-{self.draw}"
+
+    @classmethod
+    def of(cls, path: str | Path) -> "Fork":
+        """The fork that has a file, named relative to its block."""
+        t0, draw = Path(path).parts[:2]
+        return cls(int(t0.removeprefix("t0-")), CONTROL if draw == "control" else int(draw.removeprefix("draw-")))
+
+    def __str__(self) -> str:
+        return f"fork at t0 = {self.t0}, {'control' if self.is_control else f'draw {self.draw}'}"
 
 
-def base_of(fork: str, states: Collection[str], block, run):
-    """What a fork's state is compared with: the twin in its own block where the block has one, else the base run.
+def forks(t0s: Sequence[int], draws: int, control: Collection[int]) -> list[Fork]:
+    """The forks of a block, controls before the draws of their t0."""
+    return [Fork(t0, draw) for t0 in t0s for draw in [*([CONTROL] if t0 in control else []), *range(draws)]]
+
+
+class State(NamedTuple):
+    """A checkpoint of a fork: whose, at which iteration, and its path relative to the block."""
+
+    fork: Fork
+    t1: int
+    path: str
+
+
+class Base(NamedTuple):
+    """What a fork's state is compared with: in the fork's own block, or in the base run; and its path there."""
+
+    in_block: bool
+    path: str
+
+    def within(self, block, run):
+        """`block` or `run`, whichever has it: folders, or mappings by path."""
+        return block if self.in_block else run
+
+
+class Block:
+    """The states of a block of forks.
 
     Args:
-        states: all states of the block.
-        block, run: where the states of the block and of the base run are: folders, or mappings by state.
+        files: paths of all its states relative to its folder, as of `states`.
 
-    Returns:
-        `block` or `run`, and the state there of the same iteration.
+    Attributes:
+        states: those of forks, in the order given.
     """
-    step = step_file(iteration(fork))
-    return (block, f"{TWIN}/{step}") if f"{TWIN}/{step}" in states else (run, step)
 
+    def __init__(self, files: Iterable[str]):
+        files = list(files)
+        self.states = [State(Fork.of(f), iteration(f), f) for f in files if Path(f).parts[0] != TWIN]
+        self._twins = {iteration(f): f for f in files if Path(f).parts[0] == TWIN}
 
-def switch(folder: str) -> int:
-    """The switch iteration of a linearized run's folder."""
-    return int(folder.removeprefix("switch-"))
-
-
-def fork_of(state: str) -> tuple[int, int]:
-    """t0 and draw of a fork's checkpoint, named relative to its block; the control's draw is -1."""
-    t0, draw = Path(state).parts[:2]
-    return int(t0.removeprefix("t0-")), -1 if draw == CONTROL else int(draw.removeprefix("draw-"))
+    def base(self, state: State) -> Base:
+        """What to compare a fork's state with: the twin where the block has one, else the base run."""
+        twin = self._twins.get(state.t1)
+        return Base(True, twin) if twin is not None else Base(False, step_file(state.t1))

@@ -83,7 +83,7 @@ def forks(
     found = {name: packed(chaos[name]) for name in ("C", "B", "D", "S", "l2")}
     found |= {name: chaos[name].tolist() for name in ("t0", "t1", "draw")}
     if "path" in barriers:
-        cells = [(*layout.fork_of(state), layout.iteration(state)) for state in barriers["state"]]
+        cells = [(*layout.Fork.of(state), layout.iteration(state)) for state in barriers["state"]]
         paths = dict(zip(cells, barriers["path"], strict=True))
         rows = [paths[cell] for cell in zip(chaos["t0"], chaos["draw"], chaos["t1"], strict=True)]
         found |= {"alphas": len(rows[0]), "path": packed(rows)}

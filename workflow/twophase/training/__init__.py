@@ -1,3 +1,3 @@
 """Training of base runs, forks and linearized runs, whose noise is a function of seed and iteration."""
 
-__all__ = ["forks", "linearized", "lockstep", "loop", "machine", "noise", "perturbation"]
+__all__ = ["forks", "linearized", "lockstep", "loop", "machine", "noise", "output", "perturbation", "schedule", "setup"]

@@ -1,50 +1,97 @@
-"""Forks: twins of the base run that start from a perturbed state and see the same noise (2505.13900, chaos effect)."""
+"""Forks: copies of the base run that start from a perturbed state and see the same noise (2505.13900, chaos effect)."""
+
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
+from twophase.errors import UserError
 from twophase.files import storage
-from twophase.files.layout import CONTROL, step_file
+from twophase.files.layout import Fork
 from twophase.networks import state as network_state
-from twophase.training import loop, perturbation
+from twophase.training import loop, machine
+from twophase.training.output import LOGGED, Output
+from twophase.training.perturbation import Perturbation, perturb
+from twophase.training.setup import Experiment
 
 
-def fork(model, data, settings, seed, base: dict[str, np.ndarray], t0, draw, t1s, norm, size, folder, provenance):
+def train(
+    experiment: Experiment,
+    fork: Fork,
+    base: Mapping[str, np.ndarray],
+    t1s: Collection[int],
+    perturbation: Perturbation,
+    output: Output,
+) -> None:
     """Trains one fork from theta_t0 + epsilon and keeps its state at every t1 > t0.
 
     Batches, augmentation and dropout follow from (seed, iteration) and are the base run's. Writes
-    `perturbation.parquet`, `log.parquet`, `step-{t1}` files.
+    `perturbation.parquet`, `log.parquet`, `step-{t1}` files; a fork that was stopped continues from what is there.
 
     Args:
         base: the base run's checkpoint at t0, with the optimizer's buffers.
-        draw: number of the draw, or CONTROL for epsilon = 0.
         t1s: iterations; those up to t0 are left out.
-        norm, size: of epsilon, as in `perturbation.perturb`.
-        folder: receives the files; a fork that was stopped goes on from what is there.
-        provenance: metadata of the files.
 
     Raises:
         Diverged: its loss is not finite.
     """
-    initial = start(network_state.trainable(model), seed, base, t0, draw, norm, size, folder, provenance)
+    network = experiment.network
+    initial = start(network_state.trainable(network), experiment.seed, fork, base, perturbation, output)
+    optimizer = loop.make_optimizer(network, experiment.settings)
+    later = [t1 for t1 in t1s if t1 > fork.t0]
+    for t1 in loop.run(experiment, optimizer, later, output, start=fork.t0, initial=initial):
+        output.checkpoint(t1, network)
 
-    def keep(t, model, optimizer, row):
-        network_state.write_checkpoint(folder / step_file(t), model, None, {**provenance, "iteration": t})
 
-    later = [t1 for t1 in t1s if t1 > t0]
-    loop.run(model, data, settings, seed, later, folder, provenance, keep, start=t0, initial=initial)
-
-
-def start(names, seed, base: dict[str, np.ndarray], t0, draw, norm, size, folder, provenance) -> dict[str, np.ndarray]:
+def start(
+    names: Sequence[str],
+    seed: int,
+    fork: Fork,
+    base: Mapping[str, np.ndarray],
+    perturbation: Perturbation,
+    output: Output,
+) -> dict[str, np.ndarray]:
     """The state that a fork starts from: `base` with epsilon added to the parameters `names`, and nothing else changed.
 
-    Momentum and the buffers of batch norms are the base run's. Writes `perturbation.parquet` into `folder`.
+    Momentum and the buffers of batch norms are the base run's. Writes `perturbation.parquet`.
     """
-    control = draw == CONTROL
-    theta, facts = perturbation.perturb(
-        {name: base[name] for name in names}, norm, 0.0 if control else size, seed, t0, 0 if control else draw
-    )
-    table = {"t0": [t0], "draw": [-1 if control else draw], "norm": [norm], "size": [0.0 if control else size]}
+    theta, facts = perturb({name: base[name] for name in names}, perturbation, seed, fork)
+    size = 0.0 if fork.is_control else perturbation.size
+    table = {"t0": [fork.t0], "draw": [fork.draw], "norm": [perturbation.norm], "size": [size]}
     definition = "epsilon of one fork: l2 norm requested and realised after rounding, share of changed coordinates"
-    facts_metadata = {**provenance, "definition": definition}
-    storage.write_table(folder / "perturbation.parquet", table | {k: [v] for k, v in facts.items()}, facts_metadata)
-    return base | theta
+    metadata = {**output.provenance, "definition": definition}
+    storage.write_table(output.folder / "perturbation.parquet", table | {k: [v] for k, v in facts.items()}, metadata)
+    return {**base, **theta}
+
+
+def replay(experiment: Experiment, t0: int, state: Mapping[str, np.ndarray], log: pd.DataFrame, here: Mapping) -> None:
+    """Re-runs iterations from `t0` without perturbation and compares losses and gradients bit by bit with the base run.
+
+    Args:
+        state: the base run's checkpoint at t0, with the optimizer's buffers.
+        log: rows of the base run's log, a table, for iterations t0, t0 + 1, ...; as many are replayed.
+        here: metadata of this run; where the log has its own in `.attrs`, a failure names what differs.
+
+    Raises:
+        UserError: they differ: this machine or build does other arithmetic than the base run's did, so that a fork
+            would measure that difference and not the perturbation.
+    """
+    optimizer = loop.make_optimizer(experiment.network, experiment.settings)
+    network_state.load_state(experiment.network, state, optimizer)
+    stop = t0 + len(log)
+    replayed = loop.empty_log(stop, experiment.data)
+    for _ in loop.train(experiment, optimizer, t0, {stop}, replayed):
+        pass
+    for found, (t, row) in zip(replayed[t0:].cpu().numpy(), log.iterrows(), strict=True):
+        found = dict(zip(LOGGED, found, strict=True))
+        if found["loss"] == row["loss"] and found["gradient"] == row["gradient"]:
+            continue
+        what = f"iteration {t} has loss {found['loss']:.9g} here and {row['loss']:.9g} in the base run"
+        if found["loss"] == row["loss"]:
+            what = f"iteration {t} has the loss of the base run, but not the bits of its gradient"
+        raise UserError(
+            f"Replay check failed: {what}. The base run was trained with other arithmetic. "
+            f"{machine.differences(log.attrs, here)} Fork where the base run was trained; or train it anew here "
+            "(snakemake --forcerun trajectory ...); or set training.engine: lockstep, whose forks are compared with a "
+            "twin of the base run that trains beside them."
+        )

@@ -37,10 +37,9 @@ A stack needs the memory of its members' states and activations together; `chaos
 """
 
 import copy
+import dataclasses
 import os
-import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -49,10 +48,13 @@ from torch.func import functional_call, vmap
 
 from twophase.errors import UserError
 from twophase.files import storage
-from twophase.files.layout import CONTROL, TWIN, fork_folder, step_file
+from twophase.files.layout import TWIN, Fork, step_file
 from twophase.networks import state as network_state
 from twophase.progress import bar
 from twophase.training import forks, loop
+from twophase.training.output import Output
+from twophase.training.perturbation import Perturbation
+from twophase.training.setup import Experiment
 
 SHARED = f"{network_state.OPTIMIZER}step/"  # Adam's step counter is one number for the whole stack
 
@@ -111,25 +113,25 @@ def member(stacked: State, k: int) -> State:
     return {name: v if name.startswith(SHARED) else v[k] for name, v in stacked.items()}
 
 
-def restore(network: nn.Module, settings: dict, stacked: State, size: int) -> tuple[Stack, torch.optim.Optimizer]:
-    """A stack of `size` networks in a given state, and its optimizer."""
-    model = Stack(network, size)
-    optimizer = loop.make_optimizer(model.members, settings)
+def restore(experiment: Experiment, stacked: State, size: int) -> tuple[Experiment, torch.optim.Optimizer]:
+    """An experiment whose network is a stack of `size` networks in a given state, and the stack's optimizer."""
+    model = Stack(experiment.network, size)
+    optimizer = loop.make_optimizer(model.members, experiment.settings)
     network_state.load_state(model.members, stacked, optimizer)
-    return model, optimizer
+    return dataclasses.replace(experiment, network=model), optimizer
 
 
-def check(network, data, settings: dict, seed: int, t0: int, twin: State, size: int, count: int) -> np.ndarray:
+def check(experiment: Experiment, t0: int, twin: State, size: int, count: int) -> np.ndarray:
     """Trains `size` copies of `twin` for `count` iterations from t0; returns their losses [count].
 
     Raises:
         UserError: the copies do not stay equal bit by bit.
     """
-    model, optimizer = restore(network, settings, stack([twin] * size), size)
-    log = loop.empty_log(t0 + count, data, size)
-    for _ in loop.train(model, optimizer, data, settings, seed, t0, {t0 + count}, log):
+    stacked, optimizer = restore(experiment, stack([twin] * size), size)
+    log = loop.empty_log(t0 + count, experiment.data, size)
+    for _ in loop.train(stacked, optimizer, t0, {t0 + count}, log):
         pass
-    losses, end = log[t0:, 0].cpu().numpy(), network_state.state_of(model.members, optimizer)
+    losses, end = log[t0:, 0].cpu().numpy(), network_state.state_of(stacked.network.members, optimizer)
     if not (
         all(np.array_equal(losses[:, k], losses[:, 0]) for k in range(size))
         and all(np.array_equal(a, member(end, 0)[name]) for k in range(size) for name, a in member(end, k).items())
@@ -142,10 +144,10 @@ def check(network, data, settings: dict, seed: int, t0: int, twin: State, size: 
     return losses[:, 0]
 
 
-def _same_run(network, data, found: np.ndarray, losses: np.ndarray) -> None:
+def _same_run(experiment: Experiment, found: np.ndarray, losses: np.ndarray) -> None:
     """The twin's loss at its start, and after one step, must be the base run's up to rounding."""
-    dropout = any(isinstance(module, nn.Dropout) and module.p > 0 for module in network.modules())
-    if dropout and data.mean.device.type != "cpu":
+    dropout = any(isinstance(module, nn.Dropout) and module.p > 0 for module in experiment.network.modules())
+    if dropout and experiment.data.mean.device.type != "cpu":
         return  # other masks
     tolerance = np.sqrt(np.finfo(found.dtype).eps)
     if not np.allclose(found[:2], losses[:2], rtol=tolerance, atol=0):
@@ -157,68 +159,59 @@ def _same_run(network, data, found: np.ndarray, losses: np.ndarray) -> None:
 
 
 def run(
-    network: nn.Module,
-    data,
-    settings: dict,
-    seed: int,
+    experiment: Experiment,
     base: State,
     losses: np.ndarray,
-    members: Sequence[tuple[int, int | str]],
-    t1s: Sequence[int],
-    norm: str,
-    size: float,
-    folder: Path,
-    provenance: dict,
+    members: Sequence[Fork],
+    t1s: Collection[int],
+    perturbation: Perturbation,
+    output: Output,
 ) -> None:
-    """Trains a block of forks in lock-step and keeps the state of each at every t1 > t0; goes on where it was stopped.
+    """Trains a block of forks in lock-step and keeps the state of each at every t1 > t0.
 
-    Leaves what `forks.fork` does in the folder of each fork, and checkpoints and log of the twin in `folder/twin`.
+    A block that was stopped continues where it was saved last. Leaves what `forks.train` does in the folder of each
+    fork, and checkpoints and log of the twin in `twin`.
 
     Args:
         base: the base run's checkpoint at the first t0, with the optimizer's buffers.
         losses: the base run's losses of iterations t0, t0 + 1, ...; each check trains for as many.
-        members: (t0, draw) of each fork.
+        output: of the block.
 
     Raises:
         UserError: a check failed.
         Diverged: the loss of a member is not finite.
     """
-    members = sorted(members, key=lambda fork: fork[0])  # as they join
-    folders = [folder / TWIN, *(folder / fork_folder(*fork) for fork in members)]
-    path_to_resume = folder / "resume.safetensors"
-    if (folders[0] / "log.parquet").exists():
+    members = sorted(members, key=lambda fork: fork.t0)  # as they join
+    outputs = [Output(output.folder / name, output.provenance) for name in (TWIN, *(fork.folder for fork in members))]
+    if outputs[0].finished:
         return
-    t0s, last = sorted({t0 for t0, _ in members}), max(t1s)
-    starts = np.array([t0s[0], *(t0 for t0, _ in members)])
-    names = network_state.trainable(network)
-    log = loop.empty_log(last, data, len(starts))
+    t0s, last = sorted({fork.t0 for fork in members}), max(t1s)
+    starts = np.array([t0s[0], *(fork.t0 for fork in members)])
+    names = network_state.trainable(experiment.network)
+    log = loop.empty_log(last, experiment.data, len(starts))
 
     def join(t0, state):
         """The state at t0 of the members that began before, with the forks that start there, once the checks passed."""
         twin, held, count = member(state, 0), max(1, int((starts < t0).sum())), int((starts <= t0).sum())
-        found = check(network, data, settings, seed, t0, twin, count, len(losses))
+        found = check(experiment, t0, twin, count, len(losses))
         if t0 == t0s[0]:
-            _same_run(network, data, found, losses)
+            _same_run(experiment, found, losses)
         states = [member(state, k) for k in range(held)]
         for k in range(held, count):
-            draw = members[k - 1][1]
-            print(f"member {k}: fork at t0 = {t0}, {draw if draw == CONTROL else f'draw {draw}'}")
-            states.append(forks.start(names, seed, twin, t0, draw, norm, size, folders[k], provenance))
+            print(f"member {k}: {members[k - 1]}")
+            states.append(forks.start(names, experiment.seed, members[k - 1], twin, perturbation, outputs[k]))
         return stack(states)
 
     def keep(t, state):
         """Writes the checkpoint of every member that has begun."""
+        metadata = {**output.provenance, "iteration": t, "trainable": names}
         for k in np.flatnonzero(starts < t):
             own = {name: v for name, v in member(state, k).items() if not name.startswith(network_state.OPTIMIZER)}
-            storage.write_tensors(folders[k] / step_file(t), own, {**provenance, "iteration": t, "trainable": names})
+            storage.write_tensors(outputs[k].folder / step_file(t), own, metadata)
 
-    reached, state = t0s[0], stack([base])
-    if path_to_resume.exists():
-        state = storage.read_tensors(path_to_resume)
-        reached = int(state.pop("iteration"))
-        log[:reached] = torch.from_numpy(state.pop("log")).to(log)
-        print(f"resumed at iteration {reached} of {last}")
-    saved_at = time.monotonic()
+    reached, state = output.resume(log)
+    if state is None:
+        reached, state = t0s[0], stack([base])
     with bar(last, reached, f"{len(members)} forks in lock-step") as progress:
         for begin, end in zip(t0s, [*t0s[1:], last], strict=True):
             if reached >= end:
@@ -226,21 +219,19 @@ def run(
             if reached == begin:
                 state = join(begin, state)
             count = int((starts <= begin).sum())
-            model, optimizer = restore(network, settings, state, count)
+            stacked, optimizer = restore(experiment, state, count)
             stops = {t1 for t1 in t1s if reached < t1 < end} | {end}
-            for t in loop.train(model, optimizer, data, settings, seed, reached, stops, log[..., :count]):
-                due = t < last and time.monotonic() - saved_at >= loop.SAVE_AFTER
+            for t in loop.train(stacked, optimizer, reached, stops, log[..., :count]):
+                due = t < last and output.due
                 if t in stops or due:
-                    state = network_state.state_of(model.members, optimizer)
+                    state = network_state.state_of(stacked.network.members, optimizer)
                     if t in t1s:
                         keep(t, state)
                     if due:
-                        saved = {"iteration": np.array(t), "log": log[:t].cpu().numpy()}
-                        storage.write_tensors(path_to_resume, state | saved, {})
-                        saved_at = time.monotonic()
+                        output.save(t, state, log)
                 progress(t, f"{count} networks")
             reached = end
 
-    for k in reversed(range(len(folders))):  # the twin's log says that all are there
-        loop.write_log(folders[k] / "log.parquet", log[..., k], data, settings, int(starts[k]), provenance)
-    path_to_resume.unlink(missing_ok=True)
+    for k in reversed(range(len(outputs))):  # the twin's log says that all are there
+        outputs[k].close(experiment, int(starts[k]), log[..., k])
+    output.drop_resume()

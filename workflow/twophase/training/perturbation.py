@@ -1,14 +1,19 @@
 """The perturbation epsilon that a fork starts from (2505.13900, section on the chaos effect)."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
+from twophase.files.layout import Fork
 from twophase.training import noise
 
 NORMS = ("per_coordinate", "l2", "linf", "relative", "single_weight")
 
 
-def perturb(parameters: dict[str, np.ndarray], norm: str, size: float, seed: int, t0: int, draw: int):
-    """theta' = theta + epsilon on the trainable parameters, rounded to their dtype as training will see it.
+@dataclass(frozen=True)
+class Perturbation:
+    """What a fork's epsilon is drawn from.
 
     The papers write |epsilon|_0 = 1e-7, which cannot be an L0 norm. `norm` chooses the reading of `size`:
 
@@ -17,17 +22,27 @@ def perturb(parameters: dict[str, np.ndarray], norm: str, size: float, seed: int
     - `linf`: independent coordinates of +size or -size.
     - `relative`: Gaussian direction, Euclidean norm `size` times that of theta.
     - `single_weight`: one coordinate, drawn uniformly, moved by +size or -size.
+    """
+
+    norm: str
+    size: float
+
+
+def perturb(
+    parameters: Mapping[str, np.ndarray], perturbation: Perturbation, seed: int, fork: Fork
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """theta' = theta + epsilon on the trainable parameters, rounded to their dtype as training will see it.
 
     Args:
         parameters: name -> array, theta_t0.
-        size: requested size, in the norm's own units; 0 is the control.
-        seed, t0, draw: name the draw; nothing else enters.
+        seed, fork: name the draw; nothing else enters. The epsilon of a control is 0.
 
     Returns:
         the perturbed parameters, and what became of epsilon: `requested` and `realised` l2 norm, `changed`, the share
         of coordinates that rounding left different from theta.
     """
-    rng = noise.generator(seed, "perturbation", t0, draw)
+    norm, size = perturbation.norm, 0.0 if fork.is_control else perturbation.size
+    rng = noise.generator(seed, "perturbation", fork.t0, 0 if fork.is_control else fork.draw)
     theta = {name: array.astype(np.float64) for name, array in parameters.items()}
     count = sum(array.size for array in theta.values())
 
