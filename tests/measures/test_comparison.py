@@ -72,13 +72,14 @@ def test_every_fork_is_compared_with_what_it_left(tmp_path, with_twin):
         fork, other = Fork(row.t0, row.draw), left[row.t1]
         path = f"{fork.folder}/{step_file(row.t1)}"
         own = states[path]
-        assert row.C == pytest.approx(1 - cosine(own["weight"], other["weight"]), abs=1e-12)
-        assert row.S == pytest.approx(1 - cosine(own["kernel"], other["kernel"]), abs=1e-12)
-        assert row.D == np.mean(own["classes"] != other["classes"])
+        c, d, s = row.C, row.D, row.S
+        assert c == pytest.approx(1 - cosine(own["weight"], other["weight"]), abs=1e-12)
+        assert s == pytest.approx(1 - cosine(own["kernel"], other["kernel"]), abs=1e-12)
+        assert d == np.mean(own["classes"] != other["classes"])
         assert row.l2 == pytest.approx(np.linalg.norm(own["weight"].astype(float) - other["weight"]), rel=1e-12)
         assert (row.B, row.epsilon) == (barriers[path], FORKS.index(fork))
         if fork.is_control:
-            assert (row.C, row.S, row.D, row.l2) == (0, 0, 0, 0)
+            assert (c, s, d, row.l2) == (0, 0, 0, 0)
 
 
 def test_blocks_come_together_in_order(tmp_path):
