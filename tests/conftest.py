@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from workflow_runner import WHOLE, Workflow
 
-settings.register_profile("twophase", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile(
+    "twophase", deadline=None, derandomize=True, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("twophase")
 
 

@@ -80,12 +80,12 @@ def imports(path: Path) -> set[str]:
             if isinstance(node, ast.Import):
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "twophase":
-                names = {alias.name for alias in node.names} if node.module == "twophase" else {node.module[9:]}
-                modules = {REPOSITORY / "workflow" / "twophase" / f"{name}.py" for name in names}
+                package = REPOSITORY / "workflow" / node.module.replace(".", "/")
+                modules = {package.with_suffix(".py"), *(package / f"{alias.name}.py" for alias in node.names)}
                 waiting += [module for module in modules - seen if module.exists()]
             elif isinstance(node, ast.ImportFrom):
                 found.add(node.module.split(".")[0])
-    return found - sys.stdlib_module_names - {"_library", "twophase"}
+    return found - sys.stdlib_module_names - {"twophase"}
 
 
 RULE = re.compile(

@@ -46,6 +46,7 @@ def width(request) -> int:
 def opened(browser, width):
     """`opened(path)`: the file as a page. An error in its console or a request to a network is an error in the end."""
     context = browser.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(120_000)  # ms: WebGL is computed by a CPU that others use as well
     page, troubles = context.new_page(), []
     page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: troubles.append(str(error)))

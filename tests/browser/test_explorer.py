@@ -21,7 +21,7 @@ def explorer(opened, results):
     page = opened(results / "explorer.html")
     for plot in PLOTS:  # each is drawn when it comes near the screen
         page.locator(f"#{plot}").scroll_into_view_if_needed()
-        page.wait_for_selector(f"#{plot} :is(.main-svg, .empty)", state="attached", timeout=60_000)
+        page.wait_for_selector(f"#{plot} :is(.main-svg, .empty)", state="attached")
     return page
 
 

@@ -33,7 +33,7 @@ def page(opened, path):
     page = opened(path)
     for plot in PLOTS:
         page.locator(f"#{plot}").scroll_into_view_if_needed()
-        page.wait_for_selector(f"#{plot} .main-svg", state="attached", timeout=60_000)
+        page.wait_for_selector(f"#{plot} .main-svg", state="attached")
     return page
 
 

@@ -13,8 +13,8 @@ def page(opened, results):
 
 
 def test_report_opens_with_the_description_of_the_workflow(page):
-    page.wait_for_selector("text=Two-phase learning dynamics", timeout=20_000)
-    assert page.get_by_text("Chaos effect").first.is_visible()
+    page.wait_for_selector("text=Two-phase learning dynamics")
+    page.get_by_text("Chaos effect").first.wait_for(state="visible")
 
 
 def test_it_links_to_the_explorer_beside_it(page, results):
@@ -26,7 +26,7 @@ def test_it_links_to_the_explorer_beside_it(page, results):
 def titles(page) -> list[str]:
     """The experiments' names in figures: the first column of the table of the workflow's description."""
     page.reload()
-    page.wait_for_selector("table", timeout=20_000)
+    page.wait_for_selector("table")
     names = page.locator("table tbody tr td:first-child").all_inner_texts()
     return [name.removesuffix(" (shows no two phases)") for name in names]
 
@@ -40,13 +40,13 @@ def open_first(page, category: str) -> None:
 @pytest.mark.parametrize("category", ["Figures", "Figures of the workshop paper", "Beyond the papers"])
 def test_figures_can_be_opened(page, category):
     open_first(page, category)
-    page.wait_for_function("[...document.images].some((image) => image.naturalWidth > 600)", timeout=20_000)
+    page.wait_for_function("[...document.images].some((image) => image.naturalWidth > 600)")
 
 
 def test_claims_can_be_opened(page):
     open_first(page, "Claims")
     table = page.frame_locator("iframe").get_by_role("table").first
-    table.wait_for(timeout=20_000)
+    table.wait_for()
     assert "reproduced" in table.inner_text()
 
 
@@ -55,5 +55,5 @@ def test_every_experiment_has_a_category_with_its_page(page, titles):
     for title in titles:
         open_first(page, title)
         heading = page.frame_locator("iframe").get_by_role("heading", level=1)
-        heading.wait_for(timeout=20_000)
+        heading.wait_for()
         assert heading.inner_text().startswith(title)

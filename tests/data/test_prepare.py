@@ -173,7 +173,8 @@ def test_importing_the_module_and_preparing_digits_load_no_torch(out):
         "assert prepare.source_missing('mnist', None) is None;"
         "assert not {'torch', 'torchvision'} & sys.modules.keys()"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
 # --- image folders

@@ -175,6 +175,7 @@ def test_the_euclidean_distance(seed, scale):
 
 @given(seed=SEEDS, m=st.integers(4, 8), dimension=st.integers(4, 30), origin=st.none() | st.integers(0, 3))
 def test_principal_coordinates_are_those_of_a_singular_value_decomposition(seed, m, dimension, origin):
+    assume(origin != m - 1)  # the last vector's sign is that of its axis, but at the origin, where it is rounding's
     vectors = np.random.default_rng(seed).standard_normal((m, dimension)) * np.linspace(3, 0.1, dimension)
     coordinates, explained = distances.principal_coordinates(parted(vectors, [2]), origin, 3)
     centred = vectors - (vectors.mean(axis=0) if origin is None else vectors[origin])

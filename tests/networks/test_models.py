@@ -1,5 +1,6 @@
 """Networks: sizes from the papers and from formulas, shapes, and what torch.func does with them."""
 
+import os
 import re
 import subprocess
 import sys
@@ -388,4 +389,5 @@ def test_asking_for_a_name_loads_no_torch():
         "assert known_model('torchvision:resnet81') and known_model('torchvision:resnet18') is None;"
         "assert not {'torch', 'torchvision'} & sys.modules.keys()"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

@@ -9,6 +9,8 @@ import yaml
 from twophase.config import plan
 from workflow_runner import REPOSITORY, Workflow
 
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+
 
 def with_published(run, folder) -> Workflow:
     """A copy of the repository with a published run, set to its config."""

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
 import textwrap
@@ -30,7 +31,7 @@ def python(code, tmp_path, **options):
     """Runs a script as Snakemake would; its exit status, its log, and what it wrote elsewhere."""
     log = tmp_path / "job.log"
     whole = PREAMBLE + textwrap.dedent(code)
-    environment = {"PYTHONPATH": ":".join(sys.path), "PATH": os.environ["PATH"]}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-c", whole, log], capture_output=True, text=True, env=environment, cwd=tmp_path, **options
     )
@@ -182,17 +183,18 @@ def test_lines_keep_their_distance(monkeypatch, capsys):
 def test_the_bar_is_drawn_on_the_terminal_though_the_output_goes_to_the_log(tmp_path):
     ours, theirs = pty.openpty()
     try:
-        environment = {"PYTHONPATH": ":".join(sys.path), "PATH": os.environ["PATH"], "TERM": "dumb"}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TQDM_")}
+        environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "TERM": "dumb"}
         whole = PREAMBLE + "EVERY = 1e6\n" + LOOP
         command = [sys.executable, "-c", whole, str(tmp_path / "job.log")]
         subprocess.run(command, stdout=theirs, stderr=theirs, check=True, env=environment)
-        os.set_blocking(ours, False)
-        shown = os.read(ours, 100_000).decode()
+        shown = b""
+        while not (b"barriers" in shown and b"2/5" in shown):
+            assert select.select([ours], [], [], 60)[0], shown  # what was written can take a moment to arrive
+            shown += os.read(ours, 100_000)
     finally:
         os.close(ours)
         os.close(theirs)
-    assert "barriers" in shown
-    assert "2/5" in shown
     assert (tmp_path / "job.log").read_text() == ""
 
 

@@ -12,19 +12,18 @@ from twophase.runtime import locks
 
 
 def elsewhere(code: str, folder) -> subprocess.Popen:
-    """A process that runs `code`, says so, and stays until it is killed."""
-    whole = f"import time; from twophase.runtime import locks; {code}; print('done', flush=True); time.sleep(60)"
-    environment = {"PYTHONPATH": ":".join(sys.path)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", whole], stdout=subprocess.PIPE, text=True, env=environment, cwd=folder
-    )
+    """A process that runs `code`, says so, and stays until it is killed or this one ends."""
+    whole = f"import sys; from twophase.runtime import locks; {code}; print('done', flush=True); sys.stdin.read()"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "-c", whole], env=environment, cwd=folder, **pipes)
     assert process.stdout.readline() == "done\n"
     return process
 
 
 def kill(process) -> None:
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
 
 
 def test_a_lock_is_another_s_until_that_is_killed(tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel", "sinfo")
-PATIENCE = 60.0  # seconds for what takes a few
+PATIENCE = 300.0  # seconds for what takes a few
 GPU_MODEL = "tiny"
 WAIT_OF_REQUEUED = 5  # seconds
 
@@ -149,6 +149,19 @@ class Cluster:
             if job.get("Comment", "").replace("rule_", "").replace("_wildcards", "").startswith(name):
                 found.append(job)
         return sorted(found, key=lambda job: int(job["JobId"]))
+
+    def stop_processes(self, job: str) -> None:
+        """Stops a job's processes unseen by SLURM, to which STOPPED is a state that even an end does not change."""
+        lines = [line.split() for line in self.run("scontrol", "listpids", job).splitlines()[1:]]
+        pids = [int(pid) for pid, _, step, *_ in lines if step != "batch"]
+        assert pids, lines
+        for pid in pids:
+            send(pid, signal.SIGSTOP)
+
+    def state(self, name: str) -> str:
+        """That of the last submission; of a controller that is too busy to answer, an empty one."""
+        jobs = self.jobs(name)
+        return jobs[-1]["JobState"] if jobs else ""
 
 
 def free_ports(count: int) -> list[int]:
