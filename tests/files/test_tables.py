@@ -1,13 +1,10 @@
-"""Reading results: any table of a run, and pair grids as matrices."""
+"""Tables of blocks, runs and experiments as one, and pair grids as matrices."""
 
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from twophase import load
-from twophase.errors import UserError
 from twophase.files import storage, tables
 
 TIMES = st.lists(st.integers(0, 10**6), min_size=1, max_size=6, unique=True).map(sorted)
@@ -16,40 +13,6 @@ TIMES = st.lists(st.integers(0, 10**6), min_size=1, max_size=6, unique=True).map
 def pairs(times, values):
     cells = [(i, j) for a, i in enumerate(times) for j in times[a:]]
     return pd.DataFrame({"i": [i for i, _ in cells], "j": [j for _, j in cells], "value": values[: len(cells)]})
-
-
-@pytest.fixture
-def results(tmp_path):
-    folder = tmp_path / "results" / "net" / "seed1"
-    for name in ("C", "chaos"):
-        table = pairs([0, 50, 75], np.array([0, 1, 2, 0, 3, 0.0]))
-        storage.write_table(folder / f"{name}.parquet", table, {"definition": name, "experiment": "net", "seed": "1"})
-    return tmp_path / "results"
-
-
-def test_load_gives_a_table_with_its_metadata(results):
-    frame = load("net", "C", seed=1, results=results)
-    assert list(frame.columns) == ["i", "j", "value"]
-    assert len(frame) == 6
-    assert frame.attrs["definition"] == "C"
-
-
-def test_load_square_gives_a_labelled_symmetric_matrix(results, monkeypatch):
-    monkeypatch.chdir(results.parent)  # `results` is the default folder
-    frame = load("net", "C", seed=1, square=True)
-    assert frame.index.tolist() == frame.columns.tolist() == [0, 50, 75]
-    assert frame.to_numpy().tolist() == [[0, 1, 2], [1, 0, 3], [2, 3, 0]]
-    assert frame.loc[75, 50] == frame.loc[50, 75] == 3
-    assert frame.attrs["definition"] == "C"
-
-
-@pytest.mark.parametrize(
-    ("experiment", "table", "seed", "there"),
-    [("net", "S", 1, "C, chaos"), ("net", "C", 0, "no tables"), ("other", "C", 1, "no tables")],
-)
-def test_what_is_not_there_is_answered_with_what_is(results, experiment, table, seed, there):
-    with pytest.raises(UserError, match=rf"{table}\.parquet; in .*{experiment}/seed{seed} there are: {there}\.$"):
-        load(experiment, table, seed=seed, results=results)
 
 
 @given(TIMES, st.integers(0, 2**32 - 1))

@@ -493,8 +493,13 @@ def test_the_package_costs_nothing_until_load_is_asked_for():
     imports_in_turn(["twophase"], ["torch", "pandas", "numpy", "pyarrow"])
     program = (
         "import sys; from twophase import load; assert callable(load); assert 'torch' not in sys.modules;"
-        "import twophase; assert twophase.load is load; assert twophase.__all__ == ['load']"
+        "import twophase; assert twophase.load is load; assert twophase.__all__ == ['load', 'runs']"
     )
+    subprocess.run([sys.executable, "-c", program], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+
+
+def test_the_package_shows_what_it_gives_without_loading_it():
+    program = "import sys, twophase; assert {'load', 'runs'} <= {*dir(twophase)}; assert 'pandas' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, env={"PYTHONPATH": ":".join(sys.path)})
 
 

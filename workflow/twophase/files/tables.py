@@ -1,4 +1,4 @@
-"""Reading results: any table of any run as a DataFrame, a grid as a square matrix. No torch."""
+"""Tables of several blocks, runs or experiments as one, and a grid of pairs as a square matrix. No torch."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,31 +8,6 @@ import pandas as pd
 
 from twophase.errors import UserError
 from twophase.files import layout, storage
-
-
-def load(experiment: str, table: str, seed: int = 0, square: bool = False, results: str | Path = "results"):
-    """One table of one run.
-
-    Args:
-        experiment: name in the config.
-        table: `C`, `S`, `B`, `D` (pair grids), `chaos`, `control`, `perturbations`, `linearized`, `cone`, `plane`.
-        seed: which repetition.
-        square: a pair grid as a symmetric matrix, rows and columns labelled by iterations.
-        results: the folder of the results.
-
-    Returns:
-        a DataFrame; definition, units and provenance are in its `.attrs`.
-
-    Raises:
-        UserError: there is no such table; the message lists those there are.
-    """
-    folder = Path(results) / experiment / f"seed{seed}"
-    path = folder / f"{table}.parquet"
-    if not path.exists():
-        there = ", ".join(sorted(p.stem for p in folder.glob("*.parquet"))) or "no tables"
-        raise UserError(f"There is no {path}; in {folder} there are: {there}.")
-    frame = storage.read_table(path)
-    return matrix(frame) if square else frame
 
 
 def matrix(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,151 @@
+"""The columns of every table of the results: units and meanings. No torch."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """What a column holds.
+
+    Attributes:
+        unit: of its values; "" where they are pure numbers or text.
+        meaning: in a few words.
+    """
+
+    unit: str
+    meaning: str
+
+
+ITERATIONS, NATS, TEST_SHARE, BATCH_SHARE = "iterations", "nats", "share of the test set", "share of the batch"
+BARRIER = f"{NATS} (or share, with barrier.metric: error)"  # of tables that do not name their metric
+BARRIERS = {"loss": NATS, "error": TEST_SHARE}  # by `metric` among the options that a table names
+BY_ROW = "as the column `unit` says"
+
+_EXPERIMENT = {"experiment": Column("", "name in the config")}
+_T0 = Column(ITERATIONS, "when the fork left the base run")
+_DRAW = Column("", "which of the independent perturbations of that t0")
+_PAIR = {
+    "i": Column(ITERATIONS, "time of the earlier checkpoint"),
+    "j": Column(ITERATIONS, "time of the later checkpoint, j >= i"),
+}
+_CONTROL = {
+    "t0": _T0,
+    "t1": Column(ITERATIONS, "when fork and base run are compared"),
+    "C": Column("", "parameter dissimilarity 1 - cos, 0 to 2"),
+    "B": Column(BARRIER, "barrier on the line between the two networks"),
+    "D": Column(TEST_SHARE, "disagreement: images of which they predict different classes"),
+    "S": Column("", "kernel distance 1 - cos (Frobenius), 0 to 1"),
+    "l2": Column("", "Euclidean distance of the parameters"),
+    "epsilon": Column("", "Euclidean norm of the perturbation, as rounding left it"),
+}
+_INTERVAL = {
+    "low": Column(BY_ROW, "lower end of the bootstrap interval; NaN where nothing can be drawn"),
+    "high": Column(BY_ROW, "upper end of the bootstrap interval; NaN where nothing can be drawn"),
+}
+_COUNTS = {
+    "seeds": Column("", "number of base runs"),
+    "draws": Column("", "number of perturbations for each t0"),
+}
+
+# Table -> column -> what it holds. The last three are of all experiments, the others of one run.
+COLUMNS: dict[str, dict[str, Column]] = {
+    "C": _PAIR | {"value": Column("", "parameter dissimilarity 1 - cos, 0 to 2")},
+    "S": _PAIR | {"value": Column("", "kernel distance 1 - cos (Frobenius), 0 to 1")},
+    "D": _PAIR | {"value": Column(TEST_SHARE, "disagreement: images of which the two predict different classes")},
+    "B": _PAIR
+    | {
+        "value": Column(BARRIER, "barrier: top of the path less the mean of its ends"),
+        "loss_i": Column(BARRIER, "level of checkpoint i"),
+        "loss_j": Column(BARRIER, "level of checkpoint j"),
+        "loss_max": Column(BARRIER, "level at the top of the path"),
+        "alpha_max": Column("", "where on the path the top is: 0 at checkpoint j, 1 at checkpoint i"),
+        "path": Column(BARRIER, "levels at evenly spaced alpha from checkpoint j to checkpoint i, a list"),
+    },
+    "chaos": _CONTROL | {"draw": _DRAW},
+    "control": _CONTROL,
+    "perturbations": {
+        "t0": _T0,
+        "draw": Column("", "which of the independent perturbations of that t0; -1 is the control"),
+        "norm": Column("", "how `size` is meant, `chaos.norm` of the config"),
+        "size": Column("as `norm` says", "requested size of the perturbation"),
+        "requested": Column("", "Euclidean norm of the perturbation before rounding"),
+        "realised": Column("", "Euclidean norm of the perturbation, as rounding left it"),
+        "changed": Column("share of the parameters", "parameters that rounding left different"),
+    },
+    "linearized": {
+        "switch": Column(ITERATIONS, "when standard training became linearized"),
+        "iteration": Column(ITERATIONS, "when the linearized network was evaluated"),
+        "test_loss": Column(NATS, "cross-entropy on the test set"),
+        "test_accuracy": Column(TEST_SHARE, "images classified correctly"),
+        "loss": Column(NATS, "cross-entropy on the batch of that iteration"),
+        "accuracy": Column(BATCH_SHARE, "images of that batch classified correctly"),
+    },
+    "cone": {
+        "iteration": Column(ITERATIONS, "time of the checkpoint"),
+        "x": Column("", "unit kernel along the first principal axis, from the kernel of the first checkpoint"),
+        "y": Column("", "the same along the second axis"),
+        "z": Column("", "the same along the third axis"),
+    },
+    "plane": {
+        "t0": Column(ITERATIONS, "when the fork left the base run; -1 for the base run itself"),
+        "draw": Column("", "which of the independent perturbations of that t0; -1 for the base run"),
+        "iteration": Column(ITERATIONS, "time of the checkpoint"),
+        "x": Column("", "parameters along the first principal axis, from their mean"),
+        "y": Column("", "the same along the second axis"),
+    },
+    "claims": _EXPERIMENT
+    | {
+        "claim": Column("", "short name"),
+        "text": Column("", "what the papers say"),
+        "definition": Column("", "what is computed"),
+        "paper": Column("", "the papers' own value or picture, in words"),
+        "holds_from": Column(BY_ROW, "lowest value with which the claim holds"),
+        "holds_to": Column(BY_ROW, "highest value with which the claim holds"),
+        "value": Column(BY_ROW, "of the whole experiment; NaN where it cannot be judged"),
+        **_INTERVAL,
+        "unit": Column("", "of value, interval and bounds"),
+        "verdict": Column("", "reproduced, not reproduced, undecided, untested or outside this run's scale"),
+        "reason": Column("", "why the verdict is not plainer"),
+        "figure": Column("", "figure that shows it"),
+        **_COUNTS,
+    },
+    "phases": _EXPERIMENT
+    | {
+        "quantity": Column("", "what is estimated: inflection, sign change or cone width"),
+        "estimator": Column("", "from what: a distance of forks, kernels, parameters, or after which tau"),
+        "value": Column(BY_ROW, "the estimate; NaN where there is none"),
+        **_INTERVAL,
+        "p": Column("", "chance of so clear a change in noise alone; NaN where no change is tested"),
+        "found": Column("", "whether the change is significant, and large enough to count"),
+        "unit": Column("", "of value and interval"),
+        **_COUNTS,
+        "points": Column("", "number of points of the curve that is read"),
+        "definition": Column("", "what is computed"),
+    },
+    "scaling": {
+        "axis": Column("", "what grows: checkpoints, test images, inputs of the kernel (n) or parameters"),
+        "stage": Column("", "what is timed"),
+        "x": Column("", "how many there are of what grows"),
+        "seconds": Column("seconds", "the shortest of three measurements"),
+        "exponent": Column("", "p of the fit seconds ~ x^p along this axis"),
+    },
+}
+# What a table of several seeds has besides.
+SEED = Column("", "which repetition of the experiment")
+
+
+def of(table: str, columns: Iterable[str], metadata: Mapping) -> dict[str, str]:
+    """The units of a table's columns.
+
+    Args:
+        table: its name, a key of `COLUMNS`.
+        columns: those that it has.
+        metadata: the file's; a barrier's `options` name its metric.
+
+    Returns:
+        column -> unit; columns that are not in `COLUMNS` are left out.
+    """
+    barrier = BARRIERS.get(metadata.get("options", {}).get("metric"), BARRIER)
+    known = {"seed": SEED, **COLUMNS.get(table, {})}
+    units = {column: known[column].unit for column in columns if column in known}
+    return {column: barrier if unit == BARRIER else unit for column, unit in units.items()}
