@@ -31,6 +31,7 @@ def page() -> str:
 def for_editors() -> str:
     """The schema for editors, which check a file as it is written: before `defaults` are laid under experiments."""
     whole = copy.deepcopy(schema.load())
+    whole["$schema"] = "http://json-schema.org/draft-07/schema#"  # the latest one that they all know
     whole["$comment"] = "Generated from workflow/twophase/config/config.schema.yaml by `make readme`."
     for name in ("experiment", "model"):
         del whole["$defs"][name]["required"]  # may stand in `defaults`
