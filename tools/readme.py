@@ -21,7 +21,9 @@ from twophase.report import pages
 
 REPOSITORY = Path(__file__).parents[1]
 REFERENCE = REPOSITORY / "results" / "reference"
-PAGES = REPOSITORY / "README.md", REPOSITORY / "docs" / "results.md", REFERENCE / "README.md"
+PAGES = [
+    REPOSITORY / page for page in ("README.md", "config/README.md", "docs/results.md", "results/reference/README.md")
+]
 FILES = {  # that are generated as a whole
     REPOSITORY / "docs" / "configuration.md": configuration.page,
     REPOSITORY / "config" / "schema.json": configuration.for_editors,
