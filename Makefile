@@ -4,6 +4,7 @@
 # make report        the report of the results that are there
 # make reference     keep the tables and figures of results/ as results/reference/$(RUN), for the repository
 # make restore       put the kept tables of $(RUN) back into results/: any figure, and the claims, from them without training
+# make readme        write the generated parts of the documents anew: tables of results, keys of the config
 # make bench         compare the speed with what one would otherwise write, 15 minutes; QUICK=1 only tries it
 # make tools         install what tests of pages and of a cluster take: a browser's driver, as root on Debian Chromium and SLURM
 # make clean         remove the environment (results stay)
@@ -17,7 +18,7 @@ READY := $(VENV)/.ready
 THREADS ?= 1
 BENCHMARKS := results/benchmarks$(if $(QUICK),-quick)
 
-.PHONY: figures report reference restore test test-faults bench tools lint clean setup
+.PHONY: figures report reference restore readme test test-faults bench tools lint clean setup
 .DEFAULT_GOAL := figures
 
 figures: $(READY)
@@ -51,6 +52,9 @@ restore:
 		|| { echo "results/$$name is there already. Move it away first, or restore in another clone."; exit 1; }; done
 	cd results/reference/$(RUN) && tar -cf - */seed* | tar -xf - -C ../..
 	cd results/reference/$(RUN) && find */seed* -type f -exec sh -c 'cd ../.. && touch -r reference "$$@"' touch {} +
+
+readme: $(READY)
+	$(BIN)/python tools/readme.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

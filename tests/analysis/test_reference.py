@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 import yaml
 
-import published
 from scripts.phases import judge_claims as script
 from twophase.config import plan
 from twophase.config.resolve import resolve
@@ -44,9 +43,3 @@ def test_claims_follow_from_the_tables_kept_with_them(run, tmp_path):
 
 def test_there_is_a_published_run():
     assert "demo" in RUNS
-
-
-@pytest.mark.parametrize("name", published.TABLES)
-def test_tables_of_the_pages_are_those_of_the_published_runs(name):
-    there = [found for page in published.PAGES for found in published.between(name).findall(page.read_text("utf-8"))]
-    assert there == [published.TABLES[name]()], "run: python tests/published.py"

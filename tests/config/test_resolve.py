@@ -2,6 +2,7 @@
 
 import copy
 import datetime
+import json
 import re
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from twophase.errors import UserError
 REPOSITORY = Path(__file__).parents[2]
 SCHEMA = schema.load()
 DEFS = SCHEMA["$defs"]
-README = (REPOSITORY / "config" / "README.md").read_text(encoding="utf-8")
+GUIDE = (REPOSITORY / "config" / "README.md").read_text(encoding="utf-8")
+PAGE = (REPOSITORY / "docs" / "configuration.md").read_text(encoding="utf-8")
 FIGURE = re.compile(r"w?fig\d|lyapunov|readings")
 
 PLAIN = {
@@ -54,7 +56,7 @@ def properties(node: dict, path: tuple = ()):
 
 
 def written(path: tuple) -> str:
-    """A path as config/README.md writes it."""
+    """A path as docs/configuration.md writes it."""
     parts = ["<figure>" if FIGURE.fullmatch(part) else part for part in path]
     return ".".join(parts).removeprefix("experiments.<name>.")
 
@@ -65,9 +67,9 @@ DOCUMENTED = {written(path): (node, required) for path, node, required in [*KEYS
 
 
 def rows() -> list[list[str]]:
-    """Cells of all rows of the tables of keys in config/README.md."""
+    """Cells of all rows of the tables of keys in docs/configuration.md."""
     found, inside = [], False
-    for line in README.splitlines():
+    for line in PAGE.splitlines():
         if line == "| key | type | default | meaning |":
             inside = True
         elif not line.startswith("|"):
@@ -105,15 +107,34 @@ def test_page_gives_default_and_choices(key):
         assert re.findall("`(.*?)`", kind) == node["enum"]
 
 
-def test_page_lists_what_every_figure_needs():
+def test_guide_lists_what_every_figure_needs():
     figures = [name for name in DEFS["figures"]["properties"] if FIGURE.fullmatch(name)]
-    assert re.findall(r"^\| `(w?fig\d|lyapunov|readings)` \|", README, re.MULTILINE) == figures
+    assert re.findall(r"^\| `(w?fig\d|lyapunov|readings)` \|", GUIDE, re.MULTILINE) == figures
+
+
+def test_keys_of_the_guide_exist_and_have_the_defaults_that_it_names():
+    table = GUIDE.partition("## The keys")[2].partition("##")[0]
+    found = re.findall(r"^\| `([a-z0-9_.<>]+)` \| (.*?) \|", table, re.MULTILINE)
+    assert len(found) >= 15
+    for key, default in found:
+        node, required = DOCUMENTED[key]
+        assert default == "required" if required else literal(default.strip("`")) == node["default"]
+
+
+def test_editors_take_the_shipped_configs_as_they_are_written():
+    editors = json.loads((REPOSITORY / "config" / "schema.json").read_text(encoding="utf-8"))
+    checker = jsonschema.validators.validator_for(editors)
+    checker.check_schema(editors)
+    for path in sorted((REPOSITORY / "config").glob("*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith("# yaml-language-server: $schema=schema.json\n"), path
+        checker(editors).validate(schema.typed(yaml.safe_load(text)))
 
 
 def test_page_explains_grids_as_they_are():
     spec = {"every": 250, "until": 10000, "at": [10, 50, 62560]}
     assert sorted({10, 50, 62560, *range(0, 10001, 250)}) == grids.resolve(spec, 62560)
-    assert "{every: 250, until: 10000, at: [10, 50, 62560]}" in README
+    assert "{every: 250, until: 10000, at: [10, 50, 62560]}" in PAGE
 
 
 @pytest.mark.parametrize(("path", "node", "required"), KEYS + GRID_KEYS, ids=lambda part: str(part)[:60])
@@ -286,8 +307,8 @@ def test_checkpoints_hold_start_and_end_and_the_grid(grid):
     assert steps == sorted({0, 100, *grids.resolve(grid, 100)})
 
 
-def test_the_example_of_the_page_is_a_whole_config():
-    example = README.partition("```yaml\n")[2].partition("```")[0]
+def test_the_example_of_the_guide_is_a_whole_config():
+    example = GUIDE.partition("```yaml\n")[2].partition("```")[0]
     experiments = resolve(yaml.safe_load(example))["experiments"]
     assert all(e["chaos"]["t0"] and e["cone"]["dt"] and e["linearized"]["switch"] for e in experiments.values())
 
@@ -702,7 +723,7 @@ BAD = {
     ),
     "results with braces": ({**PLAIN, "results": "{here}"}, "results: '{here}' cannot be used; Folder that receives"),
     "results with a line break": ({**PLAIN, "results": "a\n"}, r"results: 'a\n' cannot be used; Folder that receives"),
-    "no mapping": (None, "the config: must be a mapping of keys, not None; config/README.md has them all."),
+    "no mapping": (None, "the config: must be a mapping of keys, not None; docs/configuration.md has them all."),
     "a list": ([PLAIN], "the config: must be a mapping of keys, not ["),
     "a part that holds itself": (circular(), "the config: a part of it holds itself; write it without that YAML "),
     "a number of 5000 digits": (

@@ -36,7 +36,7 @@ def resolve(config: Mapping) -> dict:
         UserError: names the key, what it holds, what was expected, and the remedy.
     """
     if not isinstance(config, Mapping):
-        raise UserError(f"the config: must be a mapping of keys, not {config!r}; config/README.md has them all.")
+        raise UserError(f"the config: must be a mapping of keys, not {config!r}; docs/configuration.md has them all.")
     try:
         config = schema.typed(config)
     except RecursionError:

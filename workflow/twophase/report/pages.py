@@ -84,7 +84,7 @@ def _interval(level: float) -> str:
 
 
 def _settings(part: Mapping, prefix: str = "") -> list[list[str]]:
-    """Keys as in config/README.md, and values as in YAML; of long lists the ends and the length."""
+    """Keys as in docs/configuration.md, and values as in YAML; of long lists the ends and the length."""
     rows = []
     for key, value in part.items():
         if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
 """Lock-step forks: the forks of a block of t0s and a twin of the base run train together, as one stack of networks.
 
-Every network of a stack sees the same batch and the same dropout mask of iteration t (README, "Why a fork's distance is
-its perturbation's doing"); forks join when their t0 comes. One forward pass is `torch.func.vmap` of the network over
+Every network of a stack sees the same batch and the same dropout mask of iteration t
+(docs/method.md); forks join when their t0 comes. One forward pass is `torch.func.vmap` of the network over
 stacked parameters and buffers. The loop, the optimizers and the checkpoints are those of `training`: torch's optimizers
 act coordinate by coordinate, so that one of them on stacked tensors is one for each member, and the gradient of the sum
 of all losses is each member's own gradient.

@@ -1,7 +1,7 @@
 """Training noise as pure functions of (seed, stream, epoch or iteration).
 
-It is what makes a fork's distance its perturbation's doing (README). Nothing here has a state. Whoever asks for the
-batch of iteration t gets the same one: the base run, a run resumed at t, a perturbed fork, a linearized run; on any
+It is what makes a fork's distance its perturbation's doing (docs/method.md). Nothing here has a state. Whoever asks for
+the batch of iteration t gets the same one: the base run, a run resumed at t, a perturbed fork, a linearized run; on any
 device, since the draws are made by numpy on the CPU.
 """
 

@@ -1,6 +1,7 @@
-"""The tables of README.md and results/reference/README.md, from the tables of the published runs.
+"""The generated parts of the documents: tables of the published runs, and what is made from the schema of a config.
 
-`python tests/published.py` writes them anew, each between two comments with its name.
+`make readme` writes them anew. Tables of runs stand between two comments with their name; what is made from the schema
+is a file of its own.
 """
 
 import re
@@ -11,21 +12,46 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from twophase.analysis import scorecard
+import configuration
+from configuration import markdown
+from twophase.analysis import claims, scorecard
 from twophase.config.resolve import resolve
 from twophase.files import storage, tables
 from twophase.report import pages
-from workflow_runner import REPOSITORY
 
+REPOSITORY = Path(__file__).parents[1]
 REFERENCE = REPOSITORY / "results" / "reference"
-PAGES = REPOSITORY / "README.md", REFERENCE / "README.md"
+PAGES = [
+    REPOSITORY / page for page in ("README.md", "config/README.md", "docs/results.md", "results/reference/README.md")
+]
+FILES = {  # that are generated as a whole
+    REPOSITORY / "docs" / "configuration.md": configuration.page,
+    REPOSITORY / "config" / "schema.json": configuration.for_editors,
+}
 RUNS = {  # the config, and its experiment
     "ResNet-20 / CIFAR-10": ("cifar10-cpu", "resnet20"),
     "VGG-16, width ¼ / CIFAR-10": ("cifar10-cpu", "vgg16"),
     "LeNet-5 / MNIST": ("mnist", "lenet5"),
     "ResNet-8 / digits": ("demo", "resnet8"),
 }
+HEADLINES = {  # claim: in a few words
+    "inflection point": "There is an inflection point: forks from before it end up elsewhere, later ones do not",
+    "stays after": "After it, a perturbed network stays with the undisturbed one",
+    "barrier before": "Before it, a loss barrier grows between the two",
+    "kernel slows down": "The kernel moves fast before it and slowly after",
+    "cone": "After it, the kernel stays in a narrow cone",
+    "cone beats linearized": "Training in the cone still beats linearized training",
+}
 MARKS = dict(zip(scorecard.VERDICTS, "✓✗?–·", strict=True))
+
+
+def headlines() -> str:
+    """A row for each of the claims that matter most and a column for each run, with marks alone."""
+    columns = _claims_of_runs()
+    rows = []
+    for claim, text in HEADLINES.items():
+        rows.append([text, *(MARKS[table.loc[claim, "verdict"]] for table in columns.values())])
+    return markdown(["", *columns], rows)
 
 
 def inflection_points() -> str:
@@ -40,21 +66,19 @@ def inflection_points() -> str:
         keys = [own, other] if settings["phases"]["scale"] == "log" else [other, own]
         points = [_point(mine.loc[key], settings["phases"]["level"]) for key in [*keys, "chaos B", "chaos D", "kernel"]]
         size = f"*T* = {settings['training']['iterations']}, {_times(mine, 'seed')}, {_times(mine, 'draw')}"
-        rows.append([f"[{title}](results/reference/{run}/phases.parquet): {size}", *points])
-    return _markdown(heads, rows)
+        rows.append([f"[{title}](../results/reference/{run}/phases.parquet): {size}", *points])
+    return markdown(heads, rows)
 
 
-def claims() -> str:
-    """A row for each claim that is about two phases and a column for each run."""
-    columns = {}
-    for title, (run, name) in RUNS.items():
-        table = storage.read_table(REFERENCE / run / "claims.parquet")
-        columns[title] = table[table["experiment"] == name].set_index("claim")
+def all_claims() -> str:
+    """A row for each claim that is about two phases, in today's words, and a column for each run."""
+    words = {claim.name: claim.text for claim in claims.CLAIMS}
+    columns = _claims_of_runs()
     rows = []
     for row in next(iter(columns.values())).itertuples():
         limit = f"{pages.bounds(row)} {row.unit}".rstrip()
-        rows.append([row.text, limit, *(_verdict(table.loc[row.Index]) for table in columns.values())])
-    return _markdown(["claim", "holds if", *columns], rows)
+        rows.append([words[row.Index], limit, *(_verdict(table.loc[row.Index]) for table in columns.values())])
+    return markdown(["claim", "holds if", *columns], rows)
 
 
 def forks(run: str, name: str) -> str:
@@ -65,7 +89,7 @@ def forks(run: str, name: str) -> str:
     for t0, part in table[table["t1"] == end].groupby("t0"):
         shown = [(part["C"], ".2g"), (part["B"].clip(lower=0), ".3f"), (100 * part["D"], ".1f")]
         rows.append([str(t0), *(_range(values, form) for values, form in shown)])
-    return _markdown(["*t*₀", f"*C* at {end}", "*B* (nats)", "*D* (% of test images)"], rows)
+    return markdown(["*t*₀", f"*C* at {end}", "*B* (nats)", "*D* (% of test images)"], rows)
 
 
 def linearized(run: str, name: str) -> str:
@@ -79,12 +103,25 @@ def linearized(run: str, name: str) -> str:
     standard = tables.standard_scores(sorted((REFERENCE / run / name).glob("seed*/predictions/trajectory.safetensors")))
     standard = standard.loc[standard["iteration"] == end, "test_accuracy"]
     rows.append(["never", "", _range(100 * standard, ".1f")])
-    return _markdown(["linearized from", "test accuracy there (%)", f"at {end} (%)"], rows)
+    return markdown(["linearized from", "test accuracy there (%)", f"at {end} (%)"], rows)
 
 
-TABLES = {"inflection points": inflection_points, "scorecard": claims}  # by the names of their marks in the pages
+TABLES = {  # by the names of their marks in the pages
+    "headlines": headlines,
+    "inflection points": inflection_points,
+    "scorecard": all_claims,
+}
 for run, name in RUNS.values():
     TABLES |= {f"{name} forks": partial(forks, run, name), f"{name} linearized": partial(linearized, run, name)}
+
+
+def _claims_of_runs() -> dict[str, pd.DataFrame]:
+    """The scorecard of each run, by title, with the names of the claims as index."""
+    columns = {}
+    for title, (run, name) in RUNS.items():
+        table = storage.read_table(REFERENCE / run / "claims.parquet")
+        columns[title] = table[table["experiment"] == name].set_index("claim")
+    return columns
 
 
 def _experiment(run: str, name: str) -> dict:
@@ -118,10 +155,6 @@ def _verdict(row) -> str:
     return mark if np.isnan(row.value) else f"{mark} {pages.measured(row)}"
 
 
-def _markdown(heads: list[str], rows: list[list[str]]) -> str:
-    return "".join(f"| {' | '.join(line)} |\n" for line in [heads, ["---"] * len(heads), *rows])
-
-
 def between(name: str) -> re.Pattern:
     """What a page has between the marks of the table of that name."""
     return re.compile(rf"(?<=<!-- {name} -->\n)(.*?)(?=<!-- end of {name} -->)", re.DOTALL)
@@ -137,3 +170,5 @@ def write(page: Path) -> None:
 if __name__ == "__main__":
     for page in PAGES:
         write(page)
+    for path, text in FILES.items():
+        path.write_text(text(), encoding="utf-8")
