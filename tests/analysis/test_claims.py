@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from twophase.analysis import claims, inflection, scorecard, statistics
+from twophase.analysis.bootstrap import Bootstrap
 from twophase.analysis.statistics import Run
 from twophase.config import plan
 from twophase.cost import workload
@@ -86,7 +87,8 @@ def judge(*runs, found=None, **settings):
     runs = runs or [run()]
     forks = [run.chaos for run in runs if run.chaos is not None]
     if found is None:
-        found = bool(forks) and inflection.from_chaos(forks, SETTINGS["scale"], 1, SETTINGS["level"])[0]["found"]
+        bootstrap = Bootstrap(1, SETTINGS["level"])
+        found = bool(forks) and inflection.from_chaos(forks, SETTINGS["scale"], bootstrap)[0]["found"]
     return scorecard.of_experiment(runs, found, SETTINGS | settings).set_index("claim")
 
 
@@ -325,7 +327,8 @@ def test_claims_and_estimates_find_the_same_inflection_point_on_either_scale(sca
     rng = np.random.default_rng(0)
     table = chaos()
     table["C"] = 10.0 ** (-table["t0"] / 100 + rng.normal(size=len(table)))
-    estimates = {row["estimator"]: row["value"] for row in inflection.from_chaos([table, table], scale, 1, 0.95)}
+    rows = inflection.from_chaos([table, table], scale, Bootstrap(1, 0.95))
+    estimates = {row["estimator"]: row["value"] for row in rows}
     assert estimates["chaos C"] != estimates[f"chaos C, {'linear' if scale == 'log' else 'log'}"]
     means = statistics.Means([run(chaos=table)] * 2, SETTINGS | {"scale": scale})
     assert means.inflection == estimates["chaos C"]

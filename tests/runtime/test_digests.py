@@ -187,6 +187,8 @@ USERS = {  # module: the scripts whose results it can change
     "analysis.inflection": {"estimate_inflection", "judge_claims", "write_explorer", "experiment_pages"}
     | {"fig1", "lyapunov"},
     "analysis.changes": {"estimate_inflection", "judge_claims"},
+    "analysis.bootstrap": {"estimate_inflection"},
+    "analysis.curves": {"estimate_inflection", "fig5", "wfig1", "wfig3"},
     "training.perturbation": {"train_forks"},
     "training.forks": {"train_forks"},
     "training.linearized": {"train_linearized", *MEASURING},
