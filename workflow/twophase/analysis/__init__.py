@@ -1,3 +1,15 @@
 """Analysis of a run's tables: where curves change, and whether the papers' claims hold. No torch."""
 
-__all__ = ["bootstrap", "changes", "claims", "curves", "inflection", "scorecard", "statistics"]
+__all__ = [
+    "bootstrap",
+    "changes",
+    "claim",
+    "claims",
+    "curves",
+    "fork_claims",
+    "inflection",
+    "kernel_claims",
+    "linearized_claims",
+    "scorecard",
+    "statistics",
+]
