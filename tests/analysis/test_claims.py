@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twophase.analysis import claims, inflection, scorecard, statistics
+from twophase.analysis import claims, fork_claims, inflection, kernel_claims, linearized_claims, scorecard, statistics
+from twophase.analysis.bootstrap import Bootstrap, Interval
+from twophase.analysis.claim import Claim
 from twophase.analysis.statistics import Run
 from twophase.config import plan
 from twophase.cost import workload
@@ -86,7 +88,8 @@ def judge(*runs, found=None, **settings):
     runs = runs or [run()]
     forks = [run.chaos for run in runs if run.chaos is not None]
     if found is None:
-        found = bool(forks) and inflection.from_chaos(forks, SETTINGS["scale"], 1, SETTINGS["level"])[0]["found"]
+        bootstrap = Bootstrap(1, SETTINGS["level"])
+        found = bool(forks) and inflection.from_chaos(forks, SETTINGS["scale"], bootstrap)[0]["found"]
     return scorecard.of_experiment(runs, found, SETTINGS | settings).set_index("claim")
 
 
@@ -178,7 +181,9 @@ def test_distances_between_checkpoints_say_nothing_of_perturbations():
     of_forks = [claim.name for claim in claims.CLAIMS if claim.of_forks]
     assert of_forks == ["same noise", "perturbation grows", "no growth after"]
     assert (table.loc[of_forks, "verdict"] == scorecard.OUTSIDE).all()
-    assert (table.loc[of_forks, "reason"] == "about forks, not about checkpoints").all()  # not a part that is missing
+    assert (
+        table.loc[of_forks, "reason"] == "the claim is about forks, and this experiment compares checkpoints"
+    ).all()  # not a part that is missing
     assert table.loc[of_forks, "value"].isna().all()
     same = [name for name in table.index if name not in of_forks]
     assert table.loc[same, "value"].equals(judge().loc[same, "value"])
@@ -219,8 +224,8 @@ def test_the_interval_of_t_star_enters_even_where_there_is_one_run():
 def test_an_interval_around_all_that_is_allowed_decides_nothing():
     claim = next(claim for claim in claims.CLAIMS if claim.name == "place, ResNet-20")
     below, above = claim.holds[0] / 2, claim.holds[1] * 2
-    assert scorecard.verdict(claim, below, below, above, True, run(), SETTINGS)[0] == scorecard.UNDECIDED
-    assert scorecard.verdict(claim, below, below, below, True, run(), SETTINGS)[0] == scorecard.NOT
+    assert scorecard.verdict(claim, Interval(below, below, above), True, run(), SETTINGS)[0] == scorecard.UNDECIDED
+    assert scorecard.verdict(claim, Interval(below, below, below), True, run(), SETTINGS)[0] == scorecard.NOT
 
 
 def test_a_fall_that_may_be_chance_is_undecided():
@@ -287,7 +292,7 @@ def test_an_interval_on_both_sides_of_the_bound_decides_nothing():
     scores = [(0.5, 0.6, 0.5 + gain) for gain in (-0.1, 0.1, 0.3)]
     table = judge(*[run(linearized=switches(score)) for score in scores])
     row = table.loc["later switch, higher accuracy"]
-    assert row["low"] < claims.BETTER < row["high"]
+    assert row["low"] < linearized_claims.BETTER < row["high"]
     assert row["verdict"] == scorecard.UNDECIDED
 
 
@@ -300,6 +305,22 @@ def test_a_counterexample_answers_for_its_own_claims_only():
     assert table.loc["counterexample: no cone", "value"] == pytest.approx(1 - half)
     assert (table["verdict"] == scorecard.REPRODUCED).all()
     assert (judge(Run(S=kernels()), counterexample=True)["verdict"] == scorecard.NOT).any()
+
+
+def test_every_claim_is_on_the_scorecard_once():
+    written = [c for part in (fork_claims, kernel_claims, linearized_claims) for c in vars(part).values()]
+    written = [c.name for c in written if isinstance(c, Claim)]
+    assert sorted(written) == sorted(claim.name for claim in claims.CLAIMS)
+
+
+@pytest.mark.parametrize("part", scorecard.PARTS)
+def test_means_have_all_their_attributes_whatever_a_run_lacks(part):
+    whole, less = (statistics.Means([run(**lacks)], SETTINGS) for lacks in ({}, {part: None}))
+    assert vars(less).keys() == vars(whole).keys()
+    assert isnan(less.inflection) == (part == "chaos")
+    assert isnan(less.kernel_elbow) == (part == "S")
+    assert isnan(less.standard) == (part in ("linearized", "standard"))
+    assert not (part == "S" and len(less.taus))
 
 
 def test_names_differ_and_figures_exist():
@@ -316,19 +337,21 @@ def test_the_estimate_of_a_job_s_work_counts_the_claims_about_an_experiment():
 def test_the_perturbation_is_measured_from_what_rounding_left_of_it():
     table = chaos()
     table["epsilon"] = 1e-3
-    assert statistics.growth(statistics.Means([run(chaos=table)], SETTINGS)) == pytest.approx(log10(1 / 1e-3))
+    grown = fork_claims.smallest_growth_before.statistic(statistics.Means([run(chaos=table)], SETTINGS))
+    assert grown == pytest.approx(log10(1 / 1e-3))
 
 
 @pytest.mark.parametrize("scale", inflection.SCALES)
-def test_claims_and_estimates_find_the_same_inflection_point_on_either_scale(scale):
+def test_claims_and_phases_have_the_same_inflection_point_on_either_scale(scale):
     """C of draws that differ by decades, so that the mean of logarithms is not the logarithm of the mean."""
     rng = np.random.default_rng(0)
     table = chaos()
     table["C"] = 10.0 ** (-table["t0"] / 100 + rng.normal(size=len(table)))
-    estimates = {row["estimator"]: row["value"] for row in inflection.from_chaos([table, table], scale, 1, 0.95)}
-    assert estimates["chaos C"] != estimates[f"chaos C, {'linear' if scale == 'log' else 'log'}"]
+    rows = inflection.from_chaos([table, table], scale, Bootstrap(1, 0.95))
+    places = {row["estimator"]: row["value"] for row in rows}
+    assert places["chaos C"] != places[f"chaos C, {'linear' if scale == 'log' else 'log'}"]
     means = statistics.Means([run(chaos=table)] * 2, SETTINGS | {"scale": scale})
-    assert means.inflection == estimates["chaos C"]
+    assert means.inflection == places["chaos C"]
 
 
 def test_the_page_shows_every_claim_with_value_and_verdict():

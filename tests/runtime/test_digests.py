@@ -187,6 +187,8 @@ USERS = {  # module: the scripts whose results it can change
     "analysis.inflection": {"estimate_inflection", "judge_claims", "write_explorer", "experiment_pages"}
     | {"fig1", "lyapunov"},
     "analysis.changes": {"estimate_inflection", "judge_claims"},
+    "analysis.bootstrap": {"estimate_inflection", "judge_claims"},
+    "analysis.curves": {"estimate_inflection", "judge_claims", "fig5", "wfig1", "wfig3"},
     "training.perturbation": {"train_forks"},
     "training.forks": {"train_forks"},
     "training.linearized": {"train_linearized", *MEASURING},
@@ -215,7 +217,11 @@ USERS = {  # module: the scripts whose results it can change
     "report.explorer": {"write_explorer"},
     "report.sentences": {"write_explorer", "experiment_pages"},
     "report.pages": {"experiment_pages", "claims_page"},
+    "analysis.claim": {"judge_claims"},
     "analysis.claims": {"judge_claims"},
+    "analysis.fork_claims": {"judge_claims"},
+    "analysis.kernel_claims": {"judge_claims"},
+    "analysis.linearized_claims": {"judge_claims"},
     "analysis.scorecard": {"judge_claims", "claims_page", "readings"},
     "analysis.statistics": {"judge_claims"},
     "files.tables": {

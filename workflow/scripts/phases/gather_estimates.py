@@ -1,4 +1,4 @@
-"""All estimates of all experiments as one table; of experiments that have none, a table without rows."""
+"""Inflection points and cone widths of all experiments as one table; without rows where there are none."""
 
 from twophase.files import storage, tables
 from twophase.runtime import job
@@ -7,7 +7,7 @@ from twophase.runtime import job
 def main(path_to_estimates, path_to_phases, facts):
     table = tables.of_experiments(path_to_estimates)
     table = table[["experiment", *table.columns.drop("experiment")]]
-    definition = "estimates of every experiment with bootstrap intervals over seeds, draws and grid points"
+    definition = "inflection points and cone widths, with bootstrap intervals over seeds, draws and grid points"
     storage.write_table(path_to_phases, table, storage.provenance(definition, **facts))
 
 

@@ -1,4 +1,4 @@
-"""Every claim of both papers about every experiment: value, interval and verdict."""
+"""Every claim of both papers, judged for every experiment: value, interval and verdict."""
 
 import pandas as pd
 
@@ -11,7 +11,7 @@ def main(path_to_tables, path_to_predictions, path_to_phases, path_to_claims, ex
     parts = tables.by_run(path_to_tables)
     for run, scores in tables.standard_by_run(path_to_predictions).items():
         parts.setdefault(run, {})["standard"] = scores
-    estimates = storage.read_table(path_to_phases)
+    phases = storage.read_table(path_to_phases)
     judged = []
     for name, settings in experiments.items():
         runs = []
@@ -20,8 +20,8 @@ def main(path_to_tables, path_to_predictions, path_to_phases, path_to_claims, ex
             run = run | {"chaos": tables.distances(run, settings["t0"], settings["t1"])}
             there = {part for part in scorecard.PARTS if run.get(part) is not None and len(run[part])}
             runs.append(statistics.Run(**{part: run[part] for part in there}))
-        estimate = inflection.end_of_chaos(estimates, name)
-        found = estimate is not None and bool(estimate["found"])
+        end = inflection.end_of_chaos(phases, name)
+        found = end is not None and bool(end["found"])
         judged.append(scorecard.of_experiment(runs, found, settings).assign(experiment=name))
     table = pd.concat(judged, ignore_index=True)
     table = table[["experiment", *table.columns.drop("experiment")]]

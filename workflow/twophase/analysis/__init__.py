@@ -1,3 +1,15 @@
-"""What the tables of a run say: where curves change, and whether the claims of the papers hold. No torch."""
+"""Analysis of a run's tables: where curves change, and whether the papers' claims hold. No torch."""
 
-__all__ = ["changes", "claims", "inflection", "scorecard", "statistics"]
+__all__ = [
+    "bootstrap",
+    "changes",
+    "claim",
+    "claims",
+    "curves",
+    "fork_claims",
+    "inflection",
+    "kernel_claims",
+    "linearized_claims",
+    "scorecard",
+    "statistics",
+]

@@ -1,11 +1,10 @@
-"""Where a curve changes: change points, elbows, changes of sign; how clear they are, and their bootstrap intervals."""
+"""Change points, elbows and sign changes of curves, with p-values for the first two."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-
-Curves = Sequence[np.ndarray]  # one array [draws, points] for each seed
 
 
 def _levels(x: np.ndarray):
@@ -34,7 +33,7 @@ def _design(pieces: Callable, x: bytes):
 
 
 def _best(pieces: Callable, x: np.ndarray, y: np.ndarray):
-    """The addition to the simple model that lowers the squared error of `y` [..., points] most.
+    """The addition to the simple model that reduces the squared error of `y` [..., points] most.
 
     Returns:
         its place [...] and the share [...] of the simple model's squared error that it removes; NaN where there is no
@@ -51,51 +50,54 @@ def _best(pieces: Callable, x: np.ndarray, y: np.ndarray):
     return np.where(np.isnan(error), np.nan, places[removed.argmax(axis=-1)]), removed.max(axis=-1) / error
 
 
-def change_point(x: np.ndarray, y: np.ndarray) -> float:
-    """The place where `y` changes level: the split into two constant pieces of least squared error.
+@dataclass(frozen=True)
+class Change:
+    """A kind of change: called with a curve, it returns the place of the clearest one, found by least squares.
+
+    The curve is x [points], sorted, in which ties are allowed, and y [points]. The place is NaN where no x lies where
+    it could be, or y has no such change at all.
 
     Args:
-        x: [points], sorted; ties allowed.
-        y: [points].
-
-    Returns:
-        halfway between the two points around the best split; NaN where all x are one, or all y.
+        pieces: of x: possible places, the simple model, and what each place adds to it.
+        between: whether places lie halfway between two points, so that a place is known up to these.
     """
-    return float(_best(_levels, x, y)[0])
+
+    pieces: Callable
+    between: bool
+
+    def __call__(self, x: np.ndarray, y: np.ndarray) -> float:
+        return float(_best(self.pieces, x, y)[0])
 
 
-def elbow(x: np.ndarray, y: np.ndarray) -> float:
-    """The place where a curve bends: the knot, among its inner points, of the best continuous line of two pieces.
-
-    NaN where there is no inner point or the curve is one straight line.
-    """
-    return float(_best(_bends, x, y)[0])
+change_point = Change(_levels, between=True)  # of level: the best split into two constant pieces
+elbow = Change(_bends, between=False)  # of slope: the knot, an inner point, of the best continuous line of two pieces
 
 
-def p_value(statistic: Callable, x: np.ndarray, y: np.ndarray, count: int = 9999) -> float:
-    """How often noise alone would show so clear a change of level, or bend, somewhere (a simulated sup-F test).
+def p_value(change: Change, x: np.ndarray, y: np.ndarray, count: int = 9999) -> float:
+    """How often noise alone would show so clear a change somewhere (a simulated sup-F test).
 
     The best place of any curve removes some of the simple model's error. The p-value is the share of curves of
-    independent Gaussian noise of which it removes at least as large a share as of `y`; 1 where `y` has no place.
-    It speaks against one level (or one line) only: a smooth decline passes as well as a jump does, the more surely the
-    more points it has.
+    independent Gaussian noise in which it removes at least as large a share as in `y`; 1 where `y` has no place.
+    It is evidence against a single level (or a single line) and nothing more: a smooth decline is as significant as a
+    jump, and the more so the more points it has.
 
     Args:
-        statistic: `change_point` or `elbow`.
+        change: `change_point` or `elbow`.
         x, y: [points].
+        count: curves of noise.
     """
-    pieces = {change_point: _levels, elbow: _bends}[statistic]
-    share = _best(pieces, x, y)[1]
+    share = _best(change.pieces, x, y)[1]
     if np.isnan(share):
         return 1.0
     noise = np.random.default_rng(0).standard_normal((count, len(x)))
-    return float((1 + (_best(pieces, x, noise)[1] >= share).sum()) / (1 + count))
+    return float((1 + (_best(change.pieces, x, noise)[1] >= share).sum()) / (1 + count))
 
 
 def sign_change(x: np.ndarray, y: np.ndarray) -> float:
-    """The first place where `y` falls from above 0 to 0 or below, between two points on a straight line; NaN if none.
+    """The first place where `y` falls from above 0 to 0 or below, interpolated linearly; NaN if there is none.
 
-    Equal x count as one, with their mean.
+    Args:
+        x, y: [points]; equal x count as one, with their mean y.
     """
     x, index = np.unique(x, return_inverse=True)
     y = np.bincount(index, y) / np.bincount(index)
@@ -104,48 +106,3 @@ def sign_change(x: np.ndarray, y: np.ndarray) -> float:
         return np.nan
     k = falls[0]
     return float(x[k] + (x[k + 1] - x[k]) * y[k] / (y[k] - y[k + 1]))
-
-
-def interval(
-    statistic: Callable[[np.ndarray, np.ndarray], float],
-    x: Sequence[float],
-    curves: Curves,
-    count: int,
-    level: float,
-    over_points: bool = True,
-) -> tuple[float, float, float]:
-    """A statistic of the mean curve with its percentile bootstrap interval over seeds, draws and points.
-
-    Args:
-        statistic: f(x [points], y [points]).
-        x: [points].
-        curves: for each seed, [draws, points].
-        count: number of bootstrap samples.
-        level: of the interval, e.g. 0.95.
-        over_points: whether points are drawn too; not for an extreme, which a sample of the points can only miss.
-
-    Returns:
-        value, low, high; an interval of NaN where there is but one sample to draw, or no value that it could be about.
-    """
-    x = np.asarray(x, dtype=float)
-    value = statistic(x, mean_curve(curves))
-    if np.isnan(value) or (not over_points and all(len(part) == 1 for part in (curves, *curves))):
-        return value, np.nan, np.nan
-    rng = np.random.default_rng(0)  # the same samples in every run
-    samples = []
-    for _ in range(count):
-        seeds = [curves[k] for k in rng.integers(len(curves), size=len(curves))]
-        seeds = [seed[rng.integers(len(seed), size=len(seed))] for seed in seeds]
-        points = np.sort(rng.integers(len(x), size=len(x))) if over_points else np.arange(len(x))
-        samples.append(statistic(x[points], mean_curve(seeds)[points]))
-    tail = (1 - level) / 2
-    samples = np.array(samples)
-    if np.isnan(samples).all():
-        return value, np.nan, np.nan
-    low, high = np.nanquantile(samples, [tail, 1 - tail])
-    return value, float(low), float(high)
-
-
-def mean_curve(curves: Curves) -> np.ndarray:
-    """The mean [points] over seeds of the means over draws: seeds count alike, however many draws they have."""
-    return np.mean([seed.mean(axis=0) for seed in curves], axis=0)

@@ -1,8 +1,8 @@
-"""The scorecard of an experiment: every claim's value, its interval and what they say of it. No torch.
+"""The scorecard of an experiment: the value of every claim, its interval and the verdict. No torch.
 
-An interval is a bootstrap over seeds, over draws of the perturbation within each and, for disagreements, over test
-images; the inflection point that a claim refers to is estimated anew in every sample, from points drawn anew, so that
-its interval enters even where there is one run. The verdict follows from value and interval, see `verdict`.
+Intervals come from a bootstrap over seeds, over draws of the perturbation within each and, for disagreements, over test
+images. The inflection point that a claim refers to is estimated anew in every sample, from resampled points, so that
+its uncertainty enters even where there is a single run. The verdict follows from value and interval, see `verdict`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,9 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from twophase.analysis import statistics
-from twophase.analysis.claims import CLAIMS, Claim
+from twophase.analysis.bootstrap import Bootstrap, Interval
+from twophase.analysis.claim import Claim
+from twophase.analysis.claims import CLAIMS
 from twophase.analysis.statistics import Means, Run
 
 VERDICTS = REPRODUCED, NOT, UNDECIDED, UNTESTED, OUTSIDE = (
@@ -22,8 +23,8 @@ VERDICTS = REPRODUCED, NOT, UNDECIDED, UNTESTED, OUTSIDE = (
     "untested",
     "outside this run's scale",
 )
-MISSING = "this experiment has no "  # and then what it would take
-PARTS = {  # of a `Run`, for people
+MISSING = "this experiment has no "  # and then the parts that it lacks
+PARTS = {  # of a `Run`, in words
     "chaos": "forks",
     "control": "control",
     "S": "kernels",
@@ -32,30 +33,27 @@ PARTS = {  # of a `Run`, for people
 }
 
 
-def of_experiment(runs: Sequence[Run], found: bool, settings: Mapping) -> pd.DataFrame:
+def of_experiment(runs: Sequence[Run], inflection_found: bool, settings: Mapping) -> pd.DataFrame:
     """All claims about one experiment, a row each.
 
     Args:
         runs: of all its seeds, with the same parts.
-        found: whether its distances show an inflection point, by `phases.from_chaos`.
+        inflection_found: whether its distances show an inflection point, by `inflection.from_chaos`.
         settings: as of `Means`, and `counterexample`, `distance` (of the config's `phases`), `bootstrap` (samples) and
-            `level` of the intervals.
+            `level` of the intervals, and what claims ask to know whether they can be decided: `size` (of epsilon),
+            `iterations`, `dataset`, `source`, `model`.
 
     Returns:
-        columns claim, text, definition, paper, holds_from, holds_to, value, low, high (NaN where nothing can be
-        drawn), unit, verdict, reason, figure, seeds, draws.
+        columns claim, text, definition, paper, holds_from, holds_to, value, low, high (NaN where there is nothing to
+        resample), unit, verdict, reason, figure, seeds, draws.
     """
-    means, level = Means(runs, settings), settings["level"]
     draws = runs[0].chaos["draw"].nunique() if runs[0].chaos is not None else 0
     claims = [c for c in CLAIMS if c.counterexample == settings["counterexample"]]
-    values = {c.name: _value(c, means) for c in claims}
-    samples = _samples(claims, runs, settings)
     rows = []
-    for claim in claims:
-        value, (low, high) = values[claim.name], _interval(samples[claim.name], level)
-        said, reason = verdict(claim, value, low, high, found, runs[0], settings)
+    for claim, interval in zip(claims, _intervals(claims, runs, settings), strict=True):
+        said, reason = verdict(claim, interval, inflection_found, runs[0], settings)
         if said in (UNTESTED, OUTSIDE):
-            value = low = high = nan
+            interval = Interval(nan, nan, nan)
         rows.append(
             {
                 "claim": claim.name,
@@ -64,9 +62,9 @@ def of_experiment(runs: Sequence[Run], found: bool, settings: Mapping) -> pd.Dat
                 "paper": claim.paper,
                 "holds_from": claim.holds[0],
                 "holds_to": claim.holds[1],
-                "value": value,
-                "low": low,
-                "high": high,
+                "value": interval.value,
+                "low": interval.low,
+                "high": interval.high,
                 "unit": claim.unit,
                 "verdict": said,
                 "reason": reason,
@@ -78,63 +76,61 @@ def of_experiment(runs: Sequence[Run], found: bool, settings: Mapping) -> pd.Dat
     return pd.DataFrame(rows)
 
 
-def verdict(claim: Claim, value, low, high, found: bool, run: Run, settings: Mapping) -> tuple[str, str]:
+def verdict(claim: Claim, interval: Interval, inflection_found: bool, run: Run, settings: Mapping) -> tuple[str, str]:
     """A claim's verdict and the reason for it.
 
     `reproduced` where value and interval lie where the claim holds, `not reproduced` where they lie outside,
-    `undecided` where the interval reaches to both, `untested` where the claim speaks of an inflection point and none
-    was found, and `outside this run's scale` where these settings do not have what it takes.
+    `undecided` where the interval reaches both, `untested` where the claim refers to an inflection point and none was
+    found, and `outside this run's scale` where the experiment cannot decide it.
 
     Args:
-        found: whether there is an inflection point.
+        interval: the claim's value and interval.
+        inflection_found: as of `of_experiment`.
+        run: one of the experiment's.
+        settings: as of `of_experiment`.
     """
     if claim.of_forks and settings["distance"] != "forks":
-        return OUTSIDE, "about forks, not about checkpoints"
+        return OUTSIDE, "the claim is about forks, and this experiment compares checkpoints"
     missing = [part for part in claim.needs if getattr(run, part) is None]
     if missing:
         return OUTSIDE, MISSING + " and ".join(PARTS[part] for part in missing)
     if not claim.decidable(settings):
-        return OUTSIDE, "about another network, data set or perturbation, or a longer training"
-    if claim.after_inflection and not found:
+        return OUTSIDE, "the claim is about another network, data set or perturbation, or about longer training"
+    if claim.after_inflection and not inflection_found:
         return UNTESTED, "no inflection point was found"
-    if np.isnan(value):
-        return OUTSIDE, "its formula has no value: the grids lack the times that it takes, or training diverged"
-    ends = sorted(end for end in (low, value, high) if not np.isnan(end))
-    alone = "" if len(ends) > 1 else "no interval: nothing varies"
+    if np.isnan(interval.value):
+        return OUTSIDE, "no value: the grids lack the iterations that it takes, or training diverged"
+    ends = sorted(end for end in interval if not np.isnan(end))
+    alone = "" if len(ends) > 1 else "no interval: there is nothing to resample"
     bottom, top = claim.holds
     if ends[-1] < bottom or ends[0] > top:
         return NOT, alone
     if ends[0] < bottom or ends[-1] > top:
-        return UNDECIDED, "the interval lies on both sides of the bound"
-    if claim.statistic is statistics.fall and not found:
-        return UNDECIDED, "a fall, but no significant change of level"
+        return UNDECIDED, "the interval crosses a bound"
+    if claim.takes_significance and not inflection_found:
+        return UNDECIDED, "C falls, but its change of level is not significant"
     return REPRODUCED, alone
+
+
+def _intervals(claims: Sequence[Claim], runs: Sequence[Run], settings: Mapping) -> list[Interval]:
+    """The value of every claim and its interval, over bootstrap samples of seeds, draws and test images."""
+    bootstrap = Bootstrap(settings["bootstrap"], settings["level"])
+    means = Means(runs, settings)
+    values = [_value(claim, means) for claim in claims]
+
+    def of_sample(rng):
+        drawn = Means([runs[i] for i in rng.integers(len(runs), size=len(runs))], settings, rng)
+        return [_value(claim, drawn) for claim in claims]
+
+    samples = bootstrap.draw(of_sample).T
+    # Samples that are all alike were drawn from nothing that varies.
+    ends = [bootstrap.ends(part) if len(set(part[~np.isnan(part)])) > 1 else (nan, nan) for part in samples]
+    return [Interval(value, *pair) for value, pair in zip(values, ends, strict=True)]
 
 
 def _value(claim: Claim, means: Means) -> float:
     if any(getattr(means.runs[0], part) is None for part in claim.needs):
         return nan
-    if claim.after_inflection and np.isnan(means.inflection):  # so it can be in a bootstrap sample
+    if claim.after_inflection and np.isnan(means.inflection):  # in a bootstrap sample it can be
         return nan
     return float(claim.statistic(means))
-
-
-def _samples(claims, runs: Sequence[Run], settings: Mapping) -> dict[str, np.ndarray]:
-    """Each claim's value in bootstrap samples of seeds, draws and test images."""
-    rng = np.random.default_rng(0)  # the same samples in every run
-    samples = {claim.name: np.full(settings["bootstrap"], nan) for claim in claims}
-    for k in range(settings["bootstrap"]):
-        drawn = Means([runs[i] for i in rng.integers(len(runs), size=len(runs))], settings, rng)
-        for claim in claims:
-            samples[claim.name][k] = _value(claim, drawn)
-    return samples
-
-
-def _interval(samples: np.ndarray, level: float) -> tuple[float, float]:
-    """Percentiles; NaN where all samples are one, so that there was nothing to draw."""
-    samples = samples[~np.isnan(samples)]
-    if not len(samples) or samples.min() == samples.max():
-        return nan, nan
-    tail = (1 - level) / 2
-    low, high = np.quantile(samples, [tail, 1 - tail])
-    return float(low), float(high)

@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
 
+from twophase.analysis.curves import steps as pair_steps
 from twophase.analysis.inflection import exponents as lyapunov
 from twophase.report.theme import ESTIMATORS, INK, TIME, headroom, legend, time_axis
 
@@ -125,16 +126,14 @@ def drops(ax, times: Sequence[int], diagonal: bool = False) -> None:
 
 def steps(ax, grid: pd.DataFrame, dts: Sequence[int]) -> None:
     """S(t, t + dt) over t, a curve for each dt."""
-    part = grid.assign(dt=grid["j"] - grid["i"])
-    curves(ax, part[part["dt"].isin(dts)], "i", "value", "dt", r"$\Delta t$")
+    curves(ax, pair_steps(grid, dts), "t", "value", "dt", r"$\Delta t$")
     ax.set(xlabel="$t$ (iterations)", ylabel=r"$S(t, t+\Delta t)$", ylim=(0, None))
 
 
 def velocity(ax, grid: pd.DataFrame, dts: Sequence[int]) -> None:
     """Kernel velocity v(t) = S(t, t + dt) / dt over t, a curve for each dt."""
-    part = grid.assign(dt=grid["j"] - grid["i"])
-    part = part[part["dt"].isin(dts)]
-    curves(ax, part.assign(velocity=part["value"] / part["dt"]), "i", "velocity", "dt", r"$\Delta t$")
+    pairs = pair_steps(grid, dts)
+    curves(ax, pairs.assign(velocity=pairs["value"] / pairs["dt"]), "t", "velocity", "dt", r"$\Delta t$")
     ax.set(xlabel="$t$ (iterations)", ylabel=r"$v(t) = S(t, t+\Delta t)/\Delta t$ (1/iteration)", yscale="log")
     headroom(ax, 0.75)
 

@@ -1,0 +1,60 @@
+"""A claim of the papers: a statistic of an experiment's mean tables, and the values with which the claim holds."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from twophase.analysis.statistics import Means
+
+# Numbers for words of the papers that more than one claim is about.
+SAME = 2.0  # things are the same if they differ by less than this factor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One claim.
+
+    Args:
+        name: a short one, for tables.
+        text: what the papers say.
+        definition: what is computed.
+        paper: the papers' own value or picture, in words.
+        holds: lowest and highest value with which the claim holds.
+        unit: of the value.
+        figure: the one that shows it.
+        needs: the parts of a `Run` that it is computed from.
+        statistic: computes the value from mean tables; NaN where they lack what it takes.
+        of_forks: whether it is about what perturbations do, of which distances between checkpoints tell nothing.
+        after_inflection: whether it refers to an inflection point, so that it cannot be tested without one.
+        takes_significance: whether it also takes that the inflection point was found, that is, significant.
+        decidable: of an experiment's settings: whether it can decide the claim.
+        counterexample: whether it is about experiments that are meant to show no two phases.
+    """
+
+    name: str
+    text: str
+    definition: str
+    paper: str
+    holds: tuple[float, float]
+    unit: str = ""
+    figure: str
+    needs: tuple[str, ...]
+    statistic: Callable[[Means], float]
+    of_forks: bool = False
+    after_inflection: bool = True
+    takes_significance: bool = False
+    decidable: Callable[[Mapping], bool] = lambda settings: True
+    counterexample: bool = False
+
+
+def claim(**keywords) -> Callable[[Callable[[Means], float]], Claim]:
+    """A decorator that makes a claim of the statistic below it.
+
+    Args:
+        keywords: of `Claim`, all but the statistic.
+    """
+    return lambda statistic: Claim(statistic=statistic, **keywords)
+
+
+def trained_for(iterations: int) -> Callable[[Mapping], bool]:
+    """Whether an experiment's training is at least so long."""
+    return lambda settings: settings["iterations"] >= iterations

@@ -1,0 +1,217 @@
+"""Claims about forks: the inflection point, and what perturbations before and after it do.
+
+T is the last t1, at which forks are compared, and t* the inflection point of the very tables that a statistic is given.
+"""
+
+from collections.abc import Callable, Mapping
+from math import inf, log, nan
+
+import numpy as np
+
+from twophase.analysis import inflection
+from twophase.analysis.claim import SAME, claim
+from twophase.analysis.statistics import Means
+
+# Numbers for words of the papers.
+STAYS = 1e-4  # C at most, if a fork stays with its base run
+HIGH = 1e-3  # C at least, if it does not
+FAR = 3.0  # decades at least by which the distance to the base run exceeds the perturbation
+ONLY = 0.1  # the largest share of a level that is left elsewhere, if it is reached only in one place
+STOPS = 0.5  # growth at most, as a share of that before
+
+
+def _papers_network(name: str, width: int, iterations: int) -> Callable[[Mapping], bool]:
+    """Whether network and data set are the papers', and training is long enough to see their inflection point twice."""
+
+    def is_it(settings: Mapping) -> bool:
+        model, of_data = settings["model"], "cifar10" in (settings["dataset"], settings["source"])
+        same = model["name"] == name and model["width"] in (None, width)
+        return of_data and same and settings["iterations"] >= iterations
+
+    return is_it
+
+
+def _papers_perturbation(settings: Mapping) -> bool:
+    return settings["size"] == 1e-7
+
+
+@claim(
+    name="same noise",
+    text="A fork differs from its base run in nothing but the perturbation.",
+    definition="largest C or D of the unperturbed forks (the control)",
+    paper="assumed",
+    holds=(0.0, 0.0),
+    figure="fig3",
+    needs=("control",),
+    of_forks=True,
+    after_inflection=False,
+)
+def same_noise(m: Means) -> float:
+    return max(run.largest_of_control for run in m.runs)
+
+
+@claim(
+    name="inflection point",
+    text="There is an inflection point: a perturbation before it changes where the parameters end up, one after it "
+    "hardly does.",
+    definition="mean log10 C(t0, t1) over t0 < t* minus that over t0 > t*, at equal t1 - t0; the change of level over "
+    "t0 must also be significant",
+    paper="Figures 1 and 3",
+    holds=(inflection.DECADE, inf),
+    unit="decades",
+    figure="fig1",
+    needs=("chaos",),
+    after_inflection=False,
+    takes_significance=True,
+)
+def fall_of_c(m: Means) -> float:
+    if len(np.unique(m.t0)) > 1 and np.ptp(m.level[m.end]) == 0:
+        return 0.0
+    return inflection.fall(m.t0, m.t1, m.C, m.inflection) if np.isfinite(m.inflection) else nan
+
+
+@claim(
+    name="C high before",
+    text="Before the inflection point, C is high for every t0.",
+    definition="smallest C(t0, T) over t0 < t*",
+    paper="Figure 3a",
+    holds=(HIGH, inf),
+    figure="fig3",
+    needs=("chaos",),
+)
+def smallest_c_before(m: Means) -> float:
+    return 10 ** m.C[m.early].min()
+
+
+@claim(
+    name="perturbation grows",
+    text="A perturbation of 1e-7 before the inflection point sends the network far away.",
+    definition="smallest log10 |theta'(T) - theta(T)| / |epsilon| over t0 < t*",
+    paper="Figure 1",
+    holds=(FAR, inf),
+    unit="decades",
+    figure="lyapunov",
+    needs=("chaos",),
+    of_forks=True,
+    decidable=_papers_perturbation,
+)
+def smallest_growth_before(m: Means) -> float:
+    return (m.exponent * (m.t1 - m.t0))[m.early].min() / log(10)
+
+
+@claim(
+    name="no growth after",
+    text="After the inflection point, perturbations stop growing; it is not just that later forks have less time.",
+    definition="mean of log(|theta'(t1) - theta(t1)| / |epsilon|) / (t1 - t0) over t0 > t*, divided by that over "
+    "t0 < t*, at equal t1 - t0",
+    paper="assumed",
+    holds=(-inf, STOPS),
+    figure="lyapunov",
+    needs=("chaos",),
+    of_forks=True,
+)
+def growth_after(m: Means) -> float:
+    return inflection.growth_after(m.t0, m.t1, m.exponent, m.inflection)
+
+
+@claim(
+    name="stays after",
+    text="After the inflection point, the perturbed network stays with its base run.",
+    definition="largest C(t0, T) over t0 > t*",
+    paper="Figures 1 and 3a",
+    holds=(0.0, STAYS),
+    figure="fig3",
+    needs=("chaos",),
+)
+def largest_c_after(m: Means) -> float:
+    return 10 ** m.C[m.late].max()
+
+
+@claim(
+    name="barrier before",
+    text="The barrier is large where t0 <= t* < t1.",
+    definition="mean B where t0 <= t* < t1",
+    paper="Figure 3b",
+    holds=(inflection.LARGE["B"], inf),
+    unit="nats",
+    figure="fig3",
+    needs=("chaos",),
+)
+def barrier_inside(m: Means) -> float:
+    return m.B[m.inside].mean()
+
+
+@claim(
+    name="barrier only there",
+    text="The barrier is large nowhere else.",
+    definition="mean B elsewhere, divided by mean B where t0 <= t* < t1",
+    paper="Figure 3b",
+    holds=(-inf, ONLY),
+    figure="fig3",
+    needs=("chaos",),
+)
+def barrier_elsewhere(m: Means) -> float:
+    return _elsewhere(m, m.B)
+
+
+@claim(
+    name="disagreement before",
+    text="The disagreement is large where t0 <= t* < t1.",
+    definition="mean D where t0 <= t* < t1",
+    paper="Figure 3c",
+    holds=(inflection.LARGE["D"], inf),
+    unit="of the test set",
+    figure="fig3",
+    needs=("chaos",),
+)
+def disagreement_inside(m: Means) -> float:
+    return m.D[m.inside].mean()
+
+
+@claim(
+    name="disagreement only there",
+    text="The disagreement is large nowhere else.",
+    definition="mean D elsewhere, divided by mean D where t0 <= t* < t1",
+    paper="Figure 3c",
+    holds=(-inf, ONLY),
+    figure="fig3",
+    needs=("chaos",),
+)
+def disagreement_elsewhere(m: Means) -> float:
+    return _elsewhere(m, m.D)
+
+
+def _elsewhere(m: Means, values: np.ndarray) -> float:
+    """The mean of values [cells] where not t0 <= t* < t1, as a share of their mean where it is."""
+    inside = values[m.inside].mean()
+    return values[~m.inside].mean() / inside if inside > 0 else nan
+
+
+@claim(
+    name="place, ResNet-20",
+    text="For ResNet-20, the inflection point lies between iterations 100 and 500.",
+    definition="t*, where C(t0, T) changes level",
+    paper="100 to 500",
+    holds=(100.0, 500.0),
+    unit="iterations",
+    figure="fig1",
+    needs=("chaos",),
+    decidable=_papers_network("resnet20", width=16, iterations=1000),
+)
+def place_for_resnet20(m: Means) -> float:
+    return m.inflection
+
+
+@claim(
+    name="place, VGG-16",
+    text="For VGG-16, the inflection point lies near iteration 2500.",
+    definition="t*, where C(t0, T) changes level",
+    paper="2500",
+    holds=(2500 / SAME, 2500 * SAME),
+    unit="iterations",
+    figure="fig1",
+    needs=("chaos",),
+    decidable=_papers_network("vgg16", width=1, iterations=5000),
+)
+def place_for_vgg16(m: Means) -> float:
+    return m.inflection
