@@ -100,7 +100,7 @@ def test_forks_that_all_run_away_alike_have_no_inflection_point():
 
 @pytest.mark.parametrize("change", [3, 20, 60, 140, 333])
 def test_the_interval_of_a_change_of_level_reaches_to_the_points_around_it(change):
-    """It may have been anywhere between two t0s, and the estimate is halfway."""
+    """It may have been anywhere between two t0s, and the value is halfway."""
     t0s = [0, 50, 100, 150, 200, 300, 400, 500]
     tables = [chaos_table(np.random.default_rng(seed), t0s, change) for seed in range(3)]
     row = {row["estimator"]: row for row in inflection.from_chaos(tables, "log", Bootstrap(50, 0.95))}["chaos C"]

@@ -67,10 +67,10 @@ def shown(page, metric: str) -> float:
     return float(re.search(rf"^{metric} (\S+)$", text, re.MULTILINE)[1].replace("−", "-"))
 
 
-def test_first_line_says_what_the_estimates_say(page, results, experiment):
+def test_first_line_says_what_the_phases_say(page, results, experiment):
     phases = storage.read_table(results / "phases.parquet")
     row = phases[(phases["experiment"] == experiment) & (phases["estimator"] == "chaos C")].iloc[0]
-    text = page.inner_text("#verdict")
+    text = page.inner_text("#headline")
     if row["found"]:
         assert f"ends at about iteration {row['value']:.0f} of" in text
         assert f"{row['low']:.0f} to {row['high']:.0f}" in text
@@ -222,15 +222,15 @@ def test_saved_names_say_what_they_hold(page, experiment):
     assert saved(page, "grid.csv").suggested_filename == f"{experiment}_seed0_fork_D_log.csv"
 
 
-def test_estimates_are_saved_whole(page, results, experiment):
+def test_phases_are_saved_whole(page, results, experiment):
     phases = storage.read_table(results / "phases.parquet")
-    text = Path(saved(page, "estimates.csv").path()).read_text()
+    text = Path(saved(page, "inflections.csv").path()).read_text()
     assert len(list(csv.reader(io.StringIO(text)))) == 1 + (phases["experiment"] == experiment).sum()
 
 
 def test_counterexample_says_that_it_has_no_forks(page):
     page.select_option("#experiment", index=1)
-    assert "counterexample" in page.inner_text("#verdict")
+    assert "counterexample" in page.inner_text("#headline")
     assert page.is_disabled("input[name=view][value=fork]")
     assert "No forks" in page.inner_text("#ends")
 

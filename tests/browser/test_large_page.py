@@ -42,7 +42,7 @@ def test_every_experiment_and_seed_is_shown(page):
     for k, option in enumerate(options):
         name, _ = option.split(" · ends at ")
         page.select_option("#experiment", index=k)
-        assert page.inner_text("#verdict").startswith(f"{name}: the chaotic phase ends at about iteration")
+        assert page.inner_text("#headline").startswith(f"{name}: the chaotic phase ends at about iteration")
         page.select_option("#seed", index=page.locator("#seed option").count() - 1)
         assert page.locator("#readout").inner_text().count("–") == 0
 

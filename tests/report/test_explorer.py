@@ -1,4 +1,4 @@
-"""What the explorer embeds is what the tables hold, and its first line says what the estimates say."""
+"""What the explorer embeds is what the tables hold, and its texts cannot end its script."""
 
 import base64
 import json
@@ -31,7 +31,7 @@ SETTINGS = {
     "level": 0.95,
     "distance": "forks",
 }
-NO_ESTIMATES = pd.DataFrame(columns=["experiment", "quantity", "estimator"])
+NO_PHASES = pd.DataFrame(columns=["experiment", "quantity", "estimator"])
 
 
 def unpacked(text: str) -> np.ndarray:
@@ -88,7 +88,7 @@ def test_many_forks_have_fewer_points_each(monkeypatch):
 
     def points(count):
         forks = made_up.forks({"t0": range(count), "t1": [50], "draws": 1}, alphas=3, bend=10, end=1000)
-        found = explorer.gather({("e", 0): {"log": made_up.log(0, 50, 50), **forks}}, NO_ESTIMATES, {"e": SETTINGS})
+        found = explorer.gather({("e", 0): {"log": made_up.log(0, 50, 50), **forks}}, NO_PHASES, {"e": SETTINGS})
         return [len(unpacked(log["loss"])) for log in found[0]["runs"][0]["forks"]["logs"].values()]
 
     assert max(points(1)) <= explorer.POINTS
@@ -98,7 +98,7 @@ def test_many_forks_have_fewer_points_each(monkeypatch):
 def test_page_is_whole_and_names_no_other_address(tmp_path):
     log = pd.DataFrame({"iteration": [0, 1], "loss": [2.0, 1.0]})
     runs = {("e", 0): {"log": log, "S": pairs([0, 10, 20], lambda i, j: (j - i) / 100)}}
-    described = explorer.gather(runs, NO_ESTIMATES, {"e": SETTINGS | {"title": "</script><b>"}})
+    described = explorer.gather(runs, NO_PHASES, {"e": SETTINGS | {"title": "</script><b>"}})
     explorer.write(tmp_path / "page.html", described, "rocket_r", {"commit": "c", "twophase": "v"})
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])

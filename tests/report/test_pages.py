@@ -44,7 +44,7 @@ def page() -> str:
     return pages.of_experiment(said, ROWS, pd.DataFrame([CLAIM]), SETTINGS)
 
 
-def test_estimates_are_there(page):
+def test_inflection_points_are_there(page):
     assert "<h1>a &lt; b: it ends at 175.</h1>" in page
     assert "On average by &lt; 1." in page
     assert '<td class="number">175</td><td class="number">100 to 275</td><td class="number">0.01</td>' in page
@@ -75,7 +75,7 @@ def test_settings_are_those_of_the_config(page, key, value):
     assert f">{value}</td>" in row
 
 
-def test_an_experiment_without_estimates_has_a_page():
+def test_an_experiment_without_inflection_points_has_a_page():
     page = pages.of_experiment(["No forks.", ""], ROWS[:0], pd.DataFrame([CLAIM]), SETTINGS)
     assert "Inflection points" not in page
     assert "Width of the cone" not in page

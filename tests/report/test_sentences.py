@@ -1,4 +1,4 @@
-"""The sentences about the end of the chaotic phase say what the estimate and the forks say."""
+"""The sentences about the end of the chaotic phase say what the inflection point and the forks say."""
 
 import re
 
@@ -19,7 +19,7 @@ SETTINGS = {
 
 
 @pytest.fixture
-def ends() -> pd.DataFrame:
+def forks() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "t0": [0, 20, 60, 80, 0],
@@ -33,29 +33,29 @@ def ends() -> pd.DataFrame:
     )
 
 
-def estimate(found: bool) -> pd.Series:
+def inflection(found: bool) -> pd.Series:
     return pd.Series({"value": 40.0, "low": 20.0, "high": 60.0, "p": 0.3, "found": found})
 
 
-def test_verdict_names_iteration_interval_and_both_levels(ends):
-    sentence, ground = sentences.verdict(SETTINGS, estimate(True), ends)
+def test_they_name_iteration_interval_and_both_levels(forks):
+    sentence, ground = sentences.end_of_chaos(SETTINGS, inflection(True), forks)
     assert sentence.endswith("the chaotic phase ends at about iteration 40 of 100 (95 % interval 20 to 60).")
     assert re.search(r"1e-7 before .* 1e-3 in its weights .* 10 % .* later, by 1e-12 in its weights .* 0 %", ground)
 
 
-def test_verdict_says_when_nothing_was_found(ends):
-    sentence, _ = sentences.verdict(SETTINGS, estimate(False), ends)
+def test_they_say_when_nothing_was_found(forks):
+    sentence, _ = sentences.end_of_chaos(SETTINGS, inflection(False), forks)
     assert "no significant end" in sentence
     assert "40" not in sentence
 
 
-def test_verdict_of_a_counterexample_names_no_iteration():
-    text = " ".join(sentences.verdict(SETTINGS | {"counterexample": True}, None, None))
+def test_those_of_a_counterexample_name_no_iteration():
+    text = " ".join(sentences.end_of_chaos(SETTINGS | {"counterexample": True}, None, None))
     assert "counterexample" in text
     assert not re.search(r"\d", text.replace(SETTINGS["title"], ""))
 
 
-def test_the_estimate_is_that_of_the_experiment_s_forks():
+def test_the_inflection_point_is_that_of_the_experiment_s_forks():
     rows = [("other", "chaos C", 1.0), ("mine", "kernel", 2.0), ("mine", "chaos C", 3.0)]
     phases = pd.DataFrame(rows, columns=["experiment", "estimator", "value"])
     assert end_of_chaos(phases, "mine")["value"] == 3.0
@@ -63,18 +63,21 @@ def test_the_estimate_is_that_of_the_experiment_s_forks():
 
 
 @pytest.mark.parametrize("found", [True, False])
-def test_an_estimate_from_checkpoints_is_called_so(ends, found):
+def test_an_inflection_point_from_checkpoints_is_called_so(forks, found):
     words = {
-        d: sentences.verdict(SETTINGS | {"distance": d}, estimate(found), ends)[1] for d in ("forks", "checkpoints")
+        d: sentences.end_of_chaos(SETTINGS | {"distance": d}, inflection(found), forks)[1]
+        for d in ("forks", "checkpoints")
     }
     assert "between checkpoints" in words["checkpoints"]
     assert "between checkpoints" not in words["forks"]
 
 
-def test_the_growth_of_later_perturbations_is_compared_in_equal_times(ends):
+def test_the_growth_of_later_perturbations_is_compared_in_equal_times(forks):
     """In 40 iterations the fork from 60 grows by three decades, that from 0 by six."""
     assert (
         "later perturbations grow 0.5 times as fast as earlier ones"
-        in sentences.verdict(SETTINGS, estimate(True), ends)[1]
+        in sentences.end_of_chaos(SETTINGS, inflection(True), forks)[1]
     )
-    assert "times as fast" not in sentences.verdict(SETTINGS, estimate(True), ends.assign(epsilon=float("nan")))[1]
+    assert (
+        "times as fast" not in sentences.end_of_chaos(SETTINGS, inflection(True), forks.assign(epsilon=float("nan")))[1]
+    )

@@ -1,4 +1,4 @@
-"""The table of claims as an HTML page."""
+"""The scorecard of all experiments as an HTML page."""
 
 from twophase.analysis import scorecard
 from twophase.files import storage

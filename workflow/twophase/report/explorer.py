@@ -1,4 +1,4 @@
-"""The explorer: the results of a run as one HTML file with linked views, opened without a server or a network.
+"""The explorer: the results of a run as one HTML file with linked views, which needs no server and no network.
 
 Arrays are embedded once, as base64 of little-endian float32 (seven digits); `templates/explorer.js` draws every view
 from them. No torch.
@@ -19,10 +19,10 @@ from twophase.files.tables import joined
 from twophase.report import sentences, theme
 
 TEMPLATES = Path(__file__).parent / "templates"
-# Keeps the papers' grids whole and a run of thousands of checkpoints within a megabyte.
+# With these limits the papers' grids stay whole, and a run of thousands of checkpoints fits into a megabyte.
 TIMES = 160  # checkpoints shown of a grid of pairs
-POINTS = 600  # points shown of a log, each the mean of as many iterations as that takes
-ALL_POINTS = 300_000  # points shown of all logs: fewer of each where there are many forks
+POINTS = 600  # points shown of a log, each the mean of equally many iterations
+ALL_POINTS = 300_000  # points shown of all logs together; with many forks, each has fewer
 
 
 def packed(values) -> str:
@@ -31,7 +31,7 @@ def packed(values) -> str:
 
 
 def thin(times: Sequence[int], limit: int = TIMES, keep: Sequence[int] = ()) -> list[int]:
-    """About `limit` of the `times`: every k-th, so that equal steps stay equal, the last, and those to `keep`."""
+    """About `limit` of the `times`, in iterations: every k-th, to keep steps equal, the last, and those to `keep`."""
     times = sorted(map(int, times))
     return sorted({*times[:: -(-len(times) // limit)], times[-1], *(t for t in times if t in keep)})
 
@@ -43,23 +43,23 @@ def grid(frame: pd.DataFrame, limit: int = TIMES, keep: Sequence[int] = ()) -> d
         limit, keep: as of `thin`.
 
     Returns:
-        times (iterations), all (how many the table has), values [pairs], and of barriers `path` [pairs, alphas], the
+        times (iterations), all (how many the table has), values [pairs]; for barriers also `path` [pairs, alphas], the
         loss at evenly spaced alpha from 0 (theta_j) to 1 (theta_i), and `alphas`; NaN on the diagonal.
     """
     times = sorted({*frame["i"], *frame["j"]})
     kept = thin(times, limit, keep)
     pairs = [(i, j) for k, i in enumerate(kept) for j in kept[k:]]
     table = frame.set_index(["i", "j"]).reindex(pairs)
-    found = {"times": kept, "all": len(times), "values": packed(table["value"])}
+    square = {"times": kept, "all": len(times), "values": packed(table["value"])}
     if "path" in table:
         count = max(map(len, frame["path"]))
         rows = [path if np.size(path) == count else np.full(count, np.nan) for path in table["path"]]
-        found |= {"alphas": count, "path": packed(rows)}
-    return found
+        square |= {"alphas": count, "path": packed(rows)}
+    return square
 
 
 def log(frame: pd.DataFrame, limit: int = POINTS) -> dict:
-    """A log of consecutive iterations as means over `every` of them: start (iteration), every, loss (nats)."""
+    """A log as means over every so many consecutive iterations: start (iteration), every, loss (nats) [points]."""
     every = -(-len(frame) // limit)
     loss = frame["loss"].groupby(np.arange(len(frame)) // every).mean()
     return {"start": int(frame["iteration"].iloc[0]), "every": every, "loss": packed(loss)}
@@ -68,7 +68,7 @@ def log(frame: pd.DataFrame, limit: int = POINTS) -> dict:
 def forks(
     chaos: pd.DataFrame, perturbations: pd.DataFrame, barriers: pd.DataFrame, logs: Mapping, limit: int = POINTS
 ) -> dict:
-    """Distances of all forks to the base run, and each fork's history.
+    """Distances of all forks to the base run, and the history of each fork.
 
     Args:
         chaos, perturbations: tables of one run.
@@ -77,27 +77,27 @@ def forks(
         limit: points shown of a log.
 
     Returns:
-        columns t0, t1, draw and distances [cells]; `path` [cells, alphas]; start, the size |epsilon| of each fork's
-        perturbation after rounding, and logs, both by "t0/draw".
+        columns t0, t1, draw and distances [cells]; `path` [cells, alphas]; start (|epsilon| of each fork after
+        rounding) and logs, both by "t0/draw".
     """
-    found = {name: packed(chaos[name]) for name in ("C", "B", "D", "S", "l2")}
-    found |= {name: chaos[name].tolist() for name in ("t0", "t1", "draw")}
+    cells = {name: packed(chaos[name]) for name in ("C", "B", "D", "S", "l2")}
+    cells |= {name: chaos[name].tolist() for name in ("t0", "t1", "draw")}
     if "path" in barriers:
-        cells = [(*layout.Fork.of(state), layout.iteration(state)) for state in barriers["state"]]
-        paths = dict(zip(cells, barriers["path"], strict=True))
+        keys = [(*layout.Fork.of(state), layout.iteration(state)) for state in barriers["state"]]
+        paths = dict(zip(keys, barriers["path"], strict=True))
         rows = [paths[cell] for cell in zip(chaos["t0"], chaos["draw"], chaos["t1"], strict=True)]
-        found |= {"alphas": len(rows[0]), "path": packed(rows)}
+        cells |= {"alphas": len(rows[0]), "path": packed(rows)}
     starts = perturbations[perturbations["draw"] >= 0]
-    found["start"] = {f"{row.t0}/{row.draw}": float(row.realised) for row in starts.itertuples()}
-    found["logs"] = {f"{t0}/{draw}": log(frame, limit) for (t0, draw), frame in logs.items()}
-    return found
+    cells["start"] = {f"{row.t0}/{row.draw}": float(row.realised) for row in starts.itertuples()}
+    cells["logs"] = {f"{t0}/{draw}": log(frame, limit) for (t0, draw), frame in logs.items()}
+    return cells
 
 
 # One file ------------------------------------------------------------------------------------------------------------
 
 
-def estimates(phases: pd.DataFrame, name: str) -> list[dict]:
-    """The rows of an experiment in the phases; NaN, which JSON lacks, as null."""
+def rows_of(phases: pd.DataFrame, name: str) -> list[dict]:
+    """The rows of an experiment in the phases; NaN, which JSON does not have, as None."""
     columns = ["quantity", "estimator", "value", "low", "high", "p", "found", "unit", "definition"]
     if phases.empty:
         return []
@@ -110,13 +110,13 @@ def gather(runs: Mapping, phases: pd.DataFrame, experiments: Mapping) -> list[di
 
     Args:
         runs: (experiment, seed) -> {name: table}, with `log`, `scores` and `forks` ((t0, draw) -> log) among them.
-        phases: the table of estimates.
+        phases: inflection points and cone widths of all experiments.
         experiments: name -> title, seeds, iterations, drops, tau, dt, size, level, counterexample.
     """
-    found = []
+    shown = []
     count = sum(len(tables.get("forks", ())) for tables in runs.values())
     points = min(POINTS // 2, ALL_POINTS // max(count, 1))
-    # The page opens with the first, which should be one that can say when the chaotic phase ends.
+    # The page opens with the first, which should be one that can tell when the chaotic phase ends.
     for name, settings in sorted(experiments.items(), key=lambda item: item[1]["counterexample"]):
         seeds, chaos = [], []
         for seed in settings["seeds"]:
@@ -134,10 +134,9 @@ def gather(runs: Mapping, phases: pd.DataFrame, experiments: Mapping) -> list[di
                 part = (tables[key] for key in ("chaos", "perturbations", "barriers", "forks"))
                 run["forks"] = forks(*part, points)
             seeds.append(run)
-        rows = estimates(phases, name)
-        words = sentences.verdict(settings, end_of_chaos(phases, name), joined(chaos) if chaos else None)
-        found.append({"name": name, **settings, "verdict": words, "estimates": rows, "runs": seeds})
-    return found
+        texts = sentences.end_of_chaos(settings, end_of_chaos(phases, name), joined(chaos) if chaos else None)
+        shown.append({"name": name, **settings, "texts": texts, "phases": rows_of(phases, name), "runs": seeds})
+    return shown
 
 
 def colours(colormap: str, count: int = 33) -> list[str]:
@@ -150,8 +149,8 @@ def colours(colormap: str, count: int = 33) -> list[str]:
 def compiled_once(script: str) -> str:
     """Plotly's bundle with parentheses about the function that holds all of it.
 
-    They tell V8 (Chromium, Edge) to compile it at once; it would otherwise parse these megabytes once more before, and
-    the page open 0.4 s later. A bundle of another form stays as it is.
+    They tell V8 (Chromium, Edge) to compile it right away. Otherwise it would parse these megabytes twice, and the page
+    would open 0.4 s later. A bundle of another form stays as it is.
     """
     before, opening, rest = script.partition("this, () => {\n")
     body, closing, after = rest.rpartition("\n}));")
@@ -166,7 +165,10 @@ def write(path: str | Path, experiments: Sequence[Mapping], colormap: str, facts
     Args:
         experiments: from `gather`.
         colormap: of the grids.
-        facts: provenance; shown at the foot of the page.
+        facts: provenance, `twophase` and `commit` among it; shown at the foot of the page.
+
+    Raises:
+        UserError: the file cannot be written.
     """
     from plotly.offline import get_plotlyjs
 
@@ -180,11 +182,11 @@ def write(path: str | Path, experiments: Sequence[Mapping], colormap: str, facts
     }
     # "<" would let a title end the script element that holds it.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    sentence, ground = map(html.escape, experiments[0]["verdict"])  # there before, and without, any script
+    headline, grounds = map(html.escape, experiments[0]["texts"])  # to be read before any script runs, or without
     parts = {  # in the order in which the template has them
         "/*STYLE*/": (TEMPLATES / "explorer.css").read_text(encoding="utf-8"),
-        "<!--VERDICT-->": sentence,
-        "<!--GROUND-->": ground,
+        "<!--HEADLINE-->": headline,
+        "<!--GROUNDS-->": grounds,
         "/*DATA*/": text,
         "/*PLOTLY*/": compiled_once(get_plotlyjs()),
         "/*CODE*/": (TEMPLATES / "explorer.js").read_text(encoding="utf-8"),

@@ -1,4 +1,4 @@
-"""Tables as pages for people. No torch."""
+"""HTML pages: one of every experiment, and the scorecard of all. No torch."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-MANY = 12  # entries of a list that are written out
+MANY = 12  # a longer list is abridged
 TEMPLATE = Path(__file__).parent / "templates" / "page.html"
 
 
 def of_experiment(said: Sequence[str], phases: pd.DataFrame, claims: pd.DataFrame, settings: Mapping) -> str:
-    """The HTML page of one experiment: when its chaotic phase ends, its estimates, claims and settings.
+    """The HTML page of one experiment: when its chaotic phase ends, its inflection points, claims and settings.
 
     Args:
-        said: of `sentences.verdict`.
+        said: of `sentences.end_of_chaos`.
         phases: its rows, columns quantity, estimator, value, low, high, p, found, definition.
         claims: its rows of the scorecard.
         settings: of `config.settings_of`. Widths of the cone are shown after its `cone.tau`.
@@ -27,13 +27,13 @@ def of_experiment(said: Sequence[str], phases: pd.DataFrame, claims: pd.DataFram
     parts = [f"<p>{escape(said[1])}</p>"]
     if len(points):
         rows = [[r.estimator, *_point(r), _number(r.p), r.definition] for r in points.itertuples()]
-        heads = ["estimated from", "iteration", _interval(level), "p", "how"]
+        heads = ["estimated from", "iteration", _interval(level), "p", "definition"]
         parts.append(_table("Inflection points", heads, rows))
     if len(widths):
         rows = [[r.estimator, f"{r.value:.3g}°", _range(r, "°"), r.definition] for r in widths.itertuples()]
-        parts.append(_table("Width of the cone", ["from", "angle", _interval(level), "how"], rows))
+        parts.append(_table("Width of the cone", ["from", "angle", _interval(level), "definition"], rows))
     parts.append(_claims(claims, level, "The papers' claims", ".."))
-    parts.append(_table("Settings", ["key of the config", "value"], _settings(settings)))
+    parts.append(_table("Settings", ["config key", "value"], _settings(settings)))
     return _page(said[0], parts)
 
 
@@ -43,7 +43,7 @@ def of_claims(table: pd.DataFrame, experiments: Mapping, verdicts: Sequence[str]
     Args:
         table: of `scorecard.of_experiment`, with a column experiment.
         experiments: name -> title and level, in the order of the page.
-        verdicts: all there are, in the order of the summary.
+        verdicts: all possible ones, in the order of the summary.
     """
     titles = {name: settings["title"] for name, settings in experiments.items()}
     parts = [_summary(table, titles, verdicts)]
@@ -56,7 +56,7 @@ def of_claims(table: pd.DataFrame, experiments: Mapping, verdicts: Sequence[str]
 
 
 def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str = ".") -> str:
-    """The scorecard of one experiment on a page from which `results` leads to the results."""
+    """The scorecard of one experiment; `results` is the path from the page to the folder of results."""
     rows = []
     for r in table.itertuples():
         claim = f'{escape(r.text)}<div class="small">{escape(r.definition)}; papers: {escape(r.paper)}</div>'
@@ -68,7 +68,7 @@ def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str =
 
 
 def _summary(table: pd.DataFrame, titles: Mapping[str, str], verdicts: Sequence[str]) -> str:
-    """How many claims of each experiment have which verdict."""
+    """How often each experiment has each verdict."""
     counts = table.groupby(["experiment", "verdict"]).size().unstack(fill_value=0)
     counts = counts.reindex(index=list(titles), columns=verdicts, fill_value=0)
     rows = [[escape(titles[name]), *map(str, row)] for name, row in zip(counts.index, counts.to_numpy(), strict=True)]
@@ -84,7 +84,7 @@ def _interval(level: float) -> str:
 
 
 def _settings(part: Mapping, prefix: str = "") -> list[list[str]]:
-    """Keys as in docs/configuration.md, and values as in YAML; of long lists the ends and the length."""
+    """Keys as in docs/configuration.md, and values as in YAML; long lists as their ends and length."""
     rows = []
     for key, value in part.items():
         if isinstance(value, Mapping):
@@ -130,7 +130,7 @@ def _point(row) -> tuple[str, str]:
 
 
 def _range(row, unit: str = "") -> str:
-    return f"{row.low:.3g}{unit} to {row.high:.3g}{unit}" if np.isfinite(row.low) else "one seed: none"
+    return f"{row.low:.3g}{unit} to {row.high:.3g}{unit}" if np.isfinite(row.low) else "none: one seed"
 
 
 def _table(caption: str, heads: list[str], rows: list[list[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Panels of the figures: each function draws one, from one table, onto one axes. Nothing is computed here but means."""
+"""Panels of the figures: each function draws one of them, from tables. Nothing but means is computed here."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ DECADES = 2.0  # a colour scale is logarithmic from this span on
 
 
 def scale(values: pd.Series):
-    """One colour scale for all panels that show `values`: logarithmic where the positive ones span decades."""
+    """One colour scale for all panels that show `values`; logarithmic if the positive ones span over two decades."""
     positive = values[values > 0]
     if positive.empty:
         return Normalize(0.0, 1.0)
@@ -29,7 +29,7 @@ def scale(values: pd.Series):
 
 
 def edges(centres: np.ndarray) -> np.ndarray:
-    """Borders of cells around grid points: halfway between neighbours; of one point, one iteration wide."""
+    """Borders [points + 1] of cells around grid points: halfway between neighbours; a single cell has width 1."""
     if len(centres) == 1:
         return np.array([centres[0] - 0.5, centres[0] + 0.5])
     middle = (centres[1:] + centres[:-1]) / 2
@@ -37,9 +37,16 @@ def edges(centres: np.ndarray) -> np.ndarray:
 
 
 def heat(ax, frame: pd.DataFrame, x: str, y: str, value: str, norm, colormap: str):
-    """Heat map of the mean over seeds and draws, in iterations on both axes; zeros take the scale's lowest colour.
+    """Heat map of the mean over seeds and draws, geometric on a logarithmic scale, in iterations on both axes.
 
-    The mean is geometric on a logarithmic scale. Returns what a colour bar needs.
+    On a logarithmic scale, values of 0 or below take the lowest colour.
+
+    Args:
+        frame: columns `x`, `y` (iterations) and `value`.
+        norm: of `scale`.
+
+    Returns:
+        the image, for a colour bar.
     """
     grid = frame[[x, y]].assign(value=frame[value].to_numpy(dtype=float))
     if isinstance(norm, LogNorm):
@@ -54,7 +61,7 @@ def heat(ax, frame: pd.DataFrame, x: str, y: str, value: str, norm, colormap: st
 
 
 def pairs_heat(ax, frame: pd.DataFrame, norm, colormap: str, label: str):
-    """Heat map of a grid of pairs i <= j, mirrored to the full square."""
+    """Heat map of a grid of pairs, columns i, j (i <= j) and value, mirrored to the full square."""
     mirror = frame[frame["i"] < frame["j"]].rename(columns={"i": "j", "j": "i"})
     image = heat(ax, pd.concat([frame, mirror]), "i", "j", "value", norm, colormap)
     ax.set(xlabel="$t_i$ (iterations)", ylabel="$t_j$ (iterations)", aspect="equal")
@@ -62,7 +69,7 @@ def pairs_heat(ax, frame: pd.DataFrame, norm, colormap: str, label: str):
 
 
 def chaos_heat(ax, frame: pd.DataFrame, metric: str, norm, colormap: str, label: str):
-    """Heat map of a distance between fork and base run over (t0, t1)."""
+    """Heat map over (t0, t1) of a distance between fork and base run, the column `metric`."""
     image = heat(ax, frame, "t0", "t1", metric, norm, colormap)
     ax.set(xlabel="$t_0$ (iterations)", ylabel="$t_1$ (iterations)")
     ax.figure.colorbar(image, ax=ax, label=label, shrink=0.85)
@@ -72,7 +79,7 @@ def chaos_heat(ax, frame: pd.DataFrame, metric: str, norm, colormap: str, label:
 
 
 def curves(ax, frame: pd.DataFrame, x: str, y: str, hue: str, name: str):
-    """One curve for each value of `hue`: mean over seeds (and draws) with their full range as a band."""
+    """One curve for each value of `hue`: the mean over seeds and draws, with their full range as a band."""
     values = sorted(frame[hue].unique())
     palette = dict(zip(values, sns.color_palette(TIME, len(values) + 1), strict=False))
     style = {"errorbar": ("pi", 100), "marker": "o", "ms": 3, "lw": 1.2}
@@ -81,22 +88,24 @@ def curves(ax, frame: pd.DataFrame, x: str, y: str, hue: str, name: str):
     legend(ax, ax.get_legend_handles_labels()[0], name)
 
 
-def change(ax, estimate: pd.Series, metric: str) -> None:
+def change(ax, inflection: pd.Series, metric: str) -> None:
     """Marks the inflection point of the `metric` that a heat map shows: a line, and its place above the panel.
 
-    Without a significant change there is no line; the words say so.
+    Args:
+        inflection: a row of the phases. If it was not found, there is no line, and the title says `none`.
     """
-    colour, line = ESTIMATORS.get(estimate["estimator"], ESTIMATORS["chaos C"])
-    if estimate["found"]:
-        ax.axvline(estimate["value"], color=colour, ls=line, lw=1.2, zorder=3)
-    place = f"{estimate['value']:.0f}" if estimate["found"] else "none"
+    colour, line = ESTIMATORS.get(inflection["estimator"], ESTIMATORS["chaos C"])
+    if inflection["found"]:
+        ax.axvline(inflection["value"], color=colour, ls=line, lw=1.2, zorder=3)
+    place = f"{inflection['value']:.0f}" if inflection["found"] else "none"
     ax.set_title(f"$t^*$ of ${metric}$: {place}", loc="right", color=colour, fontsize=7.5)
 
 
 def inflections(ax, phases: pd.DataFrame) -> None:
-    """Marks inflection points: a line each, its interval as a band, its place in the legend.
+    """Marks inflection points: each has a line, its interval as a band, and its place in the legend.
 
-    A curve without a significant change has no line; the words say so.
+    Args:
+        phases: rows of the phases. Those that were not found have no line, and the legend says `none`.
     """
     limits = ax.get_xlim()
     handles = []
@@ -117,7 +126,7 @@ def inflections(ax, phases: pd.DataFrame) -> None:
 
 
 def drops(ax, times: Sequence[int], diagonal: bool = False) -> None:
-    """Thin lines where the learning rate drops; on both axes of a square panel."""
+    """Thin lines where the learning rate drops; with `diagonal` on both axes, for square panels."""
     for t in times:
         ax.axvline(t, color=INK, lw=0.6, ls=":", zorder=2)
         if diagonal:
@@ -125,13 +134,13 @@ def drops(ax, times: Sequence[int], diagonal: bool = False) -> None:
 
 
 def steps(ax, grid: pd.DataFrame, dts: Sequence[int]) -> None:
-    """S(t, t + dt) over t, a curve for each dt."""
+    """S(t, t + dt) over t, a curve for each dt (iterations), from a grid of pairs."""
     curves(ax, pair_steps(grid, dts), "t", "value", "dt", r"$\Delta t$")
     ax.set(xlabel="$t$ (iterations)", ylabel=r"$S(t, t+\Delta t)$", ylim=(0, None))
 
 
 def velocity(ax, grid: pd.DataFrame, dts: Sequence[int]) -> None:
-    """Kernel velocity v(t) = S(t, t + dt) / dt over t, a curve for each dt."""
+    """Kernel velocity v(t) = S(t, t + dt) / dt over t, a curve for each dt (iterations), from a grid of pairs."""
     pairs = pair_steps(grid, dts)
     curves(ax, pairs.assign(velocity=pairs["value"] / pairs["dt"]), "t", "velocity", "dt", r"$\Delta t$")
     ax.set(xlabel="$t$ (iterations)", ylabel=r"$v(t) = S(t, t+\Delta t)/\Delta t$ (1/iteration)", yscale="log")
@@ -139,7 +148,7 @@ def velocity(ax, grid: pd.DataFrame, dts: Sequence[int]) -> None:
 
 
 def since(ax, grid: pd.DataFrame, taus: Sequence[int]) -> None:
-    """S(t, tau) over t, before and after tau, a curve for each tau."""
+    """S(t, tau) over t, before and after tau, a curve for each tau (iterations), from a grid of pairs."""
     mirror = grid[grid["i"] < grid["j"]].rename(columns={"i": "j", "j": "i"})
     full = pd.concat([grid, mirror])
     curves(ax, full[full["i"].isin(taus)].rename(columns={"i": "tau"}), "j", "value", "tau", r"$\tau$")
@@ -147,7 +156,7 @@ def since(ax, grid: pd.DataFrame, taus: Sequence[int]) -> None:
 
 
 def switching(ax, switches: pd.DataFrame, standard: pd.DataFrame, end: int, value: str, label: str) -> None:
-    """A score at the end of linearized training against the switch, beside standard training's."""
+    """The score `value` at the `end` of linearized training over the switch, with that of standard training."""
     last = switches[switches["iteration"] == end]
     colours = sns.color_palette(TIME, 3)
     at = standard[standard["iteration"].isin(last["switch"].unique())]
@@ -164,7 +173,7 @@ def switching(ax, switches: pd.DataFrame, standard: pd.DataFrame, end: int, valu
 
 
 def learning_curves(ax, switches: pd.DataFrame, standard: pd.DataFrame) -> None:
-    """Test accuracy over training after each switch, and of standard training in grey."""
+    """Test accuracy during linearized training, a curve for each switch, and during standard training, dashed."""
     curves(ax, switches, "iteration", "test_accuracy", "switch", "switch $t$")
     mean = standard.groupby("iteration")["test_accuracy"].mean()
     ax.plot(mean.index, mean, color=INK, lw=1, ls="--", label="standard")
@@ -174,15 +183,18 @@ def learning_curves(ax, switches: pd.DataFrame, standard: pd.DataFrame) -> None:
 
 
 def first_seed(frame: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """The rows of an experiment's first seed: pictures of one run."""
+    """The rows of an experiment's first seed, for pictures of a single run."""
     mine = frame[frame["experiment"] == experiment]
     return mine[mine["seed"] == mine["seed"].min()]
 
 
 def cone(ax, frame: pd.DataFrame) -> None:
-    """Unit kernels as points on the sphere, in the frame of their principal axes about the first: the cone's picture.
+    """The cone: kernels as unit vectors, along the first three principal axes of their scatter about the first.
 
-    The apex is the origin of that frame, the kernel at initialisation; rays lead from it to the kernels.
+    The kernel at initialisation is the apex, at the origin; rays lead from it to the others.
+
+    Args:
+        frame: columns iteration, x, y, z.
     """
     frame = frame.sort_values("iteration")
     colours = plt.get_cmap(TIME)(frame["iteration"] / frame["iteration"].max())
@@ -200,7 +212,8 @@ def plane(ax, frame: pd.DataFrame, inflection: float) -> None:
     """Base run and forks in the plane of their principal components; forks before the inflection point in red.
 
     Args:
-        inflection: iterations; NaN where none was found, and all forks look alike.
+        frame: columns t0, draw, iteration, x, y; t0 of the base run is -1.
+        inflection: iterations; NaN if none was found, so that all forks look alike.
     """
     early, late = sns.color_palette("Reds_r", 6)[1], sns.color_palette("Blues_r", 6)[1]
     kinds = {"forks before the inflection": early, "forks after it": late} if np.isfinite(inflection) else {}
@@ -223,7 +236,7 @@ def plane(ax, frame: pd.DataFrame, inflection: float) -> None:
 
 
 def divergence(ax, chaos: pd.DataFrame, perturbations: pd.DataFrame) -> None:
-    """The perturbation scheme: distance of each fork from the base run, from its start at (t0, |epsilon|) on."""
+    """The perturbation scheme: the distance of forks to the base run over time, starting at (t0, |epsilon|)."""
     starts = (
         perturbations[perturbations["draw"] >= 0]
         .rename(columns={"t0": "t1", "realised": "l2"})
@@ -241,11 +254,11 @@ def divergence(ax, chaos: pd.DataFrame, perturbations: pd.DataFrame) -> None:
 
 
 def exponents(ax, chaos: pd.DataFrame, phases: pd.DataFrame) -> None:
-    """Lyapunov exponents over t0, a curve for each t1: mean and range over seeds and draws; 0, the sign change."""
+    """Lyapunov exponents over t0, a curve for each t1 (mean and range over seeds and draws), and their sign change."""
     curves(ax, chaos.assign(exponent=lyapunov(chaos)), "t0", "exponent", "t1", "$t_1$")
     ax.axhline(0.0, color=INK, lw=0.8)
     handles = ax.get_legend().legend_handles
-    for row in phases[phases["quantity"] == "sign change"].itertuples():  # none where estimates are not about forks
+    for row in phases[phases["quantity"] == "sign change"].itertuples():  # none of checkpoints
         if row.found:
             error = [[row.value - row.low], [row.high - row.value]] if np.isfinite(row.low) else None
             ax.errorbar(row.value, 0.0, xerr=error, fmt="D", ms=5, color=INK, capsize=3, zorder=5)
@@ -261,7 +274,7 @@ def exponents(ax, chaos: pd.DataFrame, phases: pd.DataFrame) -> None:
 
 
 def growth(ax, frame: pd.DataFrame, label: str):
-    """Seconds of each stage over what grows, both logarithmic, with the power law fitted to it.
+    """Seconds of each stage over a size that grows, both logarithmic, with the fitted power laws.
 
     Args:
         frame: columns stage, x, seconds, exponent.

@@ -1,4 +1,4 @@
-"""When the chaotic phase ends, in words. No torch."""
+"""The end of the chaotic phase, in words. No torch."""
 
 from collections.abc import Mapping
 
@@ -8,48 +8,49 @@ import pandas as pd
 from twophase.analysis.inflection import TINY, exponents, growth_after
 
 
-def verdict(settings: Mapping, estimate: pd.Series | None, ends: pd.DataFrame | None) -> list[str]:
-    """One plain sentence that says when the chaotic phase of an experiment ends, and one that says what it rests on.
+def end_of_chaos(settings: Mapping, inflection: pd.Series | None, forks: pd.DataFrame | None) -> list[str]:
+    """Two texts: a sentence that says when the chaotic phase of an experiment ends, and what it is based on.
 
     Args:
-        settings: the experiment's title, iterations, size of epsilon, level, counterexample, distance (which the
-            estimate is made from, `forks` or `checkpoints`).
-        estimate: the row `chaos C` of the phases; None where no forks were trained.
-        ends: chaos tables of all seeds.
+        settings: the experiment's title, iterations, size of epsilon, level, counterexample, and distance (what the
+            inflection point is estimated from, `forks` or `checkpoints`).
+        inflection: the row `chaos C` of the phases; None if no forks were trained.
+        forks: chaos tables of all seeds; None if no forks were trained.
     """
     title = settings["title"]
-    if estimate is None:
+    if inflection is None:
         kind = "is meant as a counterexample, without two phases" if settings["counterexample"] else "has no forks"
         return [
             f"{title} {kind}.",
-            "No perturbed copies were trained, so that this experiment does not say when a chaotic phase ends.",
+            "No perturbed copies were trained, so this experiment does not tell when a chaotic phase ends.",
         ]
     size = _power(f"{settings['size']:g}")
-    source = " The estimate itself is made from distances between checkpoints of the undisturbed run, not from these."
+    source = " The iteration itself is estimated from distances between checkpoints of the base run, not from these."
     source = source if settings["distance"] == "checkpoints" else ""
-    last = ends[ends["t1"] == ends["t1"].max()]
-    everywhere = f"Forks were perturbed by {size} at {last['t0'].nunique()} times and trained to the end."
+    last = forks[forks["t1"] == forks["t1"].max()]
 
     def level(part):
         c = np.exp(np.log(np.maximum(part["C"], TINY)).mean())
         return f"{_power(f'{c:.0e}')} in its weights (C) and in {100 * part['D'].mean():.2g} % of its test predictions"
 
-    if not estimate["found"]:
+    if not inflection["found"]:
         return [
             f"{title}: no significant end of a chaotic phase was found.",
-            f"{everywhere} In the end they differ from the undisturbed run, on average by {level(last)}, and with the "
-            f"time of the perturbation C falls nowhere both significantly and, in equal times, tenfold.{source}",
+            f"Copies of the network were perturbed by {size} at {last['t0'].nunique()} iterations and trained to the "
+            f"end, where they differ from the base run by {level(last)}, on average. Nowhere does C fall with the time "
+            f"of the perturbation both significantly and, over equal times, tenfold.{source}",
         ]
     ratio = growth_after(
-        *(ends[name].to_numpy() for name in ("t0", "t1")), exponents(ends).to_numpy(), estimate["value"]
+        *(forks[name].to_numpy() for name in ("t0", "t1")), exponents(forks).to_numpy(), inflection["value"]
     )
-    growth = f" In equal times later perturbations grow {ratio:.2g} times as fast as earlier ones." if ratio > 0 else ""
-    early, late = last[last["t0"] < estimate["value"]], last[last["t0"] > estimate["value"]]
+    growth = f" Over equal times, later perturbations grow {ratio:.2g} times as fast as earlier ones."
+    growth = growth if ratio > 0 else ""
+    early, late = last[last["t0"] < inflection["value"]], last[last["t0"] > inflection["value"]]
     return [
-        f"{title}: the chaotic phase ends at about iteration {estimate['value']:.0f} of {settings['iterations']} "
-        f"({100 * settings['level']:.0f} % interval {estimate['low']:.0f} to {estimate['high']:.0f}).",
-        f"A copy of the network whose weights are changed by {size} before then ends training different "
-        f"from the undisturbed run, on average by {level(early)}; one changed later, by {level(late)}.{growth}{source}",
+        f"{title}: the chaotic phase ends at about iteration {inflection['value']:.0f} of {settings['iterations']} "
+        f"({100 * settings['level']:.0f} % interval {inflection['low']:.0f} to {inflection['high']:.0f}).",
+        f"A copy of the network whose weights are perturbed by {size} before then ends up different from the base run, "
+        f"on average by {level(early)}; one perturbed later, by {level(late)}.{growth}{source}",
     ]
 
 

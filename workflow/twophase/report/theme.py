@@ -1,4 +1,4 @@
-"""What all figures share: their theme and canvas, axes of iterations, legends, colours with a meaning, files."""
+"""Theme, canvas, axes of iterations, legends and colours of all figures, and the saving of them."""
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,16 +14,16 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from twophase.files import storage
 
-SQUEEZED = 0.2  # an axis of iterations is logarithmic where most points lie within this share of it
-LONG = 8  # entries of a legend that a panel has room for
-ESTIMATORS = {  # how each estimate of the inflection point is marked, in every figure
+SQUEEZED = 0.2  # an axis of iterations is logarithmic if most points lie within this share of it
+LONG = 8  # a panel has room for a legend of so many entries
+ESTIMATORS = {  # colour and line of the inflection point that each of them finds, in every figure
     "chaos C": ("#d1495b", "--"),
     "kernel": ("#00798c", "-."),
     "parameters": ("#8d6a9f", (0, (1, 1))),
 }
-TIME = "viridis"  # colours of iterations; of tau and dt as well
+TIME = "viridis"  # colours of iterations, tau and dt among them
 INK = "0.25"
-NOTE = 23  # characters of the small print in an inch
+NOTE = 23  # characters of the small print per inch
 
 
 def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mapping[int, str] | None = None):
@@ -31,7 +31,9 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
 
     Args:
         rows: titles.
-        projections: projection of a column, by its index, where it is not the plain one.
+        columns: number of panels in a row.
+        style: `panel`, the height of a panel in inches.
+        projections: projections of columns, by index, other than the plain one.
 
     Returns:
         the figure and its axes [rows][columns].
@@ -92,9 +94,12 @@ def letter(axes: Sequence[Sequence], names: Sequence[str]) -> None:
 
 
 def save(figure, paths: Sequence[str], style: Mapping) -> None:
-    """Writes the figure to each path, without a date so that equal figures are equal files.
+    """Writes the figure to each path, without a date, so that equal figures are equal files.
 
-    Under it stand the style's `note`, experiments and seeds, and the commit.
+    Below the figure stand the style's `note` (experiments and seeds) and the commit.
+
+    Raises:
+        UserError: a file cannot be written.
     """
     if style.get("note"):
         note = f"{style['note']} · commit {storage.versions()['commit']}"
@@ -110,13 +115,15 @@ def save(figure, paths: Sequence[str], style: Mapping) -> None:
 
 
 def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | None = None, linear: bool = False) -> None:
-    """Ticks of the axis `name`, x or y, of iterations: few, and none beyond the `times` that it shows.
+    """Sets up an axis of iterations, with few ticks and none beyond the `times` that it shows.
 
-    Where a linear axis would squeeze most of them, it is logarithmic, and linear up to the first time after 0.
+    If a linear axis would squeeze most of them, it becomes logarithmic, but stays linear up to the first time after 0.
 
     Args:
-        limits: of a logarithmic axis, where they are not just those of the times.
-        linear: for curves whose slope is a rate.
+        name: `x` or `y`.
+        times: iterations.
+        limits: of a logarithmic axis, if not those of the times.
+        linear: keeps it linear, for curves whose slope is a rate.
     """
     times = np.unique(np.fromiter(times, dtype=float))
     first, last = times[times > 0][:1], times[-1]
@@ -134,13 +141,13 @@ def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | Non
 
 
 def headroom(ax, share: float) -> None:
-    """Lengthens the y axis upwards by a share of its length on the page: room for a legend, which hides no curve."""
+    """Extends the y axis upwards by a share of its length on the page, as room for a legend that hides no curve."""
     scale = ax.yaxis.get_transform()
     low, high = scale.transform(ax.get_ylim())
     ax.set_ylim(top=scale.inverted().transform(high + share * (high - low)))
 
 
 def legend(ax, handles: Sequence, title: str, room: int = LONG) -> None:
-    """A legend in the panel, or beside it where it has more entries than there is `room` for among the curves."""
+    """A legend in the panel, or beside it if it has more entries than there is `room` for among the curves."""
     beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(handles) > room else {}
     ax.legend(handles=handles, title=title, ncols=1 + len(handles) // 18, **beside)

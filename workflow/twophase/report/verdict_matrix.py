@@ -1,4 +1,4 @@
-"""The figure of all verdicts side by side: which findings hold in which experiment."""
+"""The figure of all verdicts side by side: which claims hold in which experiment."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -11,21 +11,22 @@ from matplotlib.patches import Patch, Rectangle
 
 from twophase.report.theme import set_theme
 
-# Of the five verdicts, in the order of `scorecard`: told apart in every kind of colour blindness, and in grey.
+# Of the five verdicts, in the order of `scorecard`; distinct in grey and with any kind of colour blindness.
 COLOURS = ("#3a9099", "#ea9a55", "#eec37a", "#e6e3ef", "white")
 NOT_RUN = "0.75"
 
 
 def matrix(claims: pd.DataFrame, titles: Mapping[str, str], kinds: Sequence[str], style: Mapping):
-    """A figure of all verdicts: a row for each experiment, a column for each claim that one of them decides.
+    """A figure of all verdicts: a row for each experiment, a column for each claim that one of them can decide.
 
-    A cell has the colour of its verdict, and the value. Where a verdict is not that of the first row it is framed, and
-    the claim's name is bold. Rows whose titles begin alike, up to a colon, stand together.
+    A cell has the colour of its verdict, and shows the value. Verdicts that differ from the first row's are framed, and
+    their claims are in bold. Rows whose titles begin alike, up to a colon, stand together.
 
     Args:
-        claims: columns experiment, claim, value, verdict; `ran`, whether the experiment has the parts that it takes.
+        claims: columns experiment, claim, value, verdict, and ran (whether the experiment has the parts that it takes).
         titles: of experiments by name, in the order of the rows.
-        kinds: the five verdicts; the last says that nothing was to be decided.
+        kinds: the five verdicts; the last one says that the experiment cannot decide the claim.
+        style: `panel`, the width of a panel in inches.
     """
     *_, outside = kinds
     colours = dict(zip(kinds, COLOURS, strict=True))
@@ -72,7 +73,7 @@ def matrix(claims: pd.DataFrame, titles: Mapping[str, str], kinds: Sequence[str]
 
 
 def short(value: float) -> str:
-    """A number in as few characters as two digits take: 0.24, 7.7, 175, 4e-12."""
+    """A number with two significant digits, as short as possible: 0.24, 7.7, 175, 4e-12."""
     if abs(value) >= 100:
         return f"{value:.0f}"
     if 0 < abs(value) < 1e-3:

@@ -87,9 +87,9 @@ function shownGrid() {
   return { xs: times, ys: times, value: (a, b) => pairValue(state.metric, a, b) };
 }
 
-/** Says that a grid shows fewer times than its table has. */
+/** A sentence that says so if a grid shows fewer times than its table has. */
 function fewer(grid, what) {
-  return grid.all > grid.times.length ? ` Shown are ${grid.times.length} of ${grid.all} ${what}, evenly chosen; the Parquet file holds all.` : "";
+  return grid.all > grid.times.length ? ` Shown are ${grid.times.length} of ${grid.all} ${what}, evenly spaced; the Parquet file has all of them.` : "";
 }
 
 /** Borders of cells around grid points, halfway between neighbours. */
@@ -102,7 +102,7 @@ function edges(centres) {
 
 // Marks in every panel ------------------------------------------------------------------------------------------------
 
-const inflections = () => experiment().estimates.filter((r) => r.quantity === "inflection");
+const inflections = () => experiment().phases.filter((r) => r.quantity === "inflection");
 const marked = () => inflections().filter((r) => r.found && r.estimator in data.marks);
 
 /** Lines at learning-rate drops and inflection points on an axis of iterations; `both` for square panels. */
@@ -125,7 +125,7 @@ function drawLegend() {
   const shown = marked().map((r) => swatch(data.marks[r.estimator], dashes[r.estimator],
     `${MARKS[r.estimator]}: ${show(r.value)}`));
   const drops = experiment().drops;
-  if (drops.length) shown.push(swatch(INK, "1 3", `the learning rate drops: ${drops.join(", ")}`));
+  if (drops.length) shown.push(swatch(INK, "1 3", `learning rate drops: ${drops.join(", ")}`));
   $("legend").innerHTML = shown.length ? `<span>Lines in every panel:</span>${shown.join("")}` : "";
 }
 
@@ -268,15 +268,15 @@ function drawEnds() {
   }, rows);
 }
 
-function drawEstimates() {
+function drawInflections() {
   const level = Math.round(100 * experiment().level);
   const whose = `${experiment().distance}' `; // forks' or checkpoints'
   const body = inflections().map((r) => `<tr><td>${r.estimator.startsWith("chaos") ? whose : ""}${NAMES[r.estimator]}${r.estimator === "chaos C" ? " (first line of this page)" : ""}</td><td class="number">${r.found ? `<b>${show(r.value)}</b>` : "not found"}</td>
     <td class="number">${r.found ? `${show(r.low)} to ${show(r.high)}` : "–"}</td><td class="number">${show(r.p, 2)}</td></tr><tr class="definition"><td colspan="4">${r.definition}</td></tr>`);
-  $("estimates").innerHTML = body.length ? `<thead><tr><th>estimated from</th><th>iteration</th><th>${level} % interval</th>
-    <th>p</th></tr></thead><tbody>${body.join("")}</tbody>` : "<tbody><tr><td>None was made for this experiment.</td></tr></tbody>";
-  tables.estimates = [["quantity", "estimator", "value", "low", "high", "p", "found", "definition"],
-    ...experiment().estimates.map((r) => [r.quantity, r.estimator, r.value, r.low, r.high, r.p, r.found, r.definition])];
+  $("inflections").innerHTML = body.length ? `<thead><tr><th>estimated from</th><th>iteration</th><th>${level} % interval</th>
+    <th>p</th></tr></thead><tbody>${body.join("")}</tbody>` : "<tbody><tr><td>This experiment has none.</td></tr></tbody>";
+  tables.inflections = [["quantity", "estimator", "value", "low", "high", "p", "found", "definition"],
+    ...experiment().phases.map((r) => [r.quantity, r.estimator, r.value, r.low, r.high, r.p, r.found, r.definition])];
 }
 
 // The grid, and its chosen cell -----------------------------------------------------------------------------------------
@@ -330,10 +330,10 @@ function drawGrid() {
   }, [[...axisNames().map((n) => ({ "t₀": "t0", "t₁": "t1", "tᵢ": "i", "tⱼ": "j" })[n]), state.metric],
     ...ys.flatMap((y, j) => xs.flatMap((x, i) => (Number.isNaN(values[j][i]) ? [] : [[x, y, values[j][i]]])))], connectGrid);
   $("grid").setAttribute("aria-label", `Heat map of ${METRICS[state.metric]}; arrow keys move the chosen cell`);
-  $("grid-title").textContent = state.view === "fork" ? "Distance of perturbed forks from the base run" : "Distance between two times of the base run";
+  $("grid-title").textContent = state.view === "fork" ? "Distance between forks and base run" : "Distance between two iterations of the base run";
   $("grid-help").innerHTML = state.view === "fork"
-    ? "Columns: when a fork was perturbed. Rows: when it is compared with the base run. <b>Dark columns on the left that turn light</b> show the end of the chaotic phase. Hover or choose a cell."
-    : "How far the base run moved between two iterations. <b>A light square at the upper right</b> is the second phase: late networks are alike. Hover or choose a cell.";
+    ? "Columns: when a fork was perturbed. Rows: when it is compared with the base run. The chaotic phase ends where <b>dark columns on the left turn light</b>. Hover over a cell, or choose one."
+    : "How far the base run moved between two iterations. <b>A light square at the upper right</b> is the second phase: late networks are alike. Hover over a cell, or choose one.";
   $("grid-notice").textContent = state.view === "pair" ? fewer(run().grids[state.metric], "checkpoints") : "";
 }
 
@@ -345,7 +345,7 @@ function drawPair() {
     `<div class="${m === state.metric ? "chosen" : ""}"><b>${m} ${show(value(m))}</b>${METRICS[m].split(", ")[1]}</div>`);
   const words = fork ? `Fork perturbed at t₀ = ${x}, compared with the base run at t₁ = ${y}.`
     : `The base run at tᵢ = ${x} and at tⱼ = ${y}.`;
-  const missing = fork && k < 0 ? " A fork has no past: t₁ must be later than t₀." : "";
+  const missing = fork && k < 0 ? " It does not exist before t₀: choose a later t₁." : "";
   const right = [[nx, x], [ny, y]].map(([name, t]) => [name, testAccuracy(t)]).filter(([, share]) => !Number.isNaN(share));
   const scores = right.length ? ` Test accuracy of the base run: ${right.map(([name, share]) => `${show(100 * share)} % at ${name}`).join(", ")}.` : "";
   $("readout").innerHTML = `<div class="wide">${words}${missing}${scores}</div>${boxes.join("")}`;
@@ -381,9 +381,9 @@ function drawPath(x, y, k) {
   if (!table || !table.alphas) return empty("path", message);
   const i = fork ? 0 : table.times.indexOf(x), j = fork ? 0 : table.times.indexOf(y), n = table.alphas;
   const row = fork ? k : i < 0 || j < 0 ? -1 : place(i, j, table.times.length);
-  if (row < 0) return empty("path", fork ? message : `${message} It is known between iterations ${table.times.join(", ")}.`);
+  if (row < 0) return empty("path", fork ? message : `${message} There are some between iterations ${table.times.join(", ")}.`);
   let loss = Array.from(column(table, "path").slice(row * n, (row + 1) * n));
-  if (Number.isNaN(loss[0])) return empty("path", "Both are the same network.");
+  if (Number.isNaN(loss[0])) return empty("path", "Both ends are the same network.");
   // alpha = 1 is theta_i, the earlier time (of a fork: the base run); shown from left to right as the reader chose them.
   if (fork || x <= y) loss = loss.reverse();
   const at = loss.map((_, m) => m / (n - 1)), mean = (loss[0] + loss[n - 1]) / 2, top = Math.max(...loss), peak = at[loss.indexOf(top)];
@@ -413,7 +413,7 @@ function drawHistory(x, y) {
     plot("history", [...others, x].map(path), { xaxis: time(), yaxis: axis("|θ′ − θ|", logAxis), shapes: marks() }, rows);
     $("history-title").firstChild.textContent = "Distance of the fork";
     $("pair-help").textContent = "Left: test loss on the straight line from the base run to the fork; the red bar is B. "
-      + "Right: how far the fork is from the base run, from ε on; other forks of this seed in grey.";
+      + "Right: distance of the fork from the base run, starting with ε; other forks of this seed in grey.";
     return;
   }
   const { xs, value } = shownGrid(), values = xs.map((t) => value(x, t));
@@ -421,8 +421,8 @@ function drawHistory(x, y) {
     { x: [y], y: [value(x, y)], type: "scatter", mode: "markers", marker: { size: 12, color: PICK[1], symbol: "circle-open", line: { width: 3 } }, hoverinfo: "skip" }],
   { xaxis: time(), yaxis: axis(`${state.metric} from tᵢ`, { rangemode: "tozero", nticks: 5 }), shapes: marks() },
   [["i", "j", state.metric], ...xs.map((t, k) => [x, t, values[k]])]);
-  $("history-title").firstChild.textContent = `${state.metric} from tᵢ to all times`;
-  $("pair-help").textContent = "Left: test loss on the straight line between both networks; the red bar is B. Right: the grid's column at tᵢ; the ring is tⱼ.";
+  $("history-title").firstChild.textContent = `${state.metric} between tᵢ and every iteration`;
+  $("pair-help").textContent = "Left: test loss on the straight line between the two networks; the red bar is B. Right: the column of the grid at tᵢ, with a ring at tⱼ.";
 }
 
 // The kernel ------------------------------------------------------------------------------------------------------------
@@ -447,26 +447,26 @@ function drawSince() {
   $("tau").setAttribute("aria-valuetext", `iteration ${tau}`);
   const line = { type: "line", x0: tau, x1: tau, y0: 0, y1: 1, yref: "paper", line: { color: PICK[1], width: 2.5 } };
   curve("since", taus(), y, [["tau", "t", "S"], ...taus().map((t, k) => [tau, t, y[k]])], "S(t, τ)", "t, iteration (orange line: τ)", [line]);
-  const width = experiment().estimates.find((r) => r.quantity === "cone width" && r.estimator === `after ${tau}`);
+  const width = experiment().phases.find((r) => r.quantity === "cone width" && r.estimator === `after ${tau}`);
   const range = width && width.low !== null ? ` (${show(width.low)}° to ${show(width.high)}° over seeds)` : "";
-  $("width").textContent = width ? `After τ = ${tau} the kernel stays within ${show(width.value)}°${range} of where it was then, in the mean over seeds.` : "";
+  $("width").textContent = width ? `After τ = ${tau}, the kernel stays within ${show(width.value)}°${range} of where it was then (mean over seeds).` : "";
   $("width").textContent += fewer(run().grids.S, "kernels");
 }
 
 function drawSteps() {
   const choices = dts();
-  if (!choices.length) return empty("steps", "Too few kernels for a step.");
+  if (!choices.length) return empty("steps", "There are too few kernels.");
   const dt = choices[state.dt], t = taus().filter((a) => taus().includes(a + dt)), y = t.map((a) => pairValue("S", a, a + dt));
   $("dt-value").value = dt;
   $("dt").setAttribute("aria-valuetext", `${dt} iterations`);
   curve("steps", t, y, [["dt", "t", "S"], ...t.map((a, k) => [dt, a, y[k]])], "S(t, t + Δt)", "t, iteration");
-  $("steps-notice").textContent = `${t.length} pairs of kernels lie ${dt} iterations apart.${fewer(run().grids.S, "kernels")}`;
+  $("steps-notice").textContent = `${t.length} pairs of kernels are ${dt} iterations apart.${fewer(run().grids.S, "kernels")}`;
 }
 
 function drawCone() {
   const c = run().cone;
   $("cone-notice").textContent = "";
-  if (!c) return empty("cone", "No picture of the kernels was computed for this experiment.");
+  if (!c) return empty("cone", "This experiment has no picture of its kernels.");
   const t = column(c, "iteration"), [x, y, z] = ["x", "y", "z"].map((name) => column(c, name));
   const scale = data.time.map((colour, k) => [k / (data.time.length - 1), colour]);
   const rays = [[], [], []];
@@ -475,7 +475,7 @@ function drawCone() {
   const flags = [...marked().map((r) => [r.value, MARKS[r.estimator], data.marks[r.estimator]]),
     ...experiment().drops.filter((d) => d <= t.at(-1)).map((d) => [d, "the learning rate drops", INK])].map(([v, name, colour]) => [nearest(v), name, colour]);
   const at = taus()[state.tau], k = nearest(at);
-  $("cone-notice").textContent = ["Rings: the kernels nearest to where", flags.map(([, name]) => name).join(", "), "(colours as above the panels); diamond: τ of panel 5."].join(" ");
+  $("cone-notice").textContent = [...(flags.length ? [`Rings: the kernels nearest to where ${flags.map(([, name]) => name).join(", ")} (colours as above the panels).`] : []), "Diamond: τ of panel 5."].join(" ");
   const label = (d) => ({ title: { text: `axis ${d + 1} (${Math.round(100 * c.explained[d])} %)`, font: { size: 11 } }, showticklabels: false });
   plot("cone", [
     { type: "scatter3d", mode: "lines", x: rays[0], y: rays[1], z: rays[2], line: { color: "#b8c2cc", width: 1.5 }, hoverinfo: "skip", connectgaps: false },
@@ -489,7 +489,7 @@ function drawCone() {
   [["iteration", "x", "y", "z"], ...Array.from(t, (v, m) => [v, x[m], y[m], z[m]])]);
 }
 
-/** From where the cone is seen, also after the reader turned it. */
+/** Where the cone is seen from, also after the reader has turned it. */
 function eye() {
   const far = $("cone").clientWidth < 480 ? 2.6 : 2;
   return $("cone").layout?.scene?.camera?.eye ?? { x: 0.58 * far, y: -0.72 * far, z: 0.38 * far };
@@ -515,8 +515,8 @@ function download(name, url) {
 function label(id) {
   const words = { ends: ["C_at_the_end"], grid: [state.view, state.metric, state.scale], since: ["S", `tau${taus()[state.tau]}`],
     steps: ["S", `dt${dts()[state.dt]}`], training: ["training"], path: ["path", ...cell()], history: ["history", cell()[0]],
-    pair: ["pair", ...cell()], estimates: ["estimates"], cone: ["cone"] }[id];
-  return [experiment().name, ...(["ends", "estimates"].includes(id) ? [] : [`seed${run().seed}`]), ...words].join("_");
+    pair: ["pair", ...cell()], inflections: ["inflections"], cone: ["cone"] }[id];
+  return [experiment().name, ...(["ends", "inflections"].includes(id) ? [] : [`seed${run().seed}`]), ...words].join("_");
 }
 
 async function savePNG(id) {
@@ -539,13 +539,13 @@ function saveCSV(id) {
 function saveButtons(id, where, inner) {
   const box = document.createElement("span");
   box.className = inner ? "save inner" : "save";
-  const kinds = id === "estimates" ? { CSV: saveCSV } : { PNG: savePNG, CSV: saveCSV };
+  const kinds = id === "inflections" ? { CSV: saveCSV } : { PNG: savePNG, CSV: saveCSV };
   for (const [kind, save] of Object.entries(kinds)) {
     const button = document.createElement("button");
     button.textContent = kind;
     button.dataset.save = `${id}.${kind.toLowerCase()}`;
     button.setAttribute("aria-label", `Save ${kind} of: ${id}`);
-    button.title = kind === "PNG" ? "Save this picture" : "Save this panel's numbers";
+    button.title = kind === "PNG" ? "Save this picture" : "Save the numbers of this panel";
     button.onclick = () => tables[id] && (kind === "CSV" || drawn.has(id)) && save(id);
     box.append(button);
   }
@@ -611,7 +611,7 @@ function drawKernel() {
 
 function drawExperiment() {
   const e = experiment();
-  [$("verdict").textContent, $("ground").textContent] = e.verdict;
+  [$("headline").textContent, $("grounds").textContent] = e.texts;
   $("unit").textContent = e.barrier === "loss" ? "nats" : "a share";
   options($("seed"), e.runs.map((_, k) => k), state.s, e.runs.map((r) => r.seed));
   const at = taus().indexOf(e.tau[0]), step = dts().indexOf(e.dt[0]);
@@ -619,7 +619,7 @@ function drawExperiment() {
   state.dt = step < 0 ? 0 : step;
   state.time = squeezed() ? "log" : "linear";
   drawLegend();
-  drawEstimates();
+  drawInflections();
   drawTimes();
   drawCone();
 }
@@ -678,17 +678,17 @@ function connect() {
 }
 
 for (const id of ["ends", "grid", "since", "steps", "cone"]) saveButtons(id, $(id).closest(".panel"));
-saveButtons("estimates", $("p-estimates"));
+saveButtons("inflections", $("p-inflections"));
 for (const id of ["training", "path", "history"]) saveButtons(id, $(id).previousElementSibling, true);
 /** When the chaotic phase of an experiment ends, in few words. */
-function shortVerdict(e) {
-  const row = e.estimates.find((r) => r.estimator === "chaos C");
+function shortEnd(e) {
+  const row = e.phases.find((r) => r.estimator === "chaos C");
   return row ? (row.found ? `ends at ${show(row.value)}` : "no end found") : "no forks";
 }
 
-options($("experiment"), data.experiments.map((_, k) => k), 0, data.experiments.map((e) => `${e.title} · ${shortVerdict(e)}`));
-$("facts").textContent = `Made by twophase ${data.facts.twophase}, commit ${data.facts.commit}. Distances are embedded with seven digits; `
-  + "the Parquet files beside this page hold them in full.";
+options($("experiment"), data.experiments.map((_, k) => k), 0, data.experiments.map((e) => `${e.title} · ${shortEnd(e)}`));
+$("facts").textContent = `Made by twophase ${data.facts.twophase}, commit ${data.facts.commit}. Numbers are embedded with seven digits; `
+  + "the Parquet files next to this page have all of them.";
 drawExperiment();
 connect();
 addEventListener("load", () => requestAnimationFrame(() => setTimeout(startPlots)));
