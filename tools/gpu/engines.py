@@ -40,6 +40,7 @@ CASES = [
     (30, "layouts:vgg16"),
     (30, "stages:vgg16"),
 ]
+START = 120.0  # seconds until a child has imported torch, the first time from a cold disk
 MEASURED = 4.0  # seconds that processes train side by side
 LEAST = 8.0  # seconds that a case needs to be worth a start
 MPS = "nvidia-cuda-mps-control"
@@ -170,7 +171,7 @@ def in_child(cases, findings, options, deadline, work):
                     return len(limits)
                 if ended:
                     return done
-                late = now - began > (limits[current] if current else 60)
+                late = now - began > (limits[current] if current else START)
                 if late or now > deadline:
                     name = current or [*limits][min(done, len(limits) - 1)]
                     findings.case(name, now - began, "took too long" if late else "no time left")
@@ -218,7 +219,7 @@ def processes(findings, options, case, deadline, work):
                 time.sleep(0.05)
             return found
 
-        files("ready", time.monotonic() + 50)
+        files("ready", time.monotonic() + START)
         Path(folder, "go").touch()
         done = [json.loads(path.read_text()) for path in files("done", time.monotonic() + seconds + 15)]
     rate = sum(worker["count"] / worker["seconds"] for worker in done)
