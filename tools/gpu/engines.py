@@ -132,7 +132,7 @@ def start(*arguments, environment=os.environ):
         "PYTHONPATH": os.pathsep.join(filter(None, path)),
     }
     command = [sys.executable, str(HERE / "cases.py"), *map(str, arguments)]
-    # A group of its own, so that all of it can be ended; in this session, so that it does not outlive the command.
+    # A group of its own, so that all of it can be ended; no session of its own, so that it ends with the terminal.
     return subprocess.Popen(command, process_group=0, env=environment)
 
 
