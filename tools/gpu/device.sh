@@ -115,7 +115,7 @@ collect() {
         -o -path './*/seed*/linearized' -o -path './*/phases' -o -path ./reference -o -path ./data \) -prune \
         -o -type f \( -name '*.parquet' -o -path './figures/*.png' -o -name trajectory.safetensors \) -print
     pack_results "rest-$name" -type d \( -path ./reference -o -path ./data \) -prune \
-        -o -type f ! -name 'step-*' ! -name 'resume.*' -print
+        -o -type f ! -name '.*' ! -name 'resume.*' \( ! -name 'step-*' -o -path './*/kernels/*' \) -print
 }
 
 pack_results() {
