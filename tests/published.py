@@ -1,4 +1,4 @@
-"""The tables of README.md and results/reference/README.md, from the tables of the published runs.
+"""Tables of README.md and results/reference/README.md, from the published runs, and of config/README.md.
 
 `python tests/published.py` writes them anew, each between two comments with its name.
 """
@@ -12,13 +12,14 @@ import pandas as pd
 import yaml
 
 from twophase.analysis import scorecard
+from twophase.config.figures import FIGURES
 from twophase.config.resolve import resolve
 from twophase.files import storage, tables
 from twophase.report import pages
 from workflow_runner import REPOSITORY
 
 REFERENCE = REPOSITORY / "results" / "reference"
-PAGES = REPOSITORY / "README.md", REFERENCE / "README.md"
+PAGES = REPOSITORY / "README.md", REFERENCE / "README.md", REPOSITORY / "config" / "README.md"
 RUNS = {  # the config, and its experiment
     "ResNet-20 / CIFAR-10": ("cifar10-cpu", "resnet20"),
     "VGG-16, width ¼ / CIFAR-10": ("cifar10-cpu", "vgg16"),
@@ -82,7 +83,21 @@ def linearized(run: str, name: str) -> str:
     return _markdown(["linearized from", "test accuracy there (%)", f"at {end} (%)"], rows)
 
 
-TABLES = {"inflection points": inflection_points, "scorecard": claims}  # by the names of their marks in the pages
+def figures() -> str:
+    """A row for each figure: what it needs of an experiment, and what it shows."""
+    rows = []
+    for name, figure in FIGURES.items():
+        needs = [f"`{key}`" for key in figure.needs]
+        if figure.counterexamples:
+            needs.insert(0, "`counterexample: true`")
+        if figure.least > 1:
+            needs.append(f"at least {figure.least} experiments")
+        rows.append([f"`{name}`", ", ".join(needs), figure.description.replace("|", r"\|")])
+    return _markdown(["figure", "needs", "shows"], rows)
+
+
+# By the names of their marks in the pages.
+TABLES = {"inflection points": inflection_points, "scorecard": claims, "figures": figures}
 for run, name in RUNS.values():
     TABLES |= {f"{name} forks": partial(forks, run, name), f"{name} linearized": partial(linearized, run, name)}
 

@@ -16,11 +16,7 @@ from twophase.files import storage
 
 SQUEEZED = 0.2  # an axis of iterations is logarithmic where most points lie within this share of it
 LONG = 8  # entries of a legend that a panel has room for
-ESTIMATORS = {  # how each estimate of the inflection point is marked, in every figure
-    "chaos C": ("#d1495b", "--"),
-    "kernel": ("#00798c", "-."),
-    "parameters": ("#8d6a9f", (0, (1, 1))),
-}
+LINES = {"dash": "--", "dashdot": "-.", "dot": (0, (1, 1))}  # of marks at inflection points, as Plotly calls them
 TIME = "viridis"  # colours of iterations; of tau and dt as well
 INK = "0.25"
 NOTE = 23  # characters of the small print in an inch
