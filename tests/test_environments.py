@@ -89,14 +89,17 @@ def imports(path: Path) -> set[str]:
 
 
 RULE = re.compile(
-    r'conda:\s+"\.\./\.\./(envs/\w+\.yaml)"(?:(?!\nrule ).)*?script:\s+"\.\./(scripts/\w+/\w+\.py)"', re.DOTALL
+    r'conda:\s+"\.\./\.\./(envs/\w+\.yaml)"(?:(?!\n *rule\b).)*?script:\s+"\.\./(scripts/\w+/\w+\.py)"', re.DOTALL
 )
 RULES = [match for path in (REPOSITORY / "workflow/rules").glob("*.smk") for match in RULE.findall(path.read_text())]
 
 
 def test_every_rule_names_its_environment():
     rules = [
-        line for p in (REPOSITORY / "workflow/rules").glob("*.smk") for line in lines(p) if line.startswith("rule ")
+        line
+        for p in (REPOSITORY / "workflow/rules").glob("*.smk")
+        for line in lines(p)
+        if re.match(r"\s*rule\b.*:$", line)
     ]
     assert len(RULES) == len(rules)
 

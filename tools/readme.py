@@ -15,6 +15,7 @@ import yaml
 import configuration
 from configuration import markdown
 from twophase.analysis import claims, scorecard
+from twophase.config.figures import FIGURES
 from twophase.config.resolve import resolve
 from twophase.files import storage, tables
 from twophase.report import pages
@@ -106,10 +107,24 @@ def linearized(run: str, name: str) -> str:
     return markdown(["linearized from", "test accuracy there (%)", f"at {end} (%)"], rows)
 
 
+def figures() -> str:
+    """A row for each figure: what it needs of an experiment, and what it shows."""
+    rows = []
+    for name, figure in FIGURES.items():
+        needs = [f"`{key}`" for key in figure.needs]
+        if figure.counterexamples:
+            needs.insert(0, "`counterexample: true`")
+        if figure.least > 1:
+            needs.append(f"at least {figure.least} experiments")
+        rows.append([f"`{name}`", ", ".join(needs), figure.description.replace("|", r"\|")])
+    return markdown(["figure", "needs", "shows"], rows)
+
+
 TABLES = {  # by the names of their marks in the pages
     "headlines": headlines,
     "inflection points": inflection_points,
     "scorecard": all_claims,
+    "figures": figures,
 }
 for run, name in RUNS.values():
     TABLES |= {f"{name} forks": partial(forks, run, name), f"{name} linearized": partial(linearized, run, name)}

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import made_up
-from twophase.config import plan, resolve
+from twophase.config import estimators, plan, resolve
 from twophase.report import explorer
 
 PAPER = Path(__file__).parents[2] / "config" / "paper.yaml"
@@ -24,7 +24,8 @@ def path(tmp_path_factory):
     settings = {name: plan.described(experiment) for name, experiment in experiments.items()}
     described = explorer.gather(made_up.runs(experiments), made_up.estimates(experiments), settings)
     path = tmp_path_factory.mktemp("large") / "explorer.html"
-    explorer.write(path, described, "rocket_r", {"commit": "c", "twophase": "v"})
+    style = {"colormap": "rocket_r", "marks": estimators.marks(), "points": estimators.point_names()}
+    explorer.write(path, described, style, {"commit": "c", "twophase": "v"})
     return path
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twophase.config import grids, schema
+from twophase.config.figures import FIGURES
 from twophase.config.resolve import check_images, resolve, settings_of
 from twophase.errors import UserError
 
@@ -21,7 +22,7 @@ SCHEMA = schema.load()
 DEFS = SCHEMA["$defs"]
 GUIDE = (REPOSITORY / "config" / "README.md").read_text(encoding="utf-8")
 PAGE = (REPOSITORY / "docs" / "configuration.md").read_text(encoding="utf-8")
-FIGURE = re.compile(r"w?fig\d|lyapunov|readings")
+STYLE = "#/$defs/style"
 
 PLAIN = {
     "datasets": {"pictures": {"source": "digits"}},
@@ -57,7 +58,7 @@ def properties(node: dict, path: tuple = ()):
 
 def written(path: tuple) -> str:
     """A path as docs/configuration.md writes it."""
-    parts = ["<figure>" if FIGURE.fullmatch(part) else part for part in path]
+    parts = ["<figure>" if part in FIGURES else part for part in path]
     return ".".join(parts).removeprefix("experiments.<name>.")
 
 
@@ -108,8 +109,9 @@ def test_page_gives_default_and_choices(key):
 
 
 def test_guide_lists_what_every_figure_needs():
-    figures = [name for name in DEFS["figures"]["properties"] if FIGURE.fullmatch(name)]
-    assert re.findall(r"^\| `(w?fig\d|lyapunov|readings)` \|", GUIDE, re.MULTILINE) == figures
+    table = GUIDE[GUIDE.index("<!-- figures -->") : GUIDE.index("<!-- end of figures -->")]
+    figures = [name for name, node in DEFS["figures"]["properties"].items() if node.get("$ref") == STYLE]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == figures == list(FIGURES)
 
 
 def test_keys_of_the_guide_exist_and_have_the_defaults_that_it_names():
@@ -140,7 +142,7 @@ def test_page_explains_grids_as_they_are():
 @pytest.mark.parametrize(("path", "node", "required"), KEYS + GRID_KEYS, ids=lambda part: str(part)[:60])
 def test_schema_describes_every_key_and_gives_its_default(path, node, required):
     assert len(node.get("description", "")) > 5
-    optional = path[0] == "<grid>" or any(FIGURE.fullmatch(part) for part in path)
+    optional = path[0] == "<grid>" or any(part in FIGURES for part in path)
     assert required or optional or "default" in node
     assert node.get("additionalProperties", False) is not True
 
@@ -224,7 +226,7 @@ def test_every_key_has_a_value():
     resolved = resolve(PLAIN)
     gone = {"epochs", "unit", "defaults"}  # counted in iterations, and merged, by now
     for path, _, _ in KEYS:
-        if not gone & {*path} and not any(FIGURE.fullmatch(name) for name in path):
+        if not gone & {*path} and not any(name in FIGURES for name in path):
             part = resolved
             for name in real(path):
                 part = part[name]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.estimate import calibrate as measuring
-from twophase.config import plan
+from twophase.config import figures, plan
 from twophase.config.resolve import resolve
 from twophase.cost import calibration, estimate, timers, workload
 from twophase.errors import UserError
@@ -104,10 +104,10 @@ def test_jobs_have_names_of_their_own_and_come_after_those_they_need(config):
 
 
 def test_experiments_are_shown_side_by_side_where_there_are_two_with_claims_of_their_own():
-    assert plan.shown(DEMO["experiments"], "readings") == []
-    assert plan.shown(PAPER["experiments"], "readings") == list(PAPER["experiments"])
+    assert figures.shown(DEMO["experiments"], "readings") == []
+    assert figures.shown(PAPER["experiments"], "readings") == list(PAPER["experiments"])
     two = {"a": DEMO["experiments"]["resnet8"], "b": DEMO["experiments"]["lazy"], "c": MNIST["experiments"]["lenet5"]}
-    assert plan.shown(two, "readings") == ["a", "c"]
+    assert figures.shown(two, "readings") == ["a", "c"]
 
 
 MODELS = [
@@ -331,7 +331,7 @@ def test_compare_divides_what_finished_jobs_took_by_their_estimate(tmp_path):
 def test_report_names_every_kind_and_adds_up():
     costs = estimate.costs(DEMO, measured(DEMO))
     text = estimate.report(costs, 2, {})
-    assert {c.rule for c in costs} - set(workload.PANELS) <= set(text.split())
+    assert {c.rule for c in costs} - set(figures.FIGURES) <= set(text.split())
     total = estimate.by_rule(costs)["total"]
     assert total["jobs"] == len(costs)
     assert total["core_hours"] == pytest.approx(sum(c.seconds for c in costs) / 3600)

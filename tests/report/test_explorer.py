@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import made_up
-from twophase.config import plan, resolve
+from twophase.config import estimators, plan, resolve
 from twophase.report import explorer
 
 PAPER = Path(__file__).parents[2] / "config" / "paper.yaml"
@@ -31,6 +31,7 @@ SETTINGS = {
     "level": 0.95,
     "distance": "forks",
 }
+STYLE = {"colormap": "rocket_r", "marks": estimators.marks(), "points": estimators.point_names()}
 NO_PHASES = pd.DataFrame(columns=["experiment", "quantity", "estimator"])
 
 
@@ -99,7 +100,7 @@ def test_page_is_whole_and_names_no_other_address(tmp_path):
     log = pd.DataFrame({"iteration": [0, 1], "loss": [2.0, 1.0]})
     runs = {("e", 0): {"log": log, "S": pairs([0, 10, 20], lambda i, j: (j - i) / 100)}}
     described = explorer.gather(runs, NO_PHASES, {"e": SETTINGS | {"title": "</script><b>"}})
-    explorer.write(tmp_path / "page.html", described, "rocket_r", {"commit": "c", "twophase": "v"})
+    explorer.write(tmp_path / "page.html", described, STYLE, {"commit": "c", "twophase": "v"})
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
     assert data["experiments"][0]["title"] == "</script><b>"
@@ -119,5 +120,5 @@ def test_page_of_the_papers_settings_is_under_15_megabytes(tmp_path):
     experiments = resolve.resolve(yaml.safe_load(PAPER.read_text(encoding="utf-8")))["experiments"]
     settings = {name: plan.described(experiment) for name, experiment in experiments.items()}
     described = explorer.gather(made_up.runs(experiments), made_up.estimates(experiments), settings)
-    explorer.write(tmp_path / "page.html", described, "rocket_r", {"commit": "c", "twophase": "v"})
+    explorer.write(tmp_path / "page.html", described, STYLE, {"commit": "c", "twophase": "v"})
     assert (tmp_path / "page.html").stat().st_size < 15e6

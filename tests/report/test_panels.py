@@ -11,6 +11,8 @@ from matplotlib.colors import LogNorm
 
 from twophase.report import panels, theme
 
+MARK = {"colour": "#00798c", "line": "dashdot", "label": "the kernel slows down"}
+
 
 @pytest.fixture
 def ax():
@@ -83,7 +85,7 @@ def test_since_shows_both_sides_of_tau_and_zero_at_it(ax):
 @pytest.mark.parametrize("found", [True, False])
 @pytest.mark.parametrize("metric", ["C", "B"])
 def test_a_heat_map_says_where_what_it_shows_changes(ax, metric, found):
-    panels.change(ax, pd.Series({"estimator": f"chaos {metric}", "value": 25.0, "found": found}), metric)
+    panels.change(ax, pd.Series({"estimator": f"chaos {metric}", "value": 25.0, "found": found}), metric, MARK)
     assert ax.get_title(loc="right") == f"$t^*$ of ${metric}$: {'25' if found else 'none'}"
     assert [line.get_xdata()[0] for line in ax.lines] == [25.0] * found
 
@@ -93,7 +95,8 @@ def test_inflections_keep_the_legend_and_the_limits(ax, found):
     panels.steps(ax, pairs(range(0, 50, 10), lambda i, j: 1.0), [10])
     limits, lines = ax.get_xlim(), len(ax.lines)
     row = {"quantity": "inflection", "estimator": "kernel", "value": 25.0, "low": -100.0, "high": 900.0, "p": 0.2}
-    panels.inflections(ax, pd.DataFrame([row | {"found": found}]))
+    rows = [row | {"found": found}, row | {"estimator": "another", "found": found}]
+    panels.inflections(ax, pd.DataFrame(rows), {"kernel": MARK})
     assert ax.get_xlim() == limits
     words = "25" if found else "none"
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["10", f"inflection (kernel): {words}"]

@@ -6,10 +6,9 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb, to_rgba
 
-from scripts.figures import readings
 from twophase.analysis import scorecard
 from twophase.files import storage
-from twophase.report import theme, verdict_matrix
+from twophase.report import figures, verdict_matrix
 
 YES, NO, UNDECIDED, UNTESTED, OUTSIDE = scorecard.VERDICTS
 SCORES = {  # experiment: its verdicts on four claims; None for a part that it does not have
@@ -74,11 +73,9 @@ def test_what_an_experiment_leaves_out_did_not_run_and_counterexamples_have_no_r
     other = table.assign(experiment="counterexample")
     storage.write_table(tmp_path / "claims.parquet", pd.concat([table, other]), {})
     monkeypatch.setattr(verdict_matrix, "matrix", lambda claims, *_: claims)
-    monkeypatch.setattr(theme, "save", lambda claims, *_: drawn.append(claims))
-    drawn = []
-    readings.main(tmp_path / "claims.parquet", "a.pdf", "a.png", {"e": "title"}, {}, {})
-    assert drawn[0]["experiment"].tolist() == ["e"] * 3
-    assert drawn[0]["ran"].tolist() == [True, False, True]
+    drawn = figures.readings({"claims": tmp_path / "claims.parquet"}, {"e": "title"}, [], {})
+    assert drawn["experiment"].tolist() == ["e"] * 3
+    assert drawn["ran"].tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize(

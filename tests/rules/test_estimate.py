@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from twophase.config import plan
+from twophase.config.figures import FIGURES
 from twophase.config.resolve import resolve
 from twophase.cost import estimate, workload
 from workflow_runner import REPOSITORY, TINY, Workflow
@@ -41,7 +42,7 @@ def test_estimate_prints_every_kind_of_job_and_a_time(measured):
     planned = workflow.planned()
     assert int(row(printed, "total")[1]) == sum(planned.values())
     for rule, count in planned.items():
-        if rule not in plan.FIGURES:
+        if rule not in FIGURES:
             assert int(row(printed, rule)[1]) == count
     assert re.search(r"about \S+ (s|min|h) on 2 cores\.", printed)
 

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from twophase.config import plan
+from twophase.config.figures import FIGURES
 from workflow_runner import REPOSITORY, Workflow
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
@@ -31,7 +31,7 @@ def make(folder, *arguments):
 
 def test_figures_are_drawn_from_kept_tables(published):
     make(published.folder, "restore", "RUN=demo").check_returncode()
-    figures = {*plan.FIGURES} - {"readings"}  # the example has one experiment, with none beside it
+    figures = {*FIGURES} - {"readings"}  # the example has one experiment, with none beside it
     assert not {"claims.parquet", "phases.parquet", "figures"} & {
         p.name for p in (published.folder / "results").iterdir()
     }

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from twophase.config import figures
 from twophase.errors import UserError
 from twophase.runtime import digests
 
 ROOT = Path(__file__).parents[2]
 LIBRARY, SCRIPTS, RULES = (ROOT / "workflow" / name for name in ("twophase", "scripts", "rules"))
-ALL = sorted(path.stem for path in SCRIPTS.glob("*/*.py"))
+FIGURES = {*figures.FIGURES}  # all are drawn by the script `draw`, and each has a digest of its own
+ALL = sorted({path.stem for path in SCRIPTS.glob("*/*.py")} - {"draw"} | FIGURES)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,12 @@ def untouched(copies):
 def all_digests():
     digests._module.cache_clear()  # one process of Snakemake reads each file once
     digests._written.cache_clear()
-    return {script: digests.code_digest(script) for script in ALL}
+    return {script: digests.code_digest(*what(script)) for script in ALL}
+
+
+def what(script):
+    """The arguments of a digest."""
+    return ("draw", script) if script in FIGURES else (script,)
 
 
 def changed(before):
@@ -176,7 +183,6 @@ def test_a_function_that_moves_to_another_module_changes_nothing(untouched, sour
     assert not changed(untouched)
 
 
-FIGURES = {name for name in ALL if re.fullmatch(r"w?fig\d|lyapunov|readings", name)}
 MEASURING = {"calibrate", "measure_scaling"}
 TRAINING = {"trajectory", "train_forks", "train_linearized", "predictions", "kernels", "block_B", "fork_barriers"}
 TRAINING |= MEASURING
@@ -212,6 +218,7 @@ USERS = {  # module: the scripts whose results it can change
     "data.torchvision_sets": {"prepare_dataset"},
     "torchvision_ops": {*TRAINING, "prepare_dataset"},
     "report.theme": {*FIGURES, "scaling_figure", "write_explorer"},
+    "report.figures": FIGURES,
     "report.panels": {*FIGURES, "scaling_figure"} - {"readings"},
     "report.verdict_matrix": {"readings"},
     "report.explorer": {"write_explorer"},
@@ -254,6 +261,8 @@ USERS = {  # module: the scripts whose results it can change
     "data.sources": {"prepare_dataset", "trajectory", "train_forks", "train_linearized", *MEASURING},
     "config.grids": {"print_estimate"},
     "config.plan": {"print_estimate"},
+    "config.figures": {"print_estimate"},
+    "config.estimators": {"print_estimate"},
     "cost.workload": PLANNING,
     "cost.estimate": {"print_estimate"},
     "cost.calibration": MEASURING,
@@ -376,6 +385,23 @@ def test_a_new_use_of_a_module_counts_however_it_is_imported(sources, way):
     }  # whatever reads parameters in parts
 
 
+def test_an_edit_of_a_figure_s_drawing_concerns_that_figure(untouched, sources):
+    sources("twophase/report/figures.py", lambda text: text.replace("def fig3(paths, ", "def fig3(paths, more, "))
+    assert changed(untouched) == {"fig3"}
+
+
+def test_no_figure_reaches_the_drawing_of_another():
+    for figure in FIGURES:
+        reached = {r.name for r in digests.definitions("draw", figure) if r.path == LIBRARY / "report" / "figures.py"}
+        assert reached & FIGURES == {figure}
+        assert None not in reached
+
+
+def test_an_edit_of_the_script_that_draws_concerns_every_figure(untouched, sources):
+    sources("scripts/figures/draw.py", lambda text: text.replace("theme.save(drawn, ", "theme.save(drawn or 1, "))
+    assert changed(untouched) == FIGURES
+
+
 def test_a_name_of_a_function_s_own_is_not_that_of_the_module(untouched, sources):
     """`part` of `dissimilarity` is an array, whatever else may be called that."""
     sources("twophase/measures/distances.py", lambda text: text + "\n\ndef part():\n    return 1\n")
@@ -385,10 +411,14 @@ def test_a_name_of_a_function_s_own_is_not_that_of_the_module(untouched, sources
 def called(folder):
     """(script, file, name) of all functions of the library that jobs of a run called."""
     for path in folder.glob("*.json"):
-        for file, name in json.loads(path.read_text()):
+        functions = json.loads(path.read_text())
+        script = path.name.rpartition("-")[0]
+        if script == "draw":  # of a figure, which is called as the function that draws it
+            (script,) = {name for file, name in functions if file.endswith("report/figures.py")} & FIGURES
+        for file, name in functions:
             # Functions without a name belong to what has them; `torch.fx` makes some of its own.
             if not name.startswith(("<", "__")) and " in " not in file:
-                yield path.name.rpartition("-")[0], file, name
+                yield script, file, name
 
 
 @pytest.mark.workflow
@@ -398,7 +428,7 @@ def test_all_that_jobs_call_is_in_their_digests(whole_run):
     assert {script for script, *_ in found} >= {"prepare_dataset", *TRAINING, *LIGHT, *FIGURES} - {
         *MEASURING, "print_estimate", "scaling_figure", "readings",
     }  # fmt: skip
-    reached = {script: {(r.path, r.name) for r in digests.definitions(script)} for script in ALL}
+    reached = {script: {(r.path, r.name) for r in digests.definitions(*what(script))} for script in ALL}
     overlooked = {
         (script, file, name)
         for script, file, name in found
@@ -445,7 +475,7 @@ def rules_by_environment():
     """{conda environment: scripts of the rules that run in it}, read from the rules."""
     found = {}
     for file in RULES.glob("*.smk"):
-        for rule in re.split(r"^rule ", file.read_text(), flags=re.MULTILINE)[1:]:
+        for rule in re.split(r"^ *rule\b", file.read_text(), flags=re.MULTILINE)[1:]:
             environment, script = re.search(r"envs/(\w+)\.yaml", rule), re.search(r"scripts/\w+/(\w+)\.py", rule)
             found.setdefault(environment[1], set()).add(script[1])
     return found
@@ -457,12 +487,12 @@ LIGHT |= {"write_explorer", "experiment_pages", "claims_page"}
 
 
 def test_rules_without_torch_are_those_of_the_small_environment():
-    assert rules_by_environment()["tables"] == LIGHT | FIGURES
+    assert rules_by_environment()["tables"] == LIGHT | {"draw"}
 
 
 @pytest.mark.parametrize(
     "scripts",
-    [sorted(n for n in LIGHT if n[:5] == "block"), sorted(n for n in LIGHT if n[:5] != "block"), sorted(FIGURES)],
+    [sorted(n for n in LIGHT if n[:5] == "block"), sorted(n for n in LIGHT if n[:5] != "block"), ["draw"]],
     ids=["blocks", "tables", "figures"],
 )
 def test_scripts_of_pairs_gathering_and_figures_need_no_torch(scripts):
@@ -478,6 +508,8 @@ def test_planning_a_workflow_needs_neither_torch_nor_pandas():
         "networks.names",
         "config.resolve",
         "config.plan",
+        "config.figures",
+        "config.estimators",
         "cost.estimate",
     ]
     imports_in_turn([f"twophase.{name}" for name in names], ["torch", "torchvision", "pandas", "matplotlib"])

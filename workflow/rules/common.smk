@@ -14,7 +14,7 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from twophase.config import grids, plan, schema
+from twophase.config import estimators, figures, grids, plan, schema
 from twophase.config.resolve import check_images, resolve, settings_of
 from twophase.cost import estimate, workload
 from twophase.errors import UserError
@@ -77,7 +77,7 @@ wildcard_constraints:
     bj=r"\d+",
     run=r"trajectory|forks/\d+",
     metric="|".join(plan.METRICS),
-    estimator="|".join(plan.ESTIMATORS),
+    estimator="|".join(estimators.ESTIMATORS),
 
 
 def of(*keys):

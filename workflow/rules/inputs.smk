@@ -5,7 +5,7 @@
 
 def shown(figure):
     """Names of the experiments that are rows of `figure`, in the order of the config."""
-    return plan.shown(EXPERIMENTS, figure)
+    return figures.shown(EXPERIMENTS, figure)
 
 
 def titles(figure):
@@ -14,8 +14,9 @@ def titles(figure):
 
 def style(figure):
     """A param: how `figure` looks, its own settings over those of all."""
-    common = {key: value for key, value in config["figures"].items() if key not in plan.FIGURES}
-    return common | config["figures"].get(figure, {}) | {"note": note(figure)}
+    common = {key: value for key, value in config["figures"].items() if key not in figures.FIGURES}
+    marks = {"marks": estimators.marks()} if figures.FIGURES[figure].estimates else {}
+    return common | config["figures"].get(figure, {}) | marks | {"note": note(figure)}
 
 
 def note(figure):
@@ -30,14 +31,27 @@ def note(figure):
     return "; ".join(parts)
 
 
-def tables(figure, name):
-    """An input: the table `name` of every experiment and seed in `figure`."""
+def figure_inputs(figure):
+    """The inputs of `figure` by name: tables of every experiment and seed in it, estimates, results of all runs."""
+    entry = figures.FIGURES[figure]
+    inputs = {name: if_shown(figure, of_shown_runs(figure, file)) for name, file in entry.tables.items()}
+    inputs |= {name: if_shown(figure, f"{RESULTS}/{file}") for name, file in entry.results.items()}
+    return inputs | ({"phases": estimates(figure, entry.estimates)} if entry.estimates else {})
 
-    def paths(wildcards):
+
+def of_shown_runs(figure, file):
+    """The file of that name of every experiment and seed in `figure`."""
+    return [f"{RESULTS}/{e}/seed{s}/{file}" for e in shown(figure) for s in EXPERIMENTS[e]["seeds"]]
+
+
+def if_shown(figure, files):
+    """An input: these files, if `figure` has an experiment to show."""
+
+    def checked(wildcards):
         check_shown(figure)
-        return [f"{RESULTS}/{e}/seed{s}/{name}" for e in shown(figure) for s in EXPERIMENTS[e]["seeds"]]
+        return files
 
-    return paths
+    return checked
 
 
 def check_shown(figure):
@@ -47,48 +61,30 @@ def check_shown(figure):
         )
 
 
-def all_claims(wildcards):
-    """An input of the figure that shows all experiments' claims side by side."""
-    check_shown("readings")
-    return f"{RESULTS}/claims.parquet"
-
-
-def estimators(experiment):
-    """The families of estimates that an experiment has the tables for."""
-    return plan.estimators(EXPERIMENTS[experiment])
-
-
 def estimates(figure, family):
     """An input: one family of estimates of every experiment in `figure` that has it."""
-    return [f"{RESULTS}/{e}/phases/{family}.parquet" for e in shown(figure) if family in estimators(e)]
+    return [f"{RESULTS}/{e}/phases/{family}.parquet" for e in shown(figure) if family in families(e)]
+
+
+def families(experiment):
+    """The families of estimates that are made of an experiment."""
+    return estimators.families(EXPERIMENTS[experiment])
 
 
 def all_estimates(wildcards):
-    names = [name for name, experiment in EXPERIMENTS.items() if not experiment["counterexample"]]
-    return [f"{RESULTS}/{e}/phases/{family}.parquet" for e in names for family in estimators(e)]
+    return [f"{RESULTS}/{e}/phases/{family}.parquet" for e in EXPERIMENTS for family in families(e)]
 
 
 def estimator_tables(wildcards):
     experiment = EXPERIMENTS[wildcards.experiment]
-    names = plan.estimator_tables(experiment, wildcards.estimator)
+    names = estimators.tables(experiment, wildcards.estimator)
     return [f"{RESULTS}/{wildcards.experiment}/seed{s}/{n}.parquet" for s in experiment["seeds"] for n in names]
 
 
-def each(figure, *keys):
-    """A param: the value at `keys` of every experiment in `figure`."""
-    values = {}
-    for name in shown(figure):
-        part = EXPERIMENTS[name]
-        for key in keys:
-            part = part[key]
-        values[name] = part
-    return values
-
-
-def drops(figure):
-    """A param: when the learning rate drops, for every experiment in `figure`."""
-    schedules = {name: EXPERIMENTS[name]["training"]["schedule"] for name in shown(figure)}
-    return {name: s["milestones"] if s["kind"] == "step" else [] for name, s in schedules.items()}
+def figure_settings(figure):
+    """Params: what `figure` has to know of every experiment that it shows."""
+    wanted = {setting: figures.SETTINGS[setting] for setting in figures.FIGURES[figure].settings}
+    return {setting: {name: value(EXPERIMENTS[name]) for name in shown(figure)} for setting, value in wanted.items()}
 
 
 # What the explorer shows ---------------------------------------------------------------------------------------------
@@ -136,7 +132,7 @@ def has_forks(experiment):
 
 
 def every_figure(wildcards):
-    return [f"{RESULTS}/figures/{name}.{kind}" for name in plan.FIGURES if shown(name) for kind in ("pdf", "png")]
+    return [f"{RESULTS}/figures/{name}.{kind}" for name in figures.FIGURES if shown(name) for kind in ("pdf", "png")]
 
 
 def every_table(wildcards):

@@ -20,7 +20,11 @@ rule explorer:
         **requests("explorer"),
     params:
         experiments={name: plan.described(e) for name, e in EXPERIMENTS.items()},
-        colormap=config["figures"]["colormap"],
+        style={
+            "colormap": config["figures"]["colormap"],
+            "marks": estimators.marks(),
+            "points": estimators.point_names(),
+        },
         code=[code_digest("write_explorer"), *template_digests("explorer")],
     script:
         "../scripts/report/write_explorer.py"

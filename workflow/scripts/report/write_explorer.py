@@ -16,7 +16,7 @@ def main(
     path_to_phases,
     path_to_explorer,
     experiments,
-    colormap,
+    style,
     facts,
 ):
     runs = tables.by_run([*path_to_tables, *(Path(folder) / "log.parquet" for folder in path_to_trajectories)])
@@ -38,7 +38,7 @@ def main(
         if "barriers" in run:
             run["barriers"] = tables.joined(run["barriers"])
     shown = explorer.gather(runs, storage.read_table(path_to_phases), experiments)
-    explorer.write(path_to_explorer, shown, colormap, storage.provenance("explorer", **facts))
+    explorer.write(path_to_explorer, shown, style, storage.provenance("explorer", **facts))
 
 
 if __name__ == "__main__":

@@ -6,23 +6,10 @@ The rules ask this module how experiments are cut into jobs, so that what is pla
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from twophase.config import grids
+from twophase.config import estimators, figures, grids
+from twophase.config.figures import FIGURES
 
 METRICS = {"C": "pairs", "D": "pairs", "B": "barrier", "S": "kernel"}  # metric: part of the config with its grid
-ESTIMATORS = {"chaos": "chaos", "kernel": "S", "parameters": "C"}  # family of estimates: the table it is made from
-DISTANCES = {"forks": ("chaos", "control"), "checkpoints": ("C", "B", "D")}  # phases.distance: tables it is read from
-NEEDS = {  # figure: what its experiments must have, beside not being a counterexample
-    "fig1": lambda e: e["chaos"]["t0"],
-    "fig2": lambda e: e["chaos"]["t0"],
-    "fig3": lambda e: e["chaos"]["t0"],
-    "fig4": lambda e: True,
-    "fig5": lambda e: e["cone"]["tau"] and e["cone"]["dt"],
-    "fig6": lambda e: e["linearized"]["switch"],
-    "lyapunov": lambda e: e["chaos"]["t0"],
-    "wfig1": lambda e: e["cone"]["dt"],
-    "wfig2": lambda e: e["cone"]["tau"] and e["linearized"]["switch"],
-}
-FIGURES = [*NEEDS, "wfig3", "readings"]
 NAMES = {  # rule: its jobs, named as the files of their benchmarks
     "dataset": "dataset/{dataset}",
     **{rule: f"{{experiment}}/seed{{seed}}/{rule}" for rule in ("trajectory", "chaos", "switches", "cone", "plane")},
@@ -62,31 +49,14 @@ def kernel_steps(experiment: Mapping, run: str) -> list[int]:
     return sorted(compared if run != "trajectory" else compared | set(experiment["kernel"]["grid"]))
 
 
-def shown(experiments: Mapping[str, Mapping], figure: str) -> list[str]:
-    """Names of the experiments that are rows of `figure`, in the order of the config."""
-    if figure == "wfig3":
-        return [name for name, e in experiments.items() if e["counterexample"] and e["cone"]["tau"] and e["cone"]["dt"]]
-    others = {name: e for name, e in experiments.items() if not e["counterexample"]}
-    if figure == "readings":  # one alone has none to be compared with
-        return [*others] if len(others) > 1 else []
-    return [name for name, e in others.items() if NEEDS[figure](e)]
-
-
-def estimators(experiment: Mapping) -> list[str]:
-    """The families of estimates that an experiment has the tables for."""
-    chaos, steps = experiment["chaos"]["t0"], experiment["cone"]["dt"]
-    return [*(["chaos"] if chaos else []), *(["kernel", "parameters"] if steps else [])]
-
-
 def described(experiment: Mapping) -> dict:
     """What the explorer says of a resolved experiment, beside its tables."""
-    schedule = experiment["training"]["schedule"]
     return {
         "title": experiment["title"],
         "counterexample": experiment["counterexample"],
         "seeds": experiment["seeds"],
         "iterations": experiment["training"]["iterations"],
-        "drops": schedule["milestones"] if schedule["kind"] == "step" else [],
+        "drops": figures.drops(experiment),
         "tau": experiment["cone"]["tau"],
         "dt": experiment["cone"]["dt"],
         "size": experiment["chaos"]["size"],
@@ -95,13 +65,6 @@ def described(experiment: Mapping) -> dict:
         "level": experiment["phases"]["level"],
         "distance": experiment["phases"]["distance"],
     }
-
-
-def estimator_tables(experiment: Mapping, family: str) -> list[str]:
-    """The tables of every seed from which a family of estimates is made."""
-    if family == "chaos" and experiment["phases"]["distance"] == "checkpoints":
-        return [*DISTANCES["checkpoints"]]
-    return [ESTIMATORS[family]]
 
 
 def judged(experiment: Mapping, datasets: Mapping[str, Mapping]) -> dict:
@@ -127,7 +90,9 @@ def judged_tables(experiment: Mapping) -> list[str]:
     if experiment["counterexample"]:
         return names
     if experiment["chaos"]["t0"]:
-        names += DISTANCES[experiment["phases"]["distance"]]
+        names += estimators.tables(experiment, "chaos")
+        if experiment["phases"]["distance"] == "forks":
+            names.append("control")
     return [*names, "linearized"] if experiment["linearized"]["switch"] else names
 
 
@@ -159,8 +124,7 @@ def jobs(config: Mapping) -> Iterator[Job]:
                     gathered[name].append(job.name)
     estimates = []
     for name, experiment in experiments.items():
-        families = [] if experiment["counterexample"] else estimators(experiment)
-        for family in families:
+        for family in estimators.families(experiment):
             job = Job("inflection", {"experiment": name, "estimator": family}, tuple(gathered[name]))
             yield job
             gathered[name].append(job.name)
@@ -168,11 +132,11 @@ def jobs(config: Mapping) -> Iterator[Job]:
     yield Job("phases", {}, tuple(estimates))
     everything = tuple(need for names in gathered.values() for need in names)
     yield Job("claims", {}, (*everything, "phases"))
-    for figure in FIGURES:
-        rows = shown(experiments, figure)
-        needs = ("claims",) if figure == "readings" else tuple(need for name in rows for need in gathered[name])
+    for name, figure in FIGURES.items():
+        rows = figures.shown(experiments, name)
+        of_runs = [need for row in rows for need in gathered[row]] if figure.tables else []
         if rows:
-            yield Job(figure, {}, needs)
+            yield Job(name, {}, (*of_runs, *figure.results))
     yield Job("claims_page", {}, ("claims",))
     yield Job("experiment_pages", {}, ("claims",))
     yield Job("explorer", {}, everything)
@@ -206,8 +170,7 @@ def _of_run(experiment: Mapping, of: dict) -> Iterator[Job]:
         if forks:
             yield job("chaos", kernels, predictions, *measured)
             yield job("plane", *forks)
-        if forks or NEEDS["fig5"](experiment):
-            yield job("cone", kernels)
+        yield job("cone", kernels)
         switches = [job("linearized", trajectory, block=b) for b in range(len(switch_blocks(experiment)))]
         yield from switches
         if switches:

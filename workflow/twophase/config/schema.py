@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from twophase.config.figures import FIGURES
 from twophase.errors import UserError
 
 SCHEMA = Path(__file__).with_name("config.schema.yaml")
@@ -18,10 +19,14 @@ TEXT = ("title", "dataset", "root", "results")  # may look like a number and sta
 
 @cache
 def load() -> dict:
-    """The JSON schema of the config."""
+    """The JSON schema of the config, with the figures of the registry as keys of `figures`."""
     import yaml
 
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    part = schema["$defs"]["figures"]
+    part["properties"] |= dict.fromkeys(FIGURES, part["additionalProperties"])
+    part["additionalProperties"] = False
+    return schema
 
 
 def check_keys(path: str | Path) -> None:

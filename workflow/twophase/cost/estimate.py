@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twophase.config import plan
+from twophase.config.figures import FIGURES
 from twophase.cost import workload
 from twophase.errors import UserError
 from twophase.runtime import gpus
@@ -156,7 +157,7 @@ def by_rule(jobs: Iterable[Cost]) -> dict[str, dict]:
 
 def kind_of(rule: str) -> str:
     """Figures count as one kind."""
-    return "figures" if rule in workload.PANELS else rule
+    return "figures" if rule in FIGURES else rule
 
 
 def benchmarks(folder: str | Path) -> dict[str, tuple[float, float]]:

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from twophase.config import plan
+from twophase.config import figures, plan
+from twophase.config.estimators import ESTIMATORS
+from twophase.config.figures import FIGURES
 from twophase.data import sources
 from twophase.errors import UserError
 from twophase.files import layout, storage, vectors
@@ -21,19 +23,6 @@ from twophase.networks import names as model_names
 
 # In place of what only building it would tell: torchvision's largest common classifier, VGG-16, has 138 million.
 UNKNOWN = {"image": (3, 224, 224), "classes": 1000, "train": 100_000, "test": 20_000, "parameters": 150_000_000}
-PANELS = {
-    "fig1": 2,
-    "fig2": 2.25,
-    "fig3": 6,
-    "fig4": 2.25,
-    "fig5": 3,
-    "fig6": 2,
-    "lyapunov": 1.5,
-    "wfig1": 2,
-    "wfig2": 2,
-    "wfig3": 3,
-    "readings": 0.3,
-}
 CLAIMS = 23  # about an experiment; each takes about as long as an inflection point
 FIGURE = 300_000  # bytes of a PDF and a PNG, on the large side
 ROW = 40  # bytes of a row of a table, on the large side
@@ -127,9 +116,10 @@ def work(rule: str, wildcards: Mapping, experiments: Mapping[str, Mapping], know
         experiments: of the resolved config, by name.
         known: `sizes` of each experiment, by name.
     """
-    if rule in PANELS:
-        rows = len(plan.shown(experiments, rule))
-        return Work({"start_figure": 1, "panel": PANELS[rule] * rows}, "start_figure", 0, FIGURE * rows)
+    if rule in FIGURES:
+        rows = len(figures.shown(experiments, rule))
+        panels = rows * (FIGURES[rule].cost or len(FIGURES[rule].panels))
+        return Work({"start_figure": 1, "panel": panels}, "start_figure", 0, FIGURE * rows)
     if rule == "explorer":
         return Work({"start_figure": 1}, "start_figure", 0, EXPLORER)
     if rule == "claims":
@@ -309,8 +299,7 @@ def _switches(e, s, w) -> Work:
 
 
 def _inflection(e, s, w) -> Work:
-    counts = {"chaos": {"bend": 4}, "kernel": {"bend": 1, "widths": 1}, "parameters": {"bend": 1}}
-    return Work({"start_table": 1, **counts[w["estimator"]]}, "start_table", 0, TABLE)
+    return Work({"start_table": 1, **ESTIMATORS[w["estimator"]].cost}, "start_table", 0, TABLE)
 
 
 _WORK = {

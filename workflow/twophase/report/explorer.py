@@ -159,12 +159,13 @@ def compiled_once(script: str) -> str:
     return f"{before}this, (() => {{\n{body}\n}})));{after}"
 
 
-def write(path: str | Path, experiments: Sequence[Mapping], colormap: str, facts: Mapping) -> None:
+def write(path: str | Path, experiments: Sequence[Mapping], style: Mapping, facts: Mapping) -> None:
     """Writes the page: template, style, code, plotting library and data in one file.
 
     Args:
         experiments: from `gather`.
-        colormap: of the grids.
+        style: `colormap` of the grids; `marks`, name of an inflection point -> colour, line and label, of those that
+            every panel marks; `points`, what each inflection point is called, by its name.
         facts: provenance, `twophase` and `commit` among it; shown at the foot of the page.
 
     Raises:
@@ -172,12 +173,12 @@ def write(path: str | Path, experiments: Sequence[Mapping], colormap: str, facts
     """
     from plotly.offline import get_plotlyjs
 
-    marks = {name: colour for name, (colour, _) in theme.ESTIMATORS.items()}
     data = {
         "experiments": experiments,
-        "colours": colours(colormap),
+        "colours": colours(style["colormap"]),
         "time": colours(theme.TIME),
-        "marks": marks,
+        "marks": style["marks"],
+        "points": style["points"],
         "facts": dict(facts),
     }
     # "<" would let a title end the script element that holds it.

@@ -1,6 +1,6 @@
 """Panels of the figures: each function draws one of them, from tables. Nothing but means is computed here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from twophase.analysis.curves import steps as pair_steps
 from twophase.analysis.inflection import exponents as lyapunov
-from twophase.report.theme import ESTIMATORS, INK, TIME, headroom, legend, time_axis
+from twophase.report.theme import INK, LINES, TIME, headroom, legend, time_axis
 
 DECADES = 2.0  # a colour scale is logarithmic from this span on
 
@@ -88,31 +88,33 @@ def curves(ax, frame: pd.DataFrame, x: str, y: str, hue: str, name: str):
     legend(ax, ax.get_legend_handles_labels()[0], name)
 
 
-def change(ax, inflection: pd.Series, metric: str) -> None:
+def change(ax, inflection: pd.Series, metric: str, mark: Mapping[str, str]) -> None:
     """Marks the inflection point of the `metric` that a heat map shows: a line, and its place above the panel.
 
     Args:
         inflection: a row of the phases. If it was not found, there is no line, and the title says `none`.
+        mark: `colour` and `line`, a key of `theme.LINES`.
     """
-    colour, line = ESTIMATORS.get(inflection["estimator"], ESTIMATORS["chaos C"])
+    colour, line = mark["colour"], LINES[mark["line"]]
     if inflection["found"]:
         ax.axvline(inflection["value"], color=colour, ls=line, lw=1.2, zorder=3)
     place = f"{inflection['value']:.0f}" if inflection["found"] else "none"
     ax.set_title(f"$t^*$ of ${metric}$: {place}", loc="right", color=colour, fontsize=7.5)
 
 
-def inflections(ax, phases: pd.DataFrame) -> None:
+def inflections(ax, phases: pd.DataFrame, marks: Mapping[str, Mapping[str, str]]) -> None:
     """Marks inflection points: each has a line, its interval as a band, and its place in the legend.
 
     Args:
         phases: rows of the phases. Those that were not found have no line, and the legend says `none`.
+        marks: name of an inflection point -> how it is marked, as in `change`; others are left out.
     """
     limits = ax.get_xlim()
     handles = []
     for row in phases[phases["quantity"] == "inflection"].itertuples():
-        if row.estimator not in ESTIMATORS:
+        if row.estimator not in marks:
             continue
-        colour, line = ESTIMATORS[row.estimator]
+        colour, line = marks[row.estimator]["colour"], LINES[marks[row.estimator]["line"]]
         text = f"{row.value:.0f}" if row.found else "none"
         if row.found:
             ax.axvline(row.value, color=colour, ls=line, lw=1.2, zorder=3)

@@ -16,11 +16,7 @@ from twophase.files import storage
 
 SQUEEZED = 0.2  # an axis of iterations is logarithmic if most points lie within this share of it
 LONG = 8  # a panel has room for a legend of so many entries
-ESTIMATORS = {  # colour and line of the inflection point that each of them finds, in every figure
-    "chaos C": ("#d1495b", "--"),
-    "kernel": ("#00798c", "-."),
-    "parameters": ("#8d6a9f", (0, (1, 1))),
-}
+LINES = {"dash": "--", "dashdot": "-.", "dot": (0, (1, 1))}  # of marks at inflection points, as Plotly calls them
 TIME = "viridis"  # colours of iterations, tau and dt among them
 INK = "0.25"
 NOTE = 23  # characters of the small print per inch

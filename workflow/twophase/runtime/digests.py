@@ -28,24 +28,27 @@ EFFECTS = "the effects of an import"  # in the place of a definition's name
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-def code_digest(script: str) -> str:
+def code_digest(script: str, choice: str | None = None) -> str:
     """Sixteen hexadecimal digits for what a workflow script does.
 
     Args:
         script: name of a file in a folder of `workflow/scripts`, without `.py`.
+        choice: what the script takes from a module by `getattr`, where it is to do one of several things.
 
     Raises:
         UserError: one of the files that it needs is not Python.
     """
-    texts = sorted(filter(None, definitions(script).values()))
+    texts = sorted(filter(None, definitions(script, choice).values()))
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
-def definitions(script: str) -> dict["Reference", str]:
-    """The definitions that a workflow script reaches, with each in its normal form."""
+def definitions(script: str, choice: str | None = None) -> dict["Reference", str]:
+    """The definitions that a workflow script reaches, with each in its normal form; see `code_digest`."""
     found, waiting = {}, [Reference(next(SCRIPTS.glob(f"*/{script}.py")), None)]
     while waiting:
         reference = waiting.pop()
+        if reference.name is None and choice in _module(reference.path).definitions:
+            reference = Reference(reference.path, choice)  # in place of all that a module has
         if reference not in found:
             found[reference], further = _written(reference)
             waiting += further

@@ -10,9 +10,7 @@ const METRICS = {
   D: "D, disagreement",
 };
 const INK = "#1f2933", SOFT = "#7b8794", PICK = ["#0b5cad", "#b45309"]; // the two times of the chosen cell
-const DASH = { "chaos C": "dash", kernel: "dashdot", parameters: "dot" };
-const NAMES = { "chaos C": "C", "chaos B": "B", "chaos D": "D", "chaos C, linear": "C, linear scale", "chaos C, log": "C, log scale", kernel: "kernel", parameters: "weights" };
-const MARKS = { "chaos C": "the chaotic phase ends", kernel: "the kernel slows down", parameters: "the weights slow down" };
+const SWATCH = { dash: "8 5", dashdot: "8 3 2 3", dot: "2 3" }; // the lines of data.marks, for SVG
 const START = { e: 0, s: 0, view: "fork", metric: "C", scale: "log", time: "linear", draw: 0, x: NaN, y: NaN, tau: 0, dt: 0 };
 const state = { ...START };
 let hovered = null; // a cell [x, y] under the pointer, shown instead of the chosen one
@@ -113,7 +111,7 @@ function marks(both = false) {
   };
   return [
     ...experiment().drops.flatMap((t) => line(t, { color: INK, width: 1, dash: "1px,3px" })),
-    ...marked().flatMap((r) => line(r.value, { color: data.marks[r.estimator], width: 1.8, dash: DASH[r.estimator] })),
+    ...marked().flatMap((r) => line(r.value, { color: data.marks[r.estimator].colour, width: 1.8, dash: data.marks[r.estimator].line })),
   ];
 }
 
@@ -121,9 +119,8 @@ function drawLegend() {
   const swatch = (colour, dash, text) =>
     `<span><svg width="34" height="10" aria-hidden="true"><line x1="0" x2="34" y1="5" y2="5" stroke="${colour}"
       stroke-width="2.5" stroke-dasharray="${dash}"/></svg>${text}</span>`;
-  const dashes = { "chaos C": "8 5", kernel: "8 3 2 3", parameters: "2 3" };
-  const shown = marked().map((r) => swatch(data.marks[r.estimator], dashes[r.estimator],
-    `${MARKS[r.estimator]}: ${show(r.value)}`));
+  const shown = marked().map((r) => [r, data.marks[r.estimator]]).map(([r, mark]) =>
+    swatch(mark.colour, SWATCH[mark.line], `${mark.label}: ${show(r.value)}`));
   const drops = experiment().drops;
   if (drops.length) shown.push(swatch(INK, "1 3", `learning rate drops: ${drops.join(", ")}`));
   $("legend").innerHTML = shown.length ? `<span>Lines in every panel:</span>${shown.join("")}` : "";
@@ -254,7 +251,7 @@ function drawEnds() {
   });
   const found = marked().find((r) => r.estimator === "chaos C");
   const band = found ? [{ type: "rect", x0: found.low, x1: found.high, y0: 0, y1: 1, yref: "paper", layer: "below",
-    fillcolor: data.marks["chaos C"], opacity: 0.13, line: { width: 0 } }] : [];
+    fillcolor: data.marks["chaos C"].colour, opacity: 0.13, line: { width: 0 } }] : [];
   const narrow = $("ends").clientWidth < 480;
   const early = found && placed(found.value) < 0.3 * placed(e.iterations);
   const words = found ? [
@@ -271,7 +268,7 @@ function drawEnds() {
 function drawInflections() {
   const level = Math.round(100 * experiment().level);
   const whose = `${experiment().distance}' `; // forks' or checkpoints'
-  const body = inflections().map((r) => `<tr><td>${r.estimator.startsWith("chaos") ? whose : ""}${NAMES[r.estimator]}${r.estimator === "chaos C" ? " (first line of this page)" : ""}</td><td class="number">${r.found ? `<b>${show(r.value)}</b>` : "not found"}</td>
+  const body = inflections().map((r) => `<tr><td>${r.estimator.startsWith("chaos") ? whose : ""}${data.points[r.estimator]}${r.estimator === "chaos C" ? " (first line of this page)" : ""}</td><td class="number">${r.found ? `<b>${show(r.value)}</b>` : "not found"}</td>
     <td class="number">${r.found ? `${show(r.low)} to ${show(r.high)}` : "–"}</td><td class="number">${show(r.p, 2)}</td></tr><tr class="definition"><td colspan="4">${r.definition}</td></tr>`);
   $("inflections").innerHTML = body.length ? `<thead><tr><th>estimated from</th><th>iteration</th><th>${level} % interval</th>
     <th>p</th></tr></thead><tbody>${body.join("")}</tbody>` : "<tbody><tr><td>This experiment has none.</td></tr></tbody>";
@@ -472,7 +469,7 @@ function drawCone() {
   const rays = [[], [], []];
   t.forEach((_, k) => [x, y, z].forEach((v, d) => rays[d].push(0, v[k], null)));
   const nearest = (time) => t.reduce((best, v, k) => (Math.abs(v - time) < Math.abs(t[best] - time) ? k : best), 0);
-  const flags = [...marked().map((r) => [r.value, MARKS[r.estimator], data.marks[r.estimator]]),
+  const flags = [...marked().map((r) => [r.value, data.marks[r.estimator].label, data.marks[r.estimator].colour]),
     ...experiment().drops.filter((d) => d <= t.at(-1)).map((d) => [d, "the learning rate drops", INK])].map(([v, name, colour]) => [nearest(v), name, colour]);
   const at = taus()[state.tau], k = nearest(at);
   $("cone-notice").textContent = [...(flags.length ? [`Rings: the kernels nearest to where ${flags.map(([, name]) => name).join(", ")} (colours as above the panels).`] : []), "Diamond: τ of panel 5."].join(" ");

@@ -1,0 +1,99 @@
+"""The registry of figures is whole: what it names is there, and what it asks of experiments they can give."""
+
+import copy
+import inspect
+from pathlib import Path
+
+import pytest
+import yaml
+
+from twophase.config import estimators, schema
+from twophase.config.figures import FIGURES, SETTINGS, drops, shown, value
+from twophase.config.plan import NAMES, jobs
+from twophase.config.resolve import resolve
+from twophase.report import figures as drawn
+from workflow_runner import REPOSITORY, WHOLE
+
+CAPTIONS = REPOSITORY / "workflow" / "report"
+EXPERIMENTS = resolve(WHOLE)["experiments"]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_has_a_function_that_takes_what_the_registry_gives_it(name):
+    arguments = [*inspect.signature(getattr(drawn, name)).parameters]
+    assert arguments == ["paths", "titles", "headings", "style", *FIGURES[name].settings]
+    assert (CAPTIONS / f"{name}.rst").exists()
+
+
+def test_nothing_is_drawn_or_captioned_that_the_registry_lacks():
+    functions = inspect.getmembers(drawn, inspect.isfunction)
+    assert {name for name, _ in functions if not name.startswith("_")} == FIGURES.keys()
+    others = {"claims", "experiment", "workflow"}
+    assert {Path(path).stem for path in CAPTIONS.glob("*.rst")} == FIGURES.keys() | others
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_caption_speaks_of_params_that_its_figure_has(name):
+    caption = (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
+    for setting in SETTINGS:
+        assert f'params["{setting}"]' not in caption or setting in FIGURES[name].settings
+
+
+@pytest.mark.parametrize(("name", "figure"), FIGURES.items())
+def test_an_entry_names_what_there_is(name, figure):
+    assert figure.shows
+    assert figure.description
+    assert figure.panels or figure.cost
+    assert figure.estimates in {None, *estimators.ESTIMATORS}
+    assert figure.results.keys() <= NAMES.keys()
+    assert {*figure.settings} <= SETTINGS.keys()
+    for experiment in EXPERIMENTS.values():
+        for key in figure.needs:
+            value(experiment, key)
+
+
+@pytest.mark.parametrize("name", [name for name, figure in FIGURES.items() if figure.needs])
+def test_an_experiment_that_lacks_any_need_is_left_out(name):
+    assert len(shown(EXPERIMENTS, name)) == 1
+    for key in FIGURES[name].needs:
+        experiments = copy.deepcopy(EXPERIMENTS)
+        for experiment in experiments.values():
+            part, last = key.split(".")
+            experiment[part][last] = []
+        assert shown(experiments, name) == []
+
+
+def test_rows_are_experiments_in_the_order_of_the_config():
+    expected = {name: ["tiny"] for name in FIGURES} | {"wfig3": ["lazy"], "readings": []}
+    assert {name: shown(EXPERIMENTS, name) for name in FIGURES} == expected
+    again = {"second": EXPERIMENTS["tiny"], **EXPERIMENTS, "third": EXPERIMENTS["lazy"]}
+    expected = {name: ["second", "tiny"] for name in FIGURES} | {"wfig3": ["lazy", "third"]}
+    assert {name: shown(again, name) for name in FIGURES} == expected
+
+
+def test_the_learning_rate_drops_at_milestones_of_a_step_schedule_only():
+    assert [drops(EXPERIMENTS[name]) for name in ("tiny", "lazy")] == [[16], []]
+
+
+def test_a_figure_waits_for_its_inputs():
+    planned = {job.rule: job for job in jobs(resolve(WHOLE))}
+    for name, figure in FIGURES.items():
+        if name != "readings":
+            (experiment,) = shown(EXPERIMENTS, name)
+            needs = {f"{experiment}/seed0/grid/{table}" for table in figure.tables if table in "CSBD"}
+            assert needs <= {*planned[name].needs}
+    assert "readings" not in planned
+    twice = copy.deepcopy(WHOLE)
+    twice["experiments"]["again"] = twice["experiments"]["tiny"] | {"title": "again"}
+    (job,) = (job for job in jobs(resolve(twice)) if job.rule == "readings")
+    assert job.needs == ("claims",)
+
+
+def test_the_schema_s_file_allows_a_style_for_any_figure_and_twophase_for_those_there_are():
+    """An editor, which checks against the file alone, accepts more."""
+    on_disk = yaml.safe_load(schema.SCHEMA.read_text(encoding="utf-8"))["$defs"]["figures"]
+    assert on_disk["additionalProperties"] == {"$ref": "#/$defs/style"}
+    assert not FIGURES.keys() & on_disk["properties"].keys()
+    part = schema.load()["$defs"]["figures"]
+    assert part["properties"].keys() == on_disk["properties"].keys() | FIGURES.keys()
+    assert part["additionalProperties"] is False
