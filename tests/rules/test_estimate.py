@@ -59,7 +59,7 @@ def test_estimate_measures_anew_what_another_config_or_code_makes_different(meas
     config["experiments"]["tiny"]["training"]["batch_size"] = 16
     more_draws = copy.deepcopy(TINY)
     more_draws["experiments"]["tiny"]["chaos"]["draws"] = 5
-    source = workflow.folder / "workflow" / "twophase" / "ntk.py"
+    source = workflow.folder / "workflow" / "twophase" / "measures" / "ntk.py"
     code = source.read_text()
     try:
         workflow.write(config)
