@@ -23,11 +23,14 @@ include: "workflow/rules/report.smk"  # the explorer: all results in one interac
 
 
 rule all:
+    """every figure, table and page of the config; what snakemake alone makes"""
     default_target: True
     input:
         every_figure,
         every_table,
         rules.explorer.output,
+    message:
+        "all figures, tables and pages are there"
 
 
 onstart:
@@ -37,4 +40,4 @@ onstart:
 
 
 onsuccess:
-    print("", *summary.lines(RESULTS, STARTED, time.time()), sep="\n")
+    print("", *summary.lines(RESULTS, JUDGED, STARTED, time.time()), sep="\n")

@@ -184,8 +184,9 @@ def test_mnist_scaled_down(tmp_path):
     small["cone"] = {"tau": [20], "dt": [10]}
     small["linearized"] = {"switch": [0, 20], "evaluate": {"every": 20}, "switches_per_job": 2}
     workflow = Workflow(tmp_path, config)
-    workflow.snakemake("--cores", "2", "results/lenet5/seed0/control.parquet", "fig5", "fig6")
-    control = load("lenet5", "control", results=tmp_path / "results")
+    workflow.snakemake("--cores", "2", f"{config['results']}/lenet5/seed0/control.parquet", "fig5", "fig6")
+    results = tmp_path / config["results"]
+    control = load("lenet5", "control", results=results)
     assert (control[["C", "D", "l2"]] == 0).all(axis=None)
-    assert (load("lenet5", "chaos", results=tmp_path / "results")["C"] > 0).all()
-    assert (tmp_path / "results/figures/fig5.png").exists()
+    assert (load("lenet5", "chaos", results=results)["C"] > 0).all()
+    assert (results / "figures/fig5.png").exists()

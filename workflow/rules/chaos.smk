@@ -27,6 +27,8 @@ rule forks:
         replay=of("chaos", "replay"),
         engine=of("training", "engine"),
         code=code_digest("train_forks"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: training forks from t0 = {params.t0s}"
     script:
         "../scripts/chaos/train_forks.py"
 
@@ -54,6 +56,8 @@ rule fork_barriers:
         seed=seed,
         options=without(["barrier"], "grid", "block"),
         code=code_digest("fork_barriers"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: loss barriers between forks and base run, block {wildcards.block}"
     script:
         "../scripts/chaos/fork_barriers.py"
 
@@ -82,5 +86,7 @@ rule chaos:
         **requests("chaos"),
     params:
         code=code_digest("compare_forks"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: comparing all forks with the base run"
     script:
         "../scripts/chaos/compare_forks.py"

@@ -14,17 +14,22 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from twophase.config import estimators, figures, grids, plan, schema
+from twophase.config import estimators, figures, grids, plan, schema, targets
 from twophase.config.resolve import check_images, resolve, settings_of
 from twophase.cost import estimate, workload
 from twophase.errors import UserError
 from twophase.files import storage
-from twophase.runtime import locks, summary
+from twophase.runtime import guard, locks, summary, terminal
 from twophase.runtime.digests import code_digest, template_digests
 from twophase.runtime.gpus import uses_gpu
 from twophase.runtime.job import export_library
 
 export_library()
+
+# Where another workflow has this one as a module, what to print and to make is its business.
+IS_MAIN = Path(workflow.main_snakefile).resolve() in {WORKFLOW / "Snakefile", WORKFLOW.parent / "Snakefile"}
+if IS_MAIN and workflow.is_main_process:
+    terminal.set_up(lambda target: mistaken(target), lambda: summary.closing(RESULTS, JUDGED), workflow.output_settings)
 
 # The example is used where no config is given. Not a `configfile:` directive, which would mix it into one that is.
 if not workflow.config_settings.configfiles and config == workflow.config_settings.overwrite_config:
@@ -47,14 +52,31 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 RUN = f"{RESULTS}/{{experiment}}/seed{{seed}}"
 EXPERIMENTS = config["experiments"]
+JUDGED = {name: plan.judged_tables(e) for name, e in EXPERIMENTS.items()}
+
+
+def config_name():
+    """The file or files of the config, as seen from here."""
+    paths = workflow.config_settings.configfiles or [WORKFLOW.parent / "config" / "demo.yaml"]
+    return " and ".join(os.path.relpath(path) for path in paths)
 
 
 def start_run():
-    """Keeps other runs out of the results. Jobs of a run that was killed do so, too, until they have ended."""
+    """Keeps other runs out of the results, and this one out of another config's.
+
+    Jobs of a run that was killed keep others out, too, until they have ended.
+    """
     try:
         locks.start_run(RESULTS)
+        guard.enter(RESULTS, config_name(), {name: settings_of(config, name) for name in EXPERIMENTS})
     except UserError as error:
         raise WorkflowError(str(error)) from None
+
+
+def mistaken(target):
+    """What to say of a target that no rule makes."""
+    names = [rule.name for rule in workflow.rules if not rule.has_wildcards()]
+    return targets.mistaken(target, names, plan.FIGURES, [*every_figure(None), *every_table(None)])
 
 
 def unthrottle():

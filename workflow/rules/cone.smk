@@ -25,6 +25,8 @@ rule kernels:
         bn=of("kernel", "bn"),
         calibration_size=of("kernel", "calibration_size"),
         code=code_digest("kernels"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: kernels of {wildcards.run}"
     script:
         "../scripts/cone/kernels.py"
 
@@ -54,6 +56,8 @@ rule linearized:
         momentum=of("linearized", "momentum"),
         lr=of("linearized", "lr"),
         code=code_digest("train_linearized"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: linearized training from t = {params.switches}"
     script:
         "../scripts/cone/train_linearized.py"
 
@@ -74,6 +78,8 @@ rule switches:
         **requests("switches"),
     params:
         code=code_digest("switches"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: gathering linearized training"
     script:
         "../scripts/cone/switches.py"
 
@@ -95,5 +101,7 @@ rule cone:
     params:
         steps=of("kernel", "grid"),
         code=code_digest("cone"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: curves and picture of the cone"
     script:
         "../scripts/cone/cone.py"

@@ -24,5 +24,7 @@ rule dataset:
         std=lambda w: config["datasets"][w.dataset]["std"],
         origin=archive_bytes,
         code=code_digest("prepare_dataset"),
+    message:
+        "preparing the data set {wildcards.dataset}"
     script:
         "../scripts/data/prepare_dataset.py"

@@ -2,6 +2,7 @@ USED = {e["dataset"]: config["datasets"][e["dataset"]] for e in EXPERIMENTS.valu
 
 
 rule calibration:
+    """measure this machine's speed, from which `estimate` reckons"""
     input:
         # Only these have to be read before their sizes are known.
         data=[f"{RESULTS}/data/{name}.safetensors" for name, d in USED.items() if d["source"] == "imagefolder"],
@@ -25,11 +26,14 @@ rule calibration:
         of={name: e["dataset"] for name, e in EXPERIMENTS.items()},
         cores=lambda wildcards, threads: threads,
         code=code_digest("calibrate"),
+    message:
+        "measuring how fast this machine is"
     script:
         "../scripts/estimate/calibrate.py"
 
 
 rule estimate:
+    """what a run of this config will take in time, memory and disk, before it starts"""
     input:
         calibration=CALIBRATION,
     log:
@@ -43,11 +47,14 @@ rule estimate:
     params:
         config=config,
         cores=lambda wildcards: workflow.cores,
+    message:
+        "reckoning what a run will cost"
     script:
         "../scripts/estimate/print_estimate.py"
 
 
 rule scaling_table:
+    """time of each stage against its size, as a table"""
     output:
         scaling=f"{RESULTS}/scaling.parquet",
     log:
@@ -63,11 +70,14 @@ rule scaling_table:
         disk_mb=100,
     params:
         code=code_digest("measure_scaling"),
+    message:
+        "measuring how the cost of each stage grows with its size"
     script:
         "../scripts/estimate/measure_scaling.py"
 
 
 rule scaling:
+    """the figure of time of each stage against its size"""
     input:
         scaling=f"{RESULTS}/scaling.parquet",
     output:
@@ -87,5 +97,7 @@ rule scaling:
     params:
         style={key: config["figures"][key] for key in ("dpi", "panel")},
         code=code_digest("scaling_figure"),
+    message:
+        "drawing the figure of these costs"
     script:
         "../scripts/estimate/scaling_figure.py"

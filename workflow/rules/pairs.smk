@@ -17,6 +17,8 @@ rule block_C:
         columns=side("C", "bj"),
         origin=origin("C"),
         code=code_digest("block_C"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: C of pairs of checkpoints, block {wildcards.bi}-{wildcards.bj}"
     script:
         "../scripts/pairs/block_C.py"
 
@@ -40,6 +42,8 @@ rule block_S:
         columns=side("S", "bj"),
         origin=origin("S"),
         code=code_digest("block_S"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: S of pairs of checkpoints, block {wildcards.bi}-{wildcards.bj}"
     script:
         "../scripts/pairs/block_S.py"
 
@@ -63,6 +67,8 @@ rule block_D:
         columns=side("D", "bj"),
         origin=origin("D"),
         code=code_digest("block_D"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: D of pairs of checkpoints, block {wildcards.bi}-{wildcards.bj}"
     script:
         "../scripts/pairs/block_D.py"
 
@@ -92,6 +98,8 @@ rule block_B:
         options=without(["barrier"], "grid", "block"),
         origin=origin("B"),
         code=code_digest("block_B"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: B of pairs of checkpoints, block {wildcards.bi}-{wildcards.bj}"
     script:
         "../scripts/pairs/block_B.py"
 
@@ -114,5 +122,7 @@ rule grid:
         times=lambda w: of(plan.METRICS[w.metric], "grid")(w),
         origin=lambda w: origin(w.metric)(w),
         code=code_digest("grid"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: joining the blocks of {wildcards.metric}"
     script:
         "../scripts/pairs/grid.py"

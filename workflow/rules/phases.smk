@@ -21,11 +21,14 @@ rule inflection:
         bootstrap=of("phases", "bootstrap"),
         level=of("phases", "level"),
         code=code_digest("estimate_inflection"),
+    message:
+        "{wildcards.experiment}: looking for inflection points in {wildcards.estimator}"
     script:
         "../scripts/phases/estimate_inflection.py"
 
 
 rule phases:
+    """inflection points and cone widths of all experiments, phases.parquet"""
     input:
         estimates=all_estimates,
     output:
@@ -41,6 +44,8 @@ rule phases:
         **requests("phases"),
     params:
         code=code_digest("gather_estimates"),
+    message:
+        "gathering all inflection points"
     script:
         "../scripts/phases/gather_estimates.py"
 
@@ -62,11 +67,14 @@ rule plane:
         **requests("plane"),
     params:
         code=code_digest("plane"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: plane through base run and forks"
     script:
         "../scripts/phases/plane.py"
 
 
 rule claims:
+    """verdicts on the papers' claims, claims.parquet"""
     input:
         tables=judged_tables,
         predictions=of_every_run("predictions/trajectory.safetensors", lambda e: not e["counterexample"]),
@@ -85,5 +93,7 @@ rule claims:
     params:
         experiments={name: plan.judged(e, config["datasets"]) for name, e in EXPERIMENTS.items()},
         code=code_digest("judge_claims"),
+    message:
+        "judging the papers' claims"
     script:
         "../scripts/phases/judge_claims.py"

@@ -1,4 +1,5 @@
 rule explorer:
+    """all results in one interactive page, explorer.html"""
     input:
         trajectories=of_every_run("trajectory", lambda e: True),
         predictions=of_every_run("predictions/trajectory.safetensors", lambda e: not e["counterexample"]),
@@ -26,11 +27,14 @@ rule explorer:
             "points": estimators.point_names(),
         },
         code=[code_digest("write_explorer"), *template_digests("explorer")],
+    message:
+        "writing the explorer"
     script:
         "../scripts/report/write_explorer.py"
 
 
 rule experiment_pages:
+    """a page of settings, findings and claims for each experiment, overview.html"""
     input:
         claims=f"{RESULTS}/claims.parquet",
         phases=f"{RESULTS}/phases.parquet",
@@ -58,11 +62,14 @@ rule experiment_pages:
         experiments={name: plan.described(e) for name, e in EXPERIMENTS.items()},
         settings={name: settings_of(config, name) for name in EXPERIMENTS},
         code=[code_digest("experiment_pages"), *template_digests("page")],
+    message:
+        "writing a page for each experiment"
     script:
         "../scripts/report/experiment_pages.py"
 
 
 rule claims_page:
+    """the page of claims and verdicts, claims.html"""
     input:
         claims=f"{RESULTS}/claims.parquet",
     output:
@@ -84,5 +91,7 @@ rule claims_page:
     params:
         experiments={name: plan.judged(e, config["datasets"]) for name, e in EXPERIMENTS.items()},
         code=[code_digest("claims_page"), *template_digests("page")],
+    message:
+        "writing the page of claims"
     script:
         "../scripts/report/claims_page.py"

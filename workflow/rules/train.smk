@@ -19,6 +19,8 @@ rule trajectory:
         seed=seed,
         checkpoints=of("checkpoints"),
         code=code_digest("trajectory"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: training the base run"
     script:
         "../scripts/train/trajectory.py"
 
@@ -44,5 +46,7 @@ rule predictions:
         settings=training_settings,
         seed=seed,
         code=code_digest("predictions"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: test predictions of {wildcards.run}"
     script:
         "../scripts/train/predictions.py"

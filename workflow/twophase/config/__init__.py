@@ -1,3 +1,3 @@
-"""A config: its schema, its defaults, its grids, and the jobs that it comes to. No torch."""
+"""A config: its schema, its defaults, its grids, the jobs it comes to, and its targets. No torch."""
 
-__all__ = ["estimators", "figures", "grids", "plan", "resolve", "schema"]
+__all__ = ["estimators", "figures", "grids", "plan", "resolve", "schema", "targets"]

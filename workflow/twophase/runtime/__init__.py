@@ -1,3 +1,3 @@
-"""What surrounds a job: arguments and logs, locks, GPUs, digests of code, and the closing words of a run."""
+"""What surrounds a job: arguments and logs, locks, GPUs, digests of code, whose results, and what a run prints."""
 
-__all__ = ["digests", "gpus", "job", "locks", "summary"]
+__all__ = ["digests", "gpus", "guard", "job", "locks", "summary", "terminal"]
