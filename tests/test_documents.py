@@ -11,7 +11,6 @@ import readme
 REPOSITORY = Path(__file__).parents[1]
 FOLDERS = ["", "config", "docs", "results", "results/reference"]
 PAGES = sorted(page for folder in FOLDERS for page in (REPOSITORY / folder).glob("*.md"))
-PENDING = {"docs/adding-a-figure.md"}  # is written with the registry of figures
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]*))?\)")
 
@@ -38,8 +37,6 @@ def test_every_relative_link_leads_to_a_file_and_to_a_heading_there(page):
         if re.match(r"\w+:", target):
             continue
         path = (page.parent / target).resolve() if target else page
-        if path.is_relative_to(REPOSITORY) and name(path) in PENDING:
-            continue
         if not path.exists() or (heading and heading not in anchors(path)):
             wrong.append(f"{target}#{heading}")
     assert not wrong

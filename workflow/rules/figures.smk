@@ -34,3 +34,5 @@ for name, figure in figures.FIGURES.items():
             f"{name}: draws {figure.shows}"
         script:
             "../scripts/figures/draw.py"
+
+    workflow.get_rule(name).docstring = figure.shows  # for `snakemake --list`
