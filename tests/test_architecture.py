@@ -71,6 +71,12 @@ def test_a_face_names_the_modules_of_its_package(package):
     assert names == sorted(path.stem for path in (LIBRARY / package).glob("[!_]*.py"))
 
 
+def test_modules_are_short():
+    """Each is one idea. What stays long: the kernel is one contraction, however many kinds of layers it knows."""
+    long = {path.stem: count for path in LIBRARY.rglob("*.py") if (count := len(path.read_text().splitlines())) > 330}
+    assert long.keys() <= {"ntk"}
+
+
 def test_scripts_lie_in_folders_named_after_the_rules_that_use_them():
     for path in SCRIPTS.rglob("*.py"):
         rules = WORKFLOW / "rules" / f"{path.parent.name}.smk"

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from twophase.analysis import inflection
+from twophase.analysis.bootstrap import Bootstrap
 from twophase.config import estimators
 from twophase.config.resolve import resolve
 from twophase.report.theme import LINES
@@ -14,6 +15,7 @@ from workflow_runner import WHOLE
 
 EXPERIMENTS = resolve(WHOLE)["experiments"]
 TIMES = range(0, 60, 5)
+BOOTSTRAP = Bootstrap(10, 0.95)
 
 
 def made(family: str) -> list[dict]:
@@ -22,11 +24,11 @@ def made(family: str) -> list[dict]:
         cells = pd.DataFrame([(t0, 60, draw) for t0 in TIMES for draw in (0, 1)], columns=["t0", "t1", "draw"])
         distance = np.exp(-cells["t0"])
         table = cells.assign(C=distance, B=distance, D=distance, l2=distance, epsilon=1e-6)
-        return [row for scale in ("log", "linear") for row in inflection.from_chaos([table], scale, 10, 0.95)]
+        return [row for scale in ("log", "linear") for row in inflection.from_chaos([table], scale, BOOTSTRAP)]
     pairs = pd.DataFrame(
         [(i, j, (j - i) / (1 + i)) for i in TIMES for j in TIMES if i <= j], columns=["i", "j", "value"]
     )
-    return inflection.from_steps([pairs], {"kernel": "S", "parameters": "C"}[family], 5, 10, 0.95)
+    return inflection.from_steps([pairs], {"kernel": "S", "parameters": "C"}[family], 5, BOOTSTRAP)
 
 
 @pytest.mark.parametrize("family", estimators.ESTIMATORS)

@@ -12,20 +12,20 @@ rule forks:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        **requests("forks"),
+        **estimated_resources("forks"),
         gpu=gpus,
     params:
-        model=of("model"),
+        model=setting("model"),
         settings=training_settings,
         seed=seed,
         t0s=block_t0s,
-        t1s=of("chaos", "t1"),
-        draws=of("chaos", "draws"),
-        norm=of("chaos", "norm"),
-        size=of("chaos", "size"),
-        control=lambda w: [t0 for t0 in block_t0s(w) if t0 in of("chaos", "control")(w)],
-        replay=of("chaos", "replay"),
-        engine=of("training", "engine"),
+        t1s=setting("chaos", "t1"),
+        draws=setting("chaos", "draws"),
+        norm=setting("chaos", "norm"),
+        size=setting("chaos", "size"),
+        control=lambda w: [t0 for t0 in block_t0s(w) if t0 in setting("chaos", "control")(w)],
+        replay=setting("chaos", "replay"),
+        engine=setting("training", "engine"),
         code=code_digest("train_forks"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: training forks from t0 = {params.t0s}"
@@ -48,13 +48,13 @@ rule fork_barriers:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        **requests("fork_barriers"),
+        **estimated_resources("fork_barriers"),
         gpu=gpus,
     params:
-        model=of("model"),
+        model=setting("model"),
         settings=training_settings,
         seed=seed,
-        options=without(["barrier"], "grid", "block"),
+        options=settings_without(["barrier"], "grid", "block"),
         code=code_digest("fork_barriers"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: loss barriers between forks and base run, block {wildcards.block}"
@@ -83,7 +83,7 @@ rule chaos:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("chaos"),
+        **estimated_resources("chaos"),
     params:
         code=code_digest("compare_forks"),
     message:

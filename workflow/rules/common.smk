@@ -102,7 +102,7 @@ wildcard_constraints:
     estimator="|".join(estimators.ESTIMATORS),
 
 
-def of(*keys):
+def setting(*keys):
     """A param or resource: the value at `keys` in the config of the job's experiment."""
 
     def value(wildcards):
@@ -114,18 +114,18 @@ def of(*keys):
     return value
 
 
-def without(keys, *dropped):
-    """Like `of`, for a mapping, less some of its keys."""
+def settings_without(keys, *dropped):
+    """Like `setting`, for a mapping, less some of its keys."""
 
     def value(wildcards):
-        return {key: item for key, item in of(*keys)(wildcards).items() if key not in dropped}
+        return {key: item for key, item in setting(*keys)(wildcards).items() if key not in dropped}
 
     return value
 
 
 def training_settings(wildcards):
     """A param: how networks train. The engine concerns forks alone, and is a param of theirs."""
-    return without(["training"], "engine")(wildcards)
+    return settings_without(["training"], "engine")(wildcards)
 
 
 def seed(wildcards):
@@ -154,7 +154,7 @@ def machine_cores(wildcards):
 
 def gpus(wildcards):
     """One GPU for a job that will use one."""
-    return int(uses_gpu(of("training", "device")(wildcards)))
+    return int(uses_gpu(setting("training", "device")(wildcards)))
 
 
 def check_devices():
@@ -168,20 +168,20 @@ def check_devices():
         )
 
 
-def requests(rule):
+def estimated_resources(rule):
     """Resources of a rule's jobs as `estimate` reckons them: `mem_mb`, `runtime` (minutes) and `disk_mb`.
 
     A job that failed, where the profile has `retries`, asks for more memory and time: it may have had too little.
     """
 
-    def of(resource):
+    def request(resource):
         return lambda wildcards, attempt: REQUESTS.of(rule, wildcards, attempt)[resource]
 
-    return {resource: of(resource) for resource in ("mem_mb", "runtime", "disk_mb")}
+    return {resource: request(resource) for resource in ("mem_mb", "runtime", "disk_mb")}
 
 
 def torch_threads(wildcards):
-    return of("training", "threads")(wildcards)
+    return setting("training", "threads")(wildcards)
 
 
 # Blocks of forks, switches and pairs --------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def side(metric, index):
     return times
 
 
-def origin(metric):
+def pair_digest(metric):
     """A param: a digest of all settings that a pair's value depends on, whichever blocks the grid is cut into."""
 
     def value(wildcards):
@@ -224,7 +224,7 @@ def origin(metric):
         settings = [config["datasets"][experiment["dataset"]], experiment["model"], training_settings(wildcards)]
         own = {"S": "kernel", "B": "barrier"}.get(metric)
         if own:
-            settings.append(without([own], "grid", "block")(wildcards))
+            settings.append(settings_without([own], "grid", "block")(wildcards))
         return storage.digest([metric, wildcards.experiment, wildcards.seed, *settings])
 
     return value

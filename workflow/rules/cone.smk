@@ -12,18 +12,18 @@ rule kernels:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        **requests("kernels"),
+        **estimated_resources("kernels"),
         gpu=gpus,
     params:
-        model=of("model"),
+        model=setting("model"),
         settings=training_settings,
         seed=seed,
         steps=kernel_steps,
-        n=of("kernel", "n"),
-        reduce=of("kernel", "reduce"),
-        chunk=of("kernel", "chunk"),
-        bn=of("kernel", "bn"),
-        calibration_size=of("kernel", "calibration_size"),
+        n=setting("kernel", "n"),
+        reduce=setting("kernel", "reduce"),
+        chunk=setting("kernel", "chunk"),
+        bn=setting("kernel", "bn"),
+        calibration_size=setting("kernel", "calibration_size"),
         code=code_digest("kernels"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: kernels of {wildcards.run}"
@@ -45,16 +45,16 @@ rule linearized:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        **requests("linearized"),
+        **estimated_resources("linearized"),
         gpu=gpus,
     params:
-        model=of("model"),
+        model=setting("model"),
         settings=training_settings,
         seed=seed,
         switches=block_switches,
-        evaluate=of("linearized", "evaluate"),
-        momentum=of("linearized", "momentum"),
-        lr=of("linearized", "lr"),
+        evaluate=setting("linearized", "evaluate"),
+        momentum=setting("linearized", "momentum"),
+        lr=setting("linearized", "lr"),
         code=code_digest("train_linearized"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: linearized training from t = {params.switches}"
@@ -75,7 +75,7 @@ rule switches:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("switches"),
+        **estimated_resources("switches"),
     params:
         code=code_digest("switches"),
     message:
@@ -97,9 +97,9 @@ rule cone:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("cone"),
+        **estimated_resources("cone"),
     params:
-        steps=of("kernel", "grid"),
+        steps=setting("kernel", "grid"),
         code=code_digest("cone"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: curves and picture of the cone"

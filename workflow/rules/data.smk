@@ -12,7 +12,7 @@ rule dataset:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        **requests("dataset"),
+        **estimated_resources("dataset"),
     params:
         source=lambda w: config["datasets"][w.dataset]["source"],
         root=lambda w: config["datasets"][w.dataset]["root"],

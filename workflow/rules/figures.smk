@@ -22,7 +22,7 @@ for name, figure in figures.FIGURES.items():
             "../../envs/tables.yaml"
         threads: 1
         resources:
-            **requests(name),
+            **estimated_resources(name),
         params:
             **figure_settings(name),
             figure=name,

@@ -11,11 +11,11 @@ rule block_C:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("block_C"),
+        **estimated_resources("block_C"),
     params:
         rows=side("C", "bi"),
         columns=side("C", "bj"),
-        origin=origin("C"),
+        origin=pair_digest("C"),
         code=code_digest("block_C"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: C of pairs of checkpoints, block {wildcards.bi}-{wildcards.bj}"
@@ -36,11 +36,11 @@ rule block_S:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("block_S"),
+        **estimated_resources("block_S"),
     params:
         rows=side("S", "bi"),
         columns=side("S", "bj"),
-        origin=origin("S"),
+        origin=pair_digest("S"),
         code=code_digest("block_S"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: S of pairs of checkpoints, block {wildcards.bi}-{wildcards.bj}"
@@ -61,11 +61,11 @@ rule block_D:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("block_D"),
+        **estimated_resources("block_D"),
     params:
         rows=side("D", "bi"),
         columns=side("D", "bj"),
-        origin=origin("D"),
+        origin=pair_digest("D"),
         code=code_digest("block_D"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: D of pairs of checkpoints, block {wildcards.bi}-{wildcards.bj}"
@@ -87,16 +87,16 @@ rule block_B:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        **requests("block_B"),
+        **estimated_resources("block_B"),
         gpu=gpus,
     params:
-        model=of("model"),
+        model=setting("model"),
         settings=training_settings,
         seed=seed,
         rows=side("B", "bi"),
         columns=side("B", "bj"),
-        options=without(["barrier"], "grid", "block"),
-        origin=origin("B"),
+        options=settings_without(["barrier"], "grid", "block"),
+        origin=pair_digest("B"),
         code=code_digest("block_B"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: B of pairs of checkpoints, block {wildcards.bi}-{wildcards.bj}"
@@ -117,10 +117,10 @@ rule grid:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("grid"),
+        **estimated_resources("grid"),
     params:
-        times=lambda w: of(plan.METRICS[w.metric], "grid")(w),
-        origin=lambda w: origin(w.metric)(w),
+        times=lambda w: setting(plan.METRICS[w.metric], "grid")(w),
+        origin=lambda w: pair_digest(w.metric)(w),
         code=code_digest("grid"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: joining the blocks of {wildcards.metric}"

@@ -11,15 +11,15 @@ rule inflection:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("inflection"),
+        **estimated_resources("inflection"),
     params:
         estimator=lambda w: w.estimator,
-        t0s=of("chaos", "t0"),
-        t1s=of("chaos", "t1"),
-        dts=of("cone", "dt"),
-        scale=of("phases", "scale"),
-        bootstrap=of("phases", "bootstrap"),
-        level=of("phases", "level"),
+        t0s=setting("chaos", "t0"),
+        t1s=setting("chaos", "t1"),
+        dts=setting("cone", "dt"),
+        scale=setting("phases", "scale"),
+        bootstrap=setting("phases", "bootstrap"),
+        level=setting("phases", "level"),
         code=code_digest("estimate_inflection"),
     message:
         "{wildcards.experiment}: looking for inflection points in {wildcards.estimator}"
@@ -41,7 +41,7 @@ rule phases:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("phases"),
+        **estimated_resources("phases"),
     params:
         code=code_digest("gather_estimates"),
     message:
@@ -64,7 +64,7 @@ rule plane:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("plane"),
+        **estimated_resources("plane"),
     params:
         code=code_digest("plane"),
     message:
@@ -89,7 +89,7 @@ rule claims:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("claims"),
+        **estimated_resources("claims"),
     params:
         experiments={name: plan.judged(e, config["datasets"]) for name, e in EXPERIMENTS.items()},
         code=code_digest("judge_claims"),

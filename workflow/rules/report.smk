@@ -18,7 +18,7 @@ rule explorer:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("explorer"),
+        **estimated_resources("explorer"),
     params:
         experiments={name: plan.described(e) for name, e in EXPERIMENTS.items()},
         style={
@@ -57,7 +57,7 @@ rule experiment_pages:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("experiment_pages"),
+        **estimated_resources("experiment_pages"),
     params:
         experiments={name: plan.described(e) for name, e in EXPERIMENTS.items()},
         settings={name: settings_of(config, name) for name in EXPERIMENTS},
@@ -87,7 +87,7 @@ rule claims_page:
         "../../envs/tables.yaml"
     threads: 1
     resources:
-        **requests("claims_page"),
+        **estimated_resources("claims_page"),
     params:
         experiments={name: plan.judged(e, config["datasets"]) for name, e in EXPERIMENTS.items()},
         code=[code_digest("claims_page"), *template_digests("page")],

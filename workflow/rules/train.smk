@@ -11,13 +11,13 @@ rule trajectory:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        **requests("trajectory"),
+        **estimated_resources("trajectory"),
         gpu=gpus,
     params:
-        model=of("model"),
+        model=setting("model"),
         settings=training_settings,
         seed=seed,
-        checkpoints=of("checkpoints"),
+        checkpoints=setting("checkpoints"),
         code=code_digest("trajectory"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: training the base run"
@@ -39,10 +39,10 @@ rule predictions:
         "../../envs/torch.yaml"
     threads: torch_threads
     resources:
-        **requests("predictions"),
+        **estimated_resources("predictions"),
         gpu=gpus,
     params:
-        model=of("model"),
+        model=setting("model"),
         settings=training_settings,
         seed=seed,
         code=code_digest("predictions"),

@@ -4,14 +4,11 @@ Torch-free: the Snakefile calls `resolve` and `check_images` before it plans a s
 """
 
 import copy
-import difflib
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
-from twophase.config import grids, schema
+from twophase.config import checks, grids, schema
 from twophase.data import prepare, sources
-from twophase.data.dataset import too_few, too_much_padding
 from twophase.errors import UserError
 from twophase.networks import names as model_names
 
@@ -51,14 +48,14 @@ def resolve(config: Mapping) -> dict:
         }
     schema.complete(config)
     for name, dataset in config["datasets"].items():
-        _check_dataset(f"datasets.{name}", dataset)
+        checks.check_dataset(f"datasets.{name}", dataset)
     for name, experiment in config["experiments"].items():
         if name in RESERVED:
             raise UserError(f"experiments.{name}: the results have a file or folder of this name; choose another.")
         _check_effect(f"experiments.{name}.training", written[name].get("training", {}), experiment["training"])
         _resolve_experiment(f"experiments.{name}", name, experiment, config["datasets"])
-    _check_titles(config["experiments"])
-    _check_colormaps(config["figures"])
+    checks.check_titles(config["experiments"])
+    checks.check_colormaps(config["figures"])
     del config["defaults"]  # every experiment has them now
     return config
 
@@ -117,70 +114,6 @@ def _check_effect(key: str, written: Mapping, training: Mapping) -> None:
             )
 
 
-def _check_titles(experiments: Mapping) -> None:
-    """Figures know experiments by their titles, and take what stands between two dollar signs for mathematics."""
-    known: dict = {}
-    for name, title in ((name, experiment["title"]) for name, experiment in experiments.items()):
-        if title in known:
-            raise UserError(
-                f"experiments.{name}.title: {title!r} is also what experiments.{known[title]} is called, "
-                "and figures could not tell them apart; change one."
-            )
-        known[title] = name
-        if title.count("$") > 1 and importlib.util.find_spec("matplotlib"):
-            from matplotlib.mathtext import MathTextParser
-
-            try:
-                MathTextParser("path").parse(title)
-            except ValueError:
-                raise UserError(
-                    f"experiments.{name}.title: {title!r} has a formula between its dollar signs that matplotlib "
-                    "cannot read; mend it, or write \\$ for a dollar sign."
-                ) from None
-
-
-def _check_colormaps(figures: Mapping) -> None:
-    """Looks up names other than the default; only where the plotting library is at hand, as it is for whoever plots."""
-    default = schema.load()["$defs"]["figures"]["properties"]["colormap"]["default"]
-    for key, part in (("figures", figures), *((f"figures.{k}", v) for k, v in figures.items() if isinstance(v, dict))):
-        name = part.get("colormap", default)
-        if name != default and importlib.util.find_spec("seaborn"):
-            import matplotlib
-            import seaborn  # noqa: F401  it registers its own
-
-            if name not in matplotlib.colormaps:
-                close = difflib.get_close_matches(name, matplotlib.colormaps, 1)
-                hint = f"did you mean {close[0]}?" if close else "matplotlib and seaborn list theirs."
-                raise UserError(f"{key}.colormap: unknown colour map '{name}'; {hint}")
-
-
-def _check_dataset(key: str, dataset: dict) -> None:
-    source = dataset["source"]
-    if source not in prepare.SOURCES:
-        raise UserError(f"{key}.source: unknown data set '{source}'; known: {', '.join(prepare.SOURCES)}.")
-    if source == "imagefolder" and not dataset["root"]:
-        raise UserError(f"{key}.root: an image folder needs the path of its folder or zip file.")
-    if source == "imagefolder" and {*"{}"} & {*dataset["root"]}:
-        raise UserError(f"{key}.root: {dataset['root']!r} has braces, which Snakemake takes for wildcards; rename it.")
-    for part, sizes in (("train_size", sources.TRAIN_SIZES), ("test_size", sources.TEST_SIZES)):
-        if dataset[part] and source in sizes and dataset[part] > sizes[source]:
-            raise UserError(f"{key}.{part}: {source} has {sizes[source]} images, not {dataset[part]}.")
-    if source in sources.IMAGES:
-        classes, channels = sources.NUM_CLASSES[source], sources.IMAGES[source][0]
-        if dataset["train_size"] and dataset["train_size"] < classes:
-            raise UserError(
-                f"{key}.train_size: {dataset['train_size']} images cannot show the {classes} classes of {source}; "
-                "keep more."
-            )
-        for statistic in ("mean", "std"):
-            given = dataset[statistic]
-            if given is not None and len(given) != channels:
-                raise UserError(
-                    f"{key}.{statistic}: has {len(given)} numbers; the images of {source} need {channels}, "
-                    "one for each channel."
-                )
-
-
 def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -> None:
     experiment["title"] = experiment["title"] or name
     if experiment["dataset"] not in known:
@@ -189,7 +122,7 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     if problem:
         raise UserError(f"{key}.model: {problem}.")
     _resolve_training(f"{key}.training", experiment["training"], known[experiment["dataset"]])
-    _check_fit(key, experiment, known[experiment["dataset"]])
+    checks.check_fit(key, experiment, known[experiment["dataset"]])
     last = experiment["training"]["iterations"]
 
     steps = sorted({0, last, *_grid(f"{key}.checkpoints", experiment["checkpoints"], last)})
@@ -239,28 +172,6 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     _on_grid(f"{key}.linearized.switch", linearized["switch"], steps, on_steps)
     evaluate = _grid(f"{key}.linearized.evaluate", linearized["evaluate"] or steps, last)
     linearized["evaluate"] = [*sorted(t for t in evaluate if t < linearized["until"]), linearized["until"]]
-
-
-def _check_fit(key: str, experiment: Mapping, dataset: Mapping) -> None:
-    """What the data set's size, known before it is read, says about the network and about how many images are used."""
-    train = dataset["train_size"] or sources.TRAIN_SIZES.get(dataset["source"])
-    test = dataset["test_size"] or sources.TEST_SIZES.get(dataset["source"])
-    for path, used, there, part in (
-        ("training.batch_size", experiment["training"]["batch_size"], train, "train"),
-        ("kernel.n", experiment["kernel"]["n"], train, "train"),
-        ("barrier.test_size", experiment["barrier"]["test_size"], test, "test"),
-    ):
-        if used and there and used > there:
-            raise UserError(f"{key}.{path}: {too_few(used, there, part)}")
-    if dataset["source"] in sources.IMAGES:
-        _, *size = sources.IMAGES[dataset["source"]]
-        size = [dataset["resize"] or side for side in size]
-        problem = model_names.too_small(experiment["model"]["name"], size)
-        if problem:
-            raise UserError(f"{key}.model: {problem}")
-        problem = too_much_padding(experiment["training"]["augment"]["crop"], size)
-        if problem:
-            raise UserError(f"{key}.training.augment.crop: {problem}")
 
 
 def _resolve_training(key: str, training: dict, dataset: Mapping) -> None:
