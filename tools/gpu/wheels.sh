@@ -34,6 +34,6 @@ PY
 # Their own tests, and C sources, are of no use there.
 find "$work/site" \( -name tests -o -name test -o -name __pycache__ \) -type d -prune -exec rm -rf {} +
 find "$work/site" \( -name '*.c' -o -name '*.h' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.cpp' \) -delete
-tar --sort=name --owner=0 --group=0 --mtime=@0 -C "$work/site" -cf - . | XZ_OPT=-9e xz -c > "$here/site.tar.xz.part"
-mv "$here/site.tar.xz.part" "$here/site.tar.xz"
+tar --sort=name --owner=0 --group=0 --mtime=@0 -C "$work/site" -cf - . | XZ_OPT=-9e xz -c > "$work/site.tar.xz"
+mv "$work/site.tar.xz" "$here/site.tar.xz"
 ls -l "$here/site.tar.xz"
