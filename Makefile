@@ -1,8 +1,10 @@
 # Targets and variables are described behind ##, which is where `make help` reads them.
 
 PYTHON ?= python3
-RUN ?=
-CONFIG ?= $(or $(wildcard config/$(RUN).yaml),config/demo.yaml)
+# From the command line only: whatever else has these names in the environment, a make around this one among it, is not
+# meant.
+RUN =
+CONFIG = $(or $(wildcard config/$(RUN).yaml),config/demo.yaml)
 CORES ?= all
 VENV := .venv
 BIN := $(VENV)/bin
