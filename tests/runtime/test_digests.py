@@ -255,6 +255,8 @@ USERS = {  # module: the scripts whose results it can change
         "print_estimate",
     }
     | {"fig6", "wfig2", "judge_claims"},  # scores of checkpoints
+    "files.results": set(),
+    "files.units": set(),
     "runtime.summary": set(),
     "config.resolve": set(),
     "config.schema": set(),
