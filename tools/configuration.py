@@ -1,4 +1,4 @@
-"""What is made from the schema of a config: docs/configuration.md, and config/schema.json for editors."""
+"""Pages made from the schema of a config: docs/configuration.md, and config/schema.json for editors."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""What engines.py measures, one case after the other in one process: cases.py LINES CASE [CASE ...] [--tiny].
+"""The measurements of engines.py, one case after the other in one process: cases.py LINES CASE [CASE ...] [--tiny].
 
 Appends a JSON object a line to the file LINES as it goes: {"begin": case}, {"row": ...}, {"check": ...}, {"text": ...},
 {"end": case, "error": ...}. Ends with status 3 where a failed case left the GPU unusable, so that engines.py can go on

@@ -1,4 +1,4 @@
-"""Which config and engine fit the time, by engines.json: choose.py ENGINES SECONDS CONFIG [CONFIG ...], richest first.
+"""Chooses the config and engine that fit the time: choose.py ENGINES.JSON SECONDS CONFIG [CONFIG ...], richest first.
 
 Prints what it reckons, and a line for the shell: CONFIG=... MPS=... ARGUMENTS=(...). Only what the project has is
 chosen from: `solo`, several jobs on the GPU at once, with or without MPS, and `lockstep`. `choose.py --done RESULTS`

@@ -1,4 +1,4 @@
-"""What engines.py compares: networks that train alone, in stacks, eagerly, or as replays of CUDA graphs.
+"""The trainers that engines.py compares: networks that train alone, in stacks, eagerly, or as replays of CUDA graphs.
 
 On a CPU the captured engine runs the very same body without a graph, which shows that its logic is that of
 `training.loop.train`.

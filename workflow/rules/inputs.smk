@@ -1,4 +1,4 @@
-"""What figures, the explorer, claims and the targets are made from. No rules here."""
+"""Inputs of figures, the explorer, claims and the targets. No rules here."""
 
 # What a figure shows ------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What a config says of data sets, networks and figures, held against what is known of them before anything is read."""
+"""Checks of a config against what is known of data sets, networks and figures before anything is read."""
 
 import difflib
 import importlib.util

@@ -1,4 +1,4 @@
-"""Which jobs a config comes to, and which of them wait for which. No torch.
+"""The jobs of a config, and the order that they need. No torch.
 
 The rules ask this module how experiments are cut into jobs, so that what is planned and what is estimated agree.
 """

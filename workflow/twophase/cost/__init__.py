@@ -1,3 +1,3 @@
-"""What a run will cost, from unit costs measured on the machine."""
+"""The cost of a run, from unit costs measured on the machine."""
 
 __all__ = ["calibration", "estimate", "scaling", "timers", "workload"]

@@ -1,4 +1,4 @@
-"""What a config will cost: time, memory and disk of every job, from unit costs that `calibration` measures. No torch.
+"""The cost of a config: time, memory and disk of every job, from unit costs that `calibration` measures. No torch.
 
     seconds of a job = sum over units of (how often the job does it) x (seconds that it takes)
 

@@ -1,4 +1,4 @@
-"""What every job of a config does, in units that `calibration` measures: counts, memory held, files left. No torch.
+"""The work of every job of a config, in units that `calibration` measures: counts, memory held, files left. No torch.
 
 The units are the start of a job (`start`, `start_table`, `start_figure`), a training `step`, a `tangent_step` of
 linearized training, an `image` of the test set or a `tangent_image` in a forward pass, a `kernel`, a `swap` of a

@@ -46,7 +46,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise UserError(
             f"{path} cannot be written ({error}). Make room, or the folder writable, and run the same command again: "
-            "it goes on where it stopped."
+            "it continues from there."
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -252,7 +252,7 @@ def resumable(path_to_folder: str | Path, key: str, *inputs: str | Path) -> Iter
     """Yields a working folder beside `path_to_folder` which takes its name, whole, when the block ends well.
 
     Its name carries `key`, a digest of settings and machine, and the times at which `inputs` were made, so that a run
-    that was stopped goes on in it, and one with other settings, other inputs or elsewhere cannot. It survives a
+    that was stopped continues in it, and one with other settings, other inputs or elsewhere cannot. It survives a
     failure, which the declared output of a Snakemake job does not. What a killed job was writing goes. In the end the
     folder lists its files.
     """

@@ -1,3 +1,3 @@
-"""What is measured on one network or between two: C, S, D, barriers, kernels."""
+"""Measures on one network or between two: C, S, D, barriers, kernels."""
 
 __all__ = ["barrier", "comparison", "distances", "ntk"]

@@ -1,4 +1,4 @@
-"""Which models and options exist, answered without torch, so that a wrong config stops before the first job."""
+"""The models and options that exist, without torch, so that a wrong config stops before the first job."""
 
 import ast
 import difflib

@@ -1,3 +1,3 @@
-"""What surrounds a job: arguments and logs, locks, GPUs, digests of code, whose results, and what a run prints."""
+"""The surroundings of a job: arguments, logs, locks, GPUs, digests of code, guard of results, words on the terminal."""
 
 __all__ = ["digests", "gpus", "guard", "job", "locks", "summary", "terminal"]

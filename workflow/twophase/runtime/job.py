@@ -1,4 +1,4 @@
-"""What every workflow script does around its `main`: arguments by name, log, one message for a user's error."""
+"""The frame around the `main` of every script: arguments by name, a log, one message for a user's error."""
 
 import contextlib
 import os

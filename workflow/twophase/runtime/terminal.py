@@ -1,4 +1,4 @@
-"""What Snakemake prints: one line for each job of a run, the whole of it in a dry run. No torch."""
+"""Output of Snakemake on the terminal: one line for each job of a run, all of it in a dry run. No torch."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""What the bits of a computation depend on beside code and settings: device, processor, threads, environment."""
+"""The arithmetic of a machine: device, processor, threads and environment, on which the bits of results depend."""
 
 import contextlib
 import os

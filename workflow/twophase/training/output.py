@@ -1,4 +1,4 @@
-"""What a run leaves in its folder: checkpoints, its log and, until it ends, the state from which it can continue."""
+"""The folder of a run: checkpoints, its log and, until it ends, the state from which it can continue."""
 
 import time
 from collections.abc import Mapping, Sequence
