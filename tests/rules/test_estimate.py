@@ -30,9 +30,15 @@ def row(printed: str, kind: str) -> list[str]:
     return re.split(r" {2,}", re.search(rf"^{kind} .*", printed, re.MULTILINE)[0].strip())
 
 
-@pytest.mark.parametrize("name", ["demo", "mnist", "paper", "readings", "tiny"])
+BARE = copy.deepcopy(TINY)  # no forks, no switches, no cone
+for part in ("chaos", "linearized", "cone"):
+    del BARE["experiments"]["tiny"][part]
+
+
+@pytest.mark.parametrize("name", ["demo", "mnist", "paper", "readings", "tiny", "bare"])
 def test_plan_is_that_of_snakemake(tmp_path, name):
-    config = TINY if name == "tiny" else yaml.safe_load((REPOSITORY / "config" / f"{name}.yaml").read_text())
+    config = {"tiny": TINY, "bare": BARE}.get(name)
+    config = config or yaml.safe_load((REPOSITORY / "config" / f"{name}.yaml").read_text())
     expected = Workflow(tmp_path, config).planned()
     assert Counter(job.rule for job in plan.jobs(resolve(config))) == expected
 
