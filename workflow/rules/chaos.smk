@@ -19,7 +19,7 @@ rule forks:
         settings=training_settings,
         seed=seed,
         t0s=block_t0s,
-        t1s=setting("chaos", "t1"),
+        stops=block_stops,
         draws=setting("chaos", "draws"),
         norm=setting("chaos", "norm"),
         size=setting("chaos", "size"),
@@ -54,6 +54,7 @@ rule fork_barriers:
         model=setting("model"),
         settings=training_settings,
         seed=seed,
+        evaluated=setting("evaluation"),
         options=settings_without(["barrier"], "grid", "block"),
         code=code_digest("fork_barriers"),
     message:
@@ -69,10 +70,11 @@ rule chaos:
         base_predictions=f"{RUN}/predictions/trajectory.safetensors",
         predictions=over_blocks(f"{RUN}/predictions/forks/{{block}}.safetensors", fork_blocks),
         base_kernels=f"{RUN}/kernels/trajectory",
-        kernels=over_blocks(f"{RUN}/kernels/forks/{{block}}", fork_blocks),
+        kernels=fork_kernels,
         barriers=over_blocks(f"{RUN}/fork_barriers/{{block}}.parquet", fork_blocks),
     output:
         chaos=f"{RUN}/chaos.parquet",
+        distances=f"{RUN}/distances.parquet",
         control=f"{RUN}/control.parquet",
         perturbations=f"{RUN}/perturbations.parquet",
     log:
@@ -85,6 +87,7 @@ rule chaos:
     resources:
         **estimated_resources("chaos"),
     params:
+        vector=setting("chaos", "vector"),
         code=code_digest("compare_forks"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: comparing all forks with the base run"

@@ -203,6 +203,12 @@ def block_t0s(wildcards):
     return fork_blocks(wildcards.experiment)[int(wildcards.block)]
 
 
+def block_stops(wildcards):
+    """A param: for each t0 of a block, when its forks are compared in full, and when for distances alone."""
+    experiment = EXPERIMENTS[wildcards.experiment]
+    return [[list(times) for times in plan.fork_stops(experiment, t0)] for t0 in block_t0s(wildcards)]
+
+
 def block_switches(wildcards):
     return switch_blocks(wildcards.experiment)[int(wildcards.block)]
 
@@ -222,9 +228,10 @@ def pair_digest(metric):
     def value(wildcards):
         experiment = EXPERIMENTS[wildcards.experiment]
         settings = [config["datasets"][experiment["dataset"]], experiment["model"], training_settings(wildcards)]
-        own = {"S": "kernel", "B": "barrier"}.get(metric)
-        if own:
-            settings.append(settings_without([own], "grid", "block")(wildcards))
+        own = {"S": ("kernel",), "B": ("barrier", "evaluation"), "D": ("evaluation",)}.get(metric, ())
+        settings += [settings_without([part], "grid", "block", "forks")(wildcards) for part in own]
+        if metric == "C":
+            settings.append(setting("pairs", "vector")(wildcards))
         return storage.digest([metric, wildcards.experiment, wildcards.seed, *settings])
 
     return value
@@ -243,6 +250,13 @@ def over_blocks(pattern, blocks):
         return [pattern.format(**wildcards, block=b) for b in range(len(blocks(wildcards.experiment)))]
 
     return paths
+
+
+def fork_kernels(wildcards):
+    """An input: the kernels of all forks; none where the config wants none."""
+    if not setting("kernel", "forks")(wildcards):
+        return []
+    return over_blocks(f"{RUN}/kernels/forks/{{block}}", fork_blocks)(wildcards)
 
 
 def kernel_steps(wildcards):

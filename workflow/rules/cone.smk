@@ -55,6 +55,7 @@ rule linearized:
         evaluate=setting("linearized", "evaluate"),
         momentum=setting("linearized", "momentum"),
         lr=setting("linearized", "lr"),
+        evaluated=setting("evaluation"),
         code=code_digest("train_linearized"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: linearized training from t = {params.switches}"

@@ -15,6 +15,7 @@ rule block_C:
     params:
         rows=side("C", "bi"),
         columns=side("C", "bj"),
+        vector=setting("pairs", "vector"),
         origin=pair_digest("C"),
         code=code_digest("block_C"),
     message:
@@ -95,6 +96,7 @@ rule block_B:
         seed=seed,
         rows=side("B", "bi"),
         columns=side("B", "bj"),
+        evaluated=setting("evaluation"),
         options=settings_without(["barrier"], "grid", "block"),
         origin=pair_digest("B"),
         code=code_digest("block_B"),

@@ -18,6 +18,7 @@ rule trajectory:
         settings=training_settings,
         seed=seed,
         checkpoints=setting("checkpoints"),
+        dense=lambda w: plan.dense_steps(EXPERIMENTS[w.experiment]),
         code=code_digest("trajectory"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: training the base run"
@@ -45,6 +46,7 @@ rule predictions:
         model=setting("model"),
         settings=training_settings,
         seed=seed,
+        evaluated=setting("evaluation"),
         code=code_digest("predictions"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: test predictions of {wildcards.run}"

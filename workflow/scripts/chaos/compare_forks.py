@@ -1,4 +1,4 @@
-"""The chaos grid of one seed: C, B, D, S and l2 distance of every fork to the base run, or its twin, at every t1."""
+"""The chaos tables of one seed: every fork against the base run, or its twin, at every t1."""
 
 from twophase.files import storage
 from twophase.files.layout import CONTROL
@@ -16,19 +16,26 @@ def main(
     path_to_kernels,
     path_to_barriers,
     path_to_chaos,
+    path_to_distances,
     path_to_control,
     path_to_perturbations,
+    vector,
     facts,
 ):
     run = Measured(path_to_trajectory, path_to_base_predictions, path_to_base_kernels)
-    blocks = map(Measured, path_to_forks, path_to_predictions, path_to_kernels, path_to_barriers)
-    table, perturbations = comparison.of_forks(run, list(blocks))
+    kernels = path_to_kernels or [None] * len(path_to_forks)
+    blocks = map(Measured, path_to_forks, path_to_predictions, kernels, path_to_barriers)
+    table, distances, perturbations = comparison.of_forks(run, list(blocks), vector)
     control = table["draw"] == CONTROL
-    definition = (
-        "fork from t0 against the base run, in lock-step its twin, at t1 (iterations): C parameter dissimilarity, "
-        "B barrier, D disagreement, S kernel distance, l2 distance of the parameters, epsilon l2 norm of its start"
-    )
+    of_c = f"C dissimilarity 1 - cos of {vector}, l2 distance of the parameters, epsilon l2 norm of its start"
+    left = "fork from t0 against the base run, in lock-step its twin, at t1 (iterations)"
+    definition = f"{left}: {of_c}; B barrier, hump B+, D disagreement, S kernel distance"
     storage.write_table(path_to_chaos, table[~control], storage.provenance(definition, **facts))
+    storage.write_table(
+        path_to_distances,
+        distances[distances["draw"] != CONTROL],
+        storage.provenance(f"{left}, also where nothing else is measured: {of_c}", **facts),
+    )
     storage.write_table(
         path_to_control,
         table[control].drop(columns="draw"),

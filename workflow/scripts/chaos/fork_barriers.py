@@ -13,10 +13,12 @@ from twophase.training import machine
 from twophase.training.setup import set_up
 
 
-def main(path_to_data, path_to_trajectory, path_to_forks, path_to_barriers, model, settings, seed, options, facts):
+def main(
+    path_to_data, path_to_trajectory, path_to_forks, path_to_barriers, model, settings, seed, evaluated, options, facts
+):
     experiment = set_up(path_to_data, model, settings, seed)
     facts |= machine.facts(experiment.data, settings)
-    measure = barrier.on_test_set(experiment.network, experiment.data, **options)
+    measure = barrier.on_test_set(experiment.network, experiment.data, evaluated, **options)
     block = Block(layout.states(storage.files(path_to_forks)))
     files = []
     for state in block.states:
@@ -28,7 +30,8 @@ def main(path_to_data, path_to_trajectory, path_to_forks, path_to_barriers, mode
         found = barrier.of_files(measure, files, 2, progress)
     table = pd.DataFrame({"state": [state.path for state in block.states]}).join(pd.DataFrame(found))
     definition = (
-        f"B, barrier of the test {options['metric']} between base run and fork at one iteration, bn: {options['bn']}"
+        f"B and B+, barriers of the test {options['metric']} between base run (i) and fork (j) at one iteration, "
+        f"statistics of batch norms: {evaluated['bn']}, and either in columns of its name"
     )
     storage.write_table(path_to_barriers, table, storage.provenance(definition, options=options, **facts))
 

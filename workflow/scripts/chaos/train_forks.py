@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from twophase.files import layout, storage
-from twophase.files.layout import step_file
+from twophase.files.layout import Stops, state_file, step_file
+from twophase.measures import distances
 from twophase.runtime import job
 from twophase.training import forks, lockstep, machine
 from twophase.training.output import Output
@@ -19,7 +20,7 @@ def main(
     settings,
     seed,
     t0s,
-    t1s,
+    stops,
     draws,
     norm,
     size,
@@ -35,8 +36,11 @@ def main(
     provenance = storage.provenance("fork; loss in nats and accuracy of each iteration's batch", **facts)
     log = storage.read_table(Path(path_to_trajectory) / "log.parquet").set_index("iteration")
 
-    def base(t0):
-        return storage.read_tensors(Path(path_to_trajectory) / step_file(t0))
+    stops = {t0: Stops(*map(tuple, of)) for t0, of in zip(t0s, stops, strict=True)}
+
+    def base(t):
+        checkpoint, state = (Path(path_to_trajectory) / name(t) for name in (step_file, state_file))
+        return storage.read_tensors(state if state.exists() else checkpoint)
 
     def logged(t0):
         return log.loc[t0 : log.index[-1] - 1].head(replay)
@@ -45,15 +49,14 @@ def main(
         if engine == "lockstep":
             first, block = min(t0s), layout.forks(t0s, draws, control)
             losses = logged(first)["loss"].to_numpy()
-            lockstep.run(experiment, base(first), losses, block, t1s, perturbation, Output(folder, provenance))
+            lockstep.run(experiment, base(first), losses, block, stops, perturbation, Output(folder, provenance))
         else:
             for t0 in t0s:
-                state = base(t0)
-                forks.replay(experiment, t0, state, logged(t0), provenance)
+                forks.replay(experiment, t0, base(t0), logged(t0), provenance)
                 for fork in layout.forks([t0], draws, control):
                     print(fork)
-                    output = Output(folder / fork.folder, provenance)
-                    forks.train(experiment, fork, state, t1s, perturbation, output)
+                    output = Output(folder / fork.folder, provenance, distances.OF_PAIR)
+                    forks.train(experiment, fork, base, stops[t0], perturbation, output)
 
 
 if __name__ == "__main__":

@@ -25,11 +25,14 @@ def main(
     evaluate,
     momentum,
     lr,
+    evaluated,
     facts,
 ):
     experiment = set_up(path_to_data, model, settings, seed)
     network = experiment.network
     inputs, labels = experiment.data.sample("test", None)
+    anew = evaluation.statistics_of(network, evaluated["bn"])[0] == "recalibrate"
+    calibration = experiment.data.sample("train", evaluated["calibration_size"])[0] if anew else None
     if lr is not None:
         settings = {**settings, "lr": lr, "schedule": {**settings["schedule"], "kind": "constant", "warmup": 0}}
     definition = "linearized run from a switch; batch and test loss in nats, accuracies as shares"
@@ -41,6 +44,9 @@ def main(
             print(f"linearized from iteration {switch}")
             state = storage.read_tensors(Path(path_to_trajectory) / step_file(switch))
             network_state.load_state(network, state)
+            if anew:  # the tangent is that of the network as it is evaluated
+                evaluation.recalibrate(network, calibration)
+                state |= network_state.state_of(network)
             tangent = Linearized(network)
             optimizer = loop.make_optimizer(tangent, settings)
             output = Output(folder / switch_folder(switch), provenance, ("test_loss", "test_accuracy"))

@@ -1,16 +1,27 @@
-"""One block of D: disagreement of all pairs of checkpoints (t_i, t_j), i <= j."""
+"""One block of D: disagreement of all pairs of checkpoints (t_i, t_j), i <= j, under either batch norms' statistics."""
 
-from twophase.files import layout, storage
+import numpy as np
+
+from twophase.files import layout, predictions, storage
+from twophase.files.predictions import STATISTICS
 from twophase.measures import distances
 from twophase.runtime import job
 
 
 def main(path_to_predictions, path_to_block, rows, columns, facts):
-    predictions = storage.read_tensors(path_to_predictions)["predictions"]
-    index = {layout.iteration(s): k for k, s in enumerate(storage.read_metadata(path_to_predictions)["states"])}
-    left, right = (predictions[[index[t] for t in times]] for times in (rows, columns))
-    table = distances.upper(distances.disagreement(left, None if rows == columns else right), rows, columns)
-    definition = "D, share of test inputs on which the checkpoints at iterations i and j predict different classes"
+    found = {}
+    for bn, states in predictions.classes(path_to_predictions).items():
+        of = {layout.iteration(state): classes for state, classes in states.items()}
+        left, right = (np.stack([of[t] for t in times]) for times in (rows, columns))
+        found[bn] = distances.disagreement(left, None if rows == columns else right)
+    chosen = next(iter(found))
+    table = distances.upper(
+        rows, columns, value=found[chosen], **{f"D_{bn}": found.get(bn, found[chosen]) for bn in STATISTICS}
+    )
+    definition = (
+        "D, share of test inputs on which the checkpoints at iterations i and j predict different classes; "
+        f"statistics of batch norms: {chosen}, and either in columns of its name"
+    )
     storage.write_table(path_to_block, table, storage.provenance(definition, **facts))
 
 

@@ -28,7 +28,7 @@ def main(path_to_trajectory, path_to_forks, path_to_plane, facts):
                 base_of_it = states.base(state)
                 left.append(Path(base_of_it.within(block, path_to_trajectory)) / base_of_it.path)
     places = list(dict.fromkeys([*paths, *left]))
-    coordinates, explained = distances.principal_coordinates(vectors.parameters(places), None, 2)
+    coordinates, explained = distances.principal_coordinates(vectors.networks(places), None, 2)
     coordinates = dict(zip(places, coordinates, strict=True))
     shown = [coordinates[path] for path in paths]
     for k, twin in enumerate(left, start=len(base)):

@@ -1,4 +1,4 @@
-"""The base run: checkpoints with the optimizer's state, and its log."""
+"""The base run: checkpoints with the optimizer's state, states that distances alone need, and its log."""
 
 from twophase.files import storage
 from twophase.runtime import job
@@ -7,15 +7,18 @@ from twophase.training.output import Output
 from twophase.training.setup import set_up
 
 
-def main(path_to_data, path_to_trajectory, model, settings, checkpoints, seed, facts):
+def main(path_to_data, path_to_trajectory, model, settings, checkpoints, dense, seed, facts):
     experiment = set_up(path_to_data, model, settings, seed)
     facts |= machine.facts(experiment.data, settings)
     provenance = storage.provenance("base run; loss in nats and accuracy of each iteration's batch", **facts)
     with storage.resumable(path_to_trajectory, machine.key(facts), path_to_data) as folder:
         output = Output(folder, provenance)
         optimizer = loop.make_optimizer(experiment.network, settings)
-        for t in loop.run(experiment, optimizer, checkpoints, output):
-            output.checkpoint(t, experiment.network, optimizer)
+        for t in loop.run(experiment, optimizer, {*checkpoints, *dense}, output):
+            if t in checkpoints:
+                output.checkpoint(t, experiment.network, optimizer)
+            else:
+                output.state(t, experiment.network)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from twophase.config import estimators, figures, grids
 from twophase.config.figures import FIGURES
+from twophase.files.layout import Stops
 
 METRICS = {"C": "pairs", "D": "pairs", "B": "barrier", "S": "kernel"}  # metric: part of the config with its grid
 NAMES = {  # rule: its jobs, named as the files of their benchmarks
@@ -43,9 +44,26 @@ def metric_blocks(experiment: Mapping, metric: str) -> list[list[int]]:
     return grids.chunks(part["grid"], part["block"] if metric == "B" else experiment["pairs"]["block"])
 
 
+def fork_stops(experiment: Mapping, t0: int) -> Stops:
+    """When the forks from t0 are compared with the base run."""
+    chaos = experiment["chaos"]
+    kept = {t1 for t1 in chaos["t1"] if t1 > t0} | {t0 + lag for lag in chaos["lags"]}
+    dense, last = chaos["dense"], max(kept)
+    between = {*dense["t1"], *(t0 + lag for lag in dense["lags"])}
+    return Stops(tuple(sorted(kept)), tuple(sorted(t for t in between - kept if t0 < t < last)))
+
+
+def dense_steps(experiment: Mapping) -> list[int]:
+    """The iterations at which the base run's state is needed for distances of forks alone."""
+    needed = {t for t0 in experiment["chaos"]["t0"] for t in fork_stops(experiment, t0).dense}
+    return sorted(needed - set(experiment["checkpoints"]))
+
+
 def kernel_steps(experiment: Mapping, run: str) -> list[int]:
     """The iterations of a run at which the kernel is needed: for the grid S, and where forks are compared."""
-    compared = set(experiment["chaos"]["t1"]) if experiment["chaos"]["t0"] else set()
+    compared = set()
+    if experiment["kernel"]["forks"]:
+        compared = {t1 for t0 in experiment["chaos"]["t0"] for t1 in fork_stops(experiment, t0).t1s}
     return sorted(compared if run != "trajectory" else compared | set(experiment["kernel"]["grid"]))
 
 
@@ -160,11 +178,9 @@ def _of_run(experiment: Mapping, of: dict) -> Iterator[Job]:
         for b in range(len(fork_blocks(experiment))):
             fork = job("forks", trajectory, block=b)
             forks.append(fork)
-            rest = [
-                job("predictions", fork, run=f"forks/{b}"),
-                job("kernels", fork, run=f"forks/{b}"),
-                job("fork_barriers", fork, block=b),
-            ]
+            rest = [job("predictions", fork, run=f"forks/{b}"), job("fork_barriers", fork, block=b)]
+            if experiment["kernel"]["forks"]:
+                rest.append(job("kernels", fork, run=f"forks/{b}"))
             measured += rest
             yield from (fork, *rest)
         if forks:

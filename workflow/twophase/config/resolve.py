@@ -126,20 +126,10 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     last = experiment["training"]["iterations"]
 
     steps = sorted({0, last, *_grid(f"{key}.checkpoints", experiment["checkpoints"], last)})
-    experiment["checkpoints"] = steps
     on_steps = f"{key}.checkpoints"
-
+    _resolve_chaos(f"{key}.chaos", experiment["chaos"], steps, last, on_steps)
     chaos = experiment["chaos"]
-    chaos["t0"] = _starts(f"{key}.chaos.t0", chaos["t0"], last)
-    _on_grid(f"{key}.chaos.t0", chaos["t0"], steps, on_steps)
-    chaos["t1"] = sorted(_grid(f"{key}.chaos.t1", chaos["t1"], last) if chaos["t1"] else {*chaos["t0"], last})
-    _on_grid(f"{key}.chaos.t1", chaos["t1"], steps, on_steps)
-    for t0 in chaos["t0"]:
-        if t0 >= chaos["t1"][-1]:
-            raise UserError(f"{key}.chaos.t1: no t1 lies after t0 = {t0}; add one, or drop that t0.")
-    if chaos["control"] is None:
-        chaos["control"] = chaos["t0"][:1]
-    _on_grid(f"{key}.chaos.control", chaos["control"], chaos["t0"], f"{key}.chaos.t0")
+    steps = experiment["checkpoints"] = sorted({*steps, *(t0 + lag for t0 in chaos["t0"] for lag in chaos["lags"])})
 
     pairs, barrier, kernel = experiment["pairs"], experiment["barrier"], experiment["kernel"]
     pairs["grid"] = _subgrid(f"{key}.pairs.grid", pairs["grid"], steps, last, on_steps)
@@ -148,6 +138,10 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     kernel["grid"] = sorted({0, *_subgrid(f"{key}.kernel.grid", kernel["grid"], steps, last, on_steps)})
 
     if chaos["t0"] and experiment["phases"]["distance"] == "checkpoints":
+        if not chaos["t1"]:
+            raise UserError(
+                f"{key}.phases.distance: checkpoints compares t0 with every chaos.t1, and there is none; add some."
+            )
         for name, part in (("pairs", pairs), ("barrier", barrier)):
             whose = f"{key}.{name}.grid, which phases.distance: checkpoints reads"
             for side in ("t0", "t1"):
@@ -172,6 +166,33 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     _on_grid(f"{key}.linearized.switch", linearized["switch"], steps, on_steps)
     evaluate = _grid(f"{key}.linearized.evaluate", linearized["evaluate"] or steps, last)
     linearized["evaluate"] = [*sorted(t for t in evaluate if t < linearized["until"]), linearized["until"]]
+
+
+def _resolve_chaos(key: str, chaos: dict, steps: list[int], last: int, on_steps: str) -> None:
+    """Grids of t0 and t1 on the checkpoints `steps`; lags, which make checkpoints of their own, end before `last`."""
+    chaos["t0"] = _starts(f"{key}.t0", chaos["t0"], last)
+    _on_grid(f"{key}.t0", chaos["t0"], steps, on_steps)
+    if chaos["t1"] is None:
+        chaos["t1"] = [] if chaos["lags"] else {*chaos["t0"], last}
+    chaos["t1"] = sorted(_grid(f"{key}.t1", chaos["t1"], last))
+    _on_grid(f"{key}.t1", chaos["t1"], steps, on_steps)
+    dense = chaos["dense"]
+    dense["t1"] = sorted(_grid(f"{key}.dense.t1", dense["t1"], last)) if dense["t1"] else []
+    for part, lags in (("lags", chaos["lags"]), ("dense.lags", dense["lags"])):
+        for lag in lags:
+            late = [t0 for t0 in chaos["t0"] if t0 + lag > last]
+            if late:
+                raise UserError(
+                    f"{key}.{part}: {lag} iterations after t0 = {late[0]} training has ended, T = {last}; "
+                    "take a shorter lag, or train longer."
+                )
+        lags.sort()
+    for t0 in chaos["t0"]:
+        if not chaos["lags"] and t0 >= max(chaos["t1"], default=0):
+            raise UserError(f"{key}.t1: no t1 lies after t0 = {t0}; add one, or drop that t0.")
+    if chaos["control"] is None:
+        chaos["control"] = chaos["t0"][:1]
+    _on_grid(f"{key}.control", chaos["control"], chaos["t0"], f"{key}.t0")
 
 
 def _resolve_training(key: str, training: dict, dataset: Mapping) -> None:

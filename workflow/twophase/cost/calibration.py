@@ -111,7 +111,7 @@ def _torch(task: Mapping, began: float) -> dict:
     timer = timers.Timers(experiment, work)
     for unit in ("step", "save", "load", "image", "swap", "kernel", "tangent_step", "tangent_image"):
         peak.restart()
-        options = {"kernel": about["kernel"], "swap": {"bn": about["barrier"]["bn"]}}.get(unit, {})
+        options = {"kernel": about["kernel"]}.get(unit, {})
         units[unit] = getattr(timer, unit)(**options)
         memory[unit] = peak.read()
     memory["kernel"] += timer.kernel_memory
@@ -137,11 +137,12 @@ def _tables(task: Mapping, began: float) -> dict:
     for path in paths:
         tensors = {"weight": rng.standard_normal(length, dtype=np.float32)}
         storage.write_tensors(path, tensors, {"trainable": ["weight"]})
-    left, right = vectors.parameters(paths[:VECTORS]), vectors.parameters(paths[VECTORS:])
+    left, right = vectors.networks(paths[:VECTORS]), vectors.networks(paths[VECTORS:])
     units["coordinate"] = timers.rate(timers.times(lambda: distances.dissimilarity(left, right))) / (
         2 * VECTORS * length
     )
-    units["distance"] = timers.rate(timers.times(lambda: distances.distance(vectors.parameters(paths[:2])))) / length
+    a, b = ({"weight": rng.standard_normal(length, dtype=np.float32)} for _ in range(2))
+    units["distance"] = timers.rate(timers.times(lambda: distances.between(a, b, ["weight"]))) / length
 
     options = about["phases"]
     count = (options["points"], options["seeds"], options["bootstrap"])

@@ -89,6 +89,7 @@ def _of_pairs(m: int) -> list[tuple[str, Callable]]:
 def _of_images(timers: Timers, n: int) -> list[tuple[str, Callable]]:
     """What runs over n test images: predictions of a checkpoint, and the barrier of a pair with 11 points."""
     from twophase.measures import barrier
+    from twophase.measures.barrier import Level
     from twophase.networks import evaluation
 
     timers.network.eval()
@@ -98,5 +99,5 @@ def _of_images(timers: Timers, n: int) -> list[tuple[str, Callable]]:
     other = dict(one)
     return [
         ("predictions", lambda: evaluation.score(evaluation.logits(timers.network, inputs), labels)),
-        ("barrier of a pair", lambda: measure.pair(one, other, 0.0, 0.0)),
+        ("barrier of a pair", lambda: measure.pair(one, other, Level(0.0, 0.0), Level(0.0, 0.0))),
     ]

@@ -204,15 +204,11 @@ class Timers:
 
         return self._images(Linearized(self.network))
 
-    def swap(self, bn: str = "lerp") -> float:
+    def swap(self) -> float:
         """A point between two networks, less the forward pass: interpolating, copying, and a single image."""
         from twophase.measures import barrier
 
-        image, label = self.data.sample("test", 1)
-        calibration = image.expand(2, *image.shape[1:])  # statistics of one image alone can have no variance
-        measure = barrier.Barrier(self.network, image, label, 3, bn, calibration=calibration)
-        if bn == "batch":
-            measure.inputs, measure.labels = calibration, label.expand(2)
+        measure = barrier.Barrier(self.network, *self.data.sample("test", 1), 3)
         state = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         seconds = self._rate(lambda: measure.level(barrier.lerp(state, state, 0.5)))
         self.network.load_state_dict(state)

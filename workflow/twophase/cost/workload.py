@@ -3,8 +3,8 @@
 The units are the start of a job (`start`, `start_table`, `start_figure`), a training `step`, a `tangent_step` of
 linearized training, an `image` of the test set or a `tangent_image` in a forward pass, a `kernel`, a `swap` of a
 network's state for an interpolated one, a checkpoint's `save` and `load`, a `coordinate` of a vector in a matrix of
-dissimilarities and of a pair in a `distance`, an inflection point with its interval (`bend`) and all cone widths of
-an experiment (`widths`), and a `panel` of a figure. What is not in it: downloading and decoding a data set. Forks that
+dissimilarities and of two networks in a `distance`, an inflection point with its interval (`bend`) and all cone widths
+of an experiment (`widths`), and a `panel` of a figure. What is not in it: downloading and decoding a data set. Forks that
 train in lock-step count as if they trained one after another.
 """
 
@@ -80,14 +80,13 @@ def shape(dataset: Mapping, path_to_data: str | Path | None) -> dict | None:
 
 def about(experiment: Mapping, shape: Mapping | None = None) -> dict:
     """All that the unit costs of an experiment depend on; what is measured for one holds for its equals."""
-    training, barrier, kernel = experiment["training"], experiment["barrier"], experiment["kernel"]
+    training, kernel = experiment["training"], experiment["kernel"]
     counts = {"seeds": len(experiment["seeds"]), "points": len(kernel["grid"])}
     return {
         "model": experiment["model"],
         "training": {k: v for k, v in training.items() if k not in ("iterations", "lr", "schedule")},
         "shape": shape,
         "kernel": {key: kernel[key] for key in ("n", "reduce", "chunk")},
-        "barrier": {key: barrier[key] for key in ("bn", "calibration_size")},
         "phases": experiment["phases"] | counts,
     }
 
@@ -143,7 +142,8 @@ def _log(iterations: int, columns: int = 5) -> int:
 
 
 def _trajectory(e, s, w) -> Work:
-    iterations, saves = e["training"]["iterations"], len(e["checkpoints"])
+    iterations, dense = e["training"]["iterations"], len(plan.dense_steps(e))
+    saves = len(e["checkpoints"]) + dense
     disk = saves * (s["state"] + s["optimizer"] + TABLE) + _log(iterations)
     return Work({"start": 1, "step": iterations, "save": saves}, "step", s["state"] + s["optimizer"], disk)
 
@@ -152,7 +152,7 @@ def fork_states(experiment: Mapping, block: int) -> list[tuple[int, int]]:
     """(t0, t1) of every checkpoint of the forks of a block."""
     chaos, t0s = experiment["chaos"], plan.fork_blocks(experiment)[block]
     members = layout.forks(t0s, chaos["draws"], chaos["control"])
-    return [(t0, t1) for t0, _ in members for t1 in chaos["t1"] if t1 > t0]
+    return [(t0, t1) for t0, _ in members for t1 in plan.fork_stops(experiment, t0).t1s]
 
 
 def fork_steps(experiment: Mapping, block: int) -> int:
@@ -160,14 +160,18 @@ def fork_steps(experiment: Mapping, block: int) -> int:
     chaos, t0s, last = experiment["chaos"], plan.fork_blocks(experiment)[block], experiment["training"]["iterations"]
     members = layout.forks(t0s, chaos["draws"], chaos["control"])
     replayed = sum(min(chaos["replay"], last - t0) for t0 in t0s)
-    return replayed + sum(max(chaos["t1"]) - t0 for t0, _ in members)
+    return replayed + sum(max(plan.fork_stops(experiment, t0).t1s) - t0 for t0, _ in members)
 
 
 def _forks(e, s, w) -> Work:
     states, block = fork_states(e, int(w["block"])), plan.fork_blocks(e)[int(w["block"])]
     steps = fork_steps(e, int(w["block"]))
     members = len(layout.forks(block, e["chaos"]["draws"], e["chaos"]["control"]))
-    counts = {"start": 1, "step": steps, "save": len(states), "load": len(block) + members}
+    looks = sum(
+        len(plan.fork_stops(e, t0).all) for t0, _ in layout.forks(block, e["chaos"]["draws"], e["chaos"]["control"])
+    )
+    counts = {"start": 1, "step": steps, "save": len(states), "load": len(block) + members + looks}
+    counts["distance"] = looks * s["parameters"]
     disk = len(states) * (s["state"] + TABLE) + members * TABLE + _log(steps)
     return Work(counts, "step", 4 * s["state"] + s["optimizer"], disk)  # base, perturbed and loaded state, resume file
 
@@ -182,8 +186,17 @@ def _states(e, w) -> tuple[int, int]:
 
 def _predictions(e, s, w) -> Work:
     states, _ = _states(e, w)
-    counts = {"start": 1, "load": states, "image": states * s["test"]}
-    return Work(counts, "image", s["state"], states * 2 * s["test"] + TABLE)
+    kinds = _statistics(e)
+    images = kinds * s["test"] + (kinds - 1) * min(e["evaluation"]["calibration_size"], s["train"])
+    counts = {"start": 1, "load": kinds * states, "image": states * images}
+    return Work(counts, "image", s["state"], states * 2 * kinds * s["test"] + TABLE)
+
+
+def _statistics(e) -> int:
+    """Under how many statistics of batch norms a network is evaluated: one where it has none."""
+    model = e["model"]
+    family = model_names.family(model["name"])
+    return 1 if family == "lenet" or (family == "vgg" and not model["batch_norm"]) else 2
 
 
 def _kernel_numbers(e, s) -> int:
@@ -201,12 +214,11 @@ def _kernels(e, s, w) -> Work:
 
 def _path(e, s, pairs: int, ends: int) -> dict:
     """Counts of the barriers of pairs of checkpoints that have so many ends in all."""
-    barrier = e["barrier"]
+    barrier, kinds = e["barrier"], _statistics(e)
     points = (barrier["alphas"] - 2) * pairs + ends
-    images = min(barrier["test_size"] or s["test"], s["test"])
-    if barrier["bn"] == "recalibrate":
-        images += min(barrier["calibration_size"], s["train"])
-    return {"start": 1, "load": ends, "swap": points, "image": points * images}
+    images = kinds * min(barrier["test_size"] or s["test"], s["test"])
+    images += (kinds - 1) * min(e["evaluation"]["calibration_size"], s["train"])
+    return {"start": 1, "load": ends, "swap": kinds * points, "image": points * images}
 
 
 def _fork_barriers(e, s, w) -> Work:
@@ -244,7 +256,7 @@ def _vectors(e, metric: str, w, numbers: int, part: int) -> Work:
 
 
 def _block_C(e, s, w) -> Work:
-    return _vectors(e, "C", w, s["parameters"], min(s["parameters"], vectors.PART))
+    return _vectors(e, "C", w, len(vectors.VECTORS) * s["parameters"], min(s["parameters"], vectors.PART))
 
 
 def _block_S(e, s, w) -> Work:
@@ -262,9 +274,9 @@ def _all_forks(e) -> int:
 
 def _chaos(e, s, w) -> Work:
     states = _all_forks(e)
-    counts = {"start_table": 1, "distance": states * (s["parameters"] + _kernel_numbers(e, s))}
-    held = 64 * min(s["parameters"], vectors.PART) + 32 * _kernel_numbers(e, s) + 4 * states * s["test"]
-    return Work(counts, "start_table", held, 3 * TABLE + 2 * ROW * states)
+    counts = {"start_table": 1, "coordinate": 2 * states * _kernel_numbers(e, s) * e["kernel"]["forks"]}
+    held = 32 * _kernel_numbers(e, s) + 8 * states * s["test"]
+    return Work(counts, "start_table", held, 4 * TABLE + 8 * ROW * states)
 
 
 def _plane(e, s, w) -> Work:

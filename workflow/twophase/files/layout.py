@@ -5,12 +5,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 CONTROL = -1  # the draw of a fork with epsilon = 0, in tables, too
+OPTIMIZER = "optimizer/"  # prefix of the optimizer's buffers in a checkpoint file
 TWIN = "twin"  # of the base run, in the batch of forks that train in lock-step
 
 
 def step_file(t: int) -> str:
     """Name of the checkpoint of iteration `t` in its run's folder."""
     return f"step-{t}.safetensors"
+
+
+def state_file(t: int) -> str:
+    """Name of the state of iteration `t` in its run's folder, where that is no checkpoint: distances alone need it."""
+    return f"state-{t}.safetensors"
 
 
 def iteration(name: str | Path) -> int:
@@ -65,6 +71,22 @@ class Fork(NamedTuple):
 
     def __str__(self) -> str:
         return f"fork at t0 = {self.t0}, {'control' if self.is_control else f'draw {self.draw}'}"
+
+
+class Stops(NamedTuple):
+    """When a fork is compared with the base run.
+
+    Attributes:
+        t1s: iterations, ascending, whose state is kept, for everything that is measured.
+        dense: further iterations, for distances of the parameters alone.
+    """
+
+    t1s: tuple[int, ...]
+    dense: tuple[int, ...] = ()
+
+    @property
+    def all(self) -> set[int]:
+        return {*self.t1s, *self.dense}
 
 
 def forks(t0s: Sequence[int], draws: int, control: Collection[int]) -> list[Fork]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from twophase.errors import UserError
 from twophase.files import layout, storage
+from twophase.files.predictions import STATISTICS, tensor
 
 
 def matrix(frame: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +98,10 @@ def of_experiments(paths: Sequence[str | Path]) -> pd.DataFrame:
 
 
 def standard_scores(paths: Sequence[str]) -> pd.DataFrame:
-    """Test loss and accuracy of base runs at their checkpoints, and test images, from files of predictions."""
+    """Test loss and accuracy of base runs at their checkpoints, and test images, from files of predictions.
+
+    Both are those under the config's choice of batch norms' statistics, and under either in columns of its name.
+    """
     frames = []
     for path in paths:
         facts, scores = storage.read_metadata(path), storage.read_tensors(path)
@@ -105,12 +109,22 @@ def standard_scores(paths: Sequence[str]) -> pd.DataFrame:
             "iteration": [layout.iteration(state) for state in facts["states"]],
             "test_loss": scores["loss"],
             "test_accuracy": 1 - scores["error"],
+            **_scores_under(facts, scores),
             "images": scores["predictions"].shape[1],
             "experiment": facts["experiment"],
             "seed": int(facts["seed"]),
         }
         frames.append(pd.DataFrame(table))
     return pd.concat(frames, ignore_index=True)
+
+
+def _scores_under(facts: Mapping, scores: Mapping) -> dict[str, np.ndarray]:
+    """Loss and accuracy under either statistics; without batch norms they are the same."""
+    columns, chosen = {}, facts.get("bn", STATISTICS[0])
+    for bn in STATISTICS:
+        loss, error = (scores.get(tensor(name, bn, chosen), scores[name]) for name in ("loss", "error"))
+        columns |= {f"test_loss_{bn}": loss, f"test_accuracy_{bn}": 1 - error}
+    return columns
 
 
 def standard_by_run(paths: Sequence[str]) -> dict[tuple[str, int], pd.DataFrame]:

@@ -28,15 +28,59 @@ _PAIR = {
     "i": Column(ITERATIONS, "time of the earlier checkpoint"),
     "j": Column(ITERATIONS, "time of the later checkpoint, j >= i"),
 }
-_CONTROL = {
+_STATISTICS = {"running": "with running statistics", "recalibrate": "with statistics computed anew"}
+
+
+def _under_either(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """Each of the columns under either statistics of batch norms."""
+    return {
+        f"{name}_{bn}": Column(column.unit, f"{column.meaning}, {words}")
+        for name, column in columns.items()
+        for bn, words in _STATISTICS.items()
+    }
+
+
+_C = {
+    "C_parameters": Column("", "dissimilarity 1 - cos of the trainable parameters"),
+    "C_statistics": Column("", "the same of parameters and running statistics"),
+    "C_state_dict": Column("", "the same of all of the state_dict, with batch norms' counters"),
+    "l2": Column("", "Euclidean distance of the parameters"),
+}
+_DISTANCES = {
     "t0": _T0,
     "t1": Column(ITERATIONS, "when fork and base run are compared"),
-    "C": Column("", "parameter dissimilarity 1 - cos, 0 to 2"),
-    "B": Column(BARRIER, "barrier on the line between the two networks"),
-    "D": Column(TEST_SHARE, "disagreement: images of which they predict different classes"),
-    "S": Column("", "kernel distance 1 - cos (Frobenius), 0 to 1"),
-    "l2": Column("", "Euclidean distance of the parameters"),
+    "C": Column("", "dissimilarity 1 - cos of the config's `chaos.vector`, 0 to 2"),
+    **_C,
     "epsilon": Column("", "Euclidean norm of the perturbation, as rounding left it"),
+}
+_BARRIERS = {
+    "B": Column(BARRIER, "barrier on the line between the two networks"),
+    "hump": Column(BARRIER, "B+, height of the path over the line between the ends' losses"),
+}
+_D = {"D": Column(TEST_SHARE, "disagreement: images of which they predict different classes")}
+_ENDS = {
+    "loss": Column(NATS, "cross-entropy of the fork on the test set"),
+    "error": Column(TEST_SHARE, "error of the fork"),
+    "base_loss": Column(NATS, "cross-entropy of the base run on the test set"),
+    "base_error": Column(TEST_SHARE, "error of the base run"),
+}
+_CONTROL = {
+    **_DISTANCES,
+    **_BARRIERS,
+    **_D,
+    "S": Column("", "kernel distance 1 - cos (Frobenius), 0 to 1; NaN where forks have no kernels"),
+    **_under_either(_BARRIERS | _D | _ENDS),
+}
+_PAIR_ENDS = {
+    "loss_i": Column(NATS, "cross-entropy of checkpoint i on the test set"),
+    "error_i": Column(TEST_SHARE, "error of checkpoint i"),
+    "loss_j": Column(NATS, "cross-entropy of checkpoint j on the test set"),
+    "error_j": Column(TEST_SHARE, "error of checkpoint j"),
+}
+_PAIR_BARRIERS = {
+    "value": Column(BARRIER, "barrier: top of the path less the mean of its ends"),
+    "hump": Column(BARRIER, "B+, height of the path over the line between the ends' losses"),
+    **_PAIR_ENDS,
 }
 _INTERVAL = {
     "low": Column(BY_ROW, "lower end of the bootstrap interval; NaN where nothing can be drawn"),
@@ -49,19 +93,21 @@ _COUNTS = {
 
 # Table -> column -> what it holds. The last three are of all experiments, the others of one run.
 COLUMNS: dict[str, dict[str, Column]] = {
-    "C": _PAIR | {"value": Column("", "parameter dissimilarity 1 - cos, 0 to 2")},
+    "C": _PAIR | {"value": Column("", "dissimilarity 1 - cos of the config's `pairs.vector`, 0 to 2")} | _C,
     "S": _PAIR | {"value": Column("", "kernel distance 1 - cos (Frobenius), 0 to 1")},
-    "D": _PAIR | {"value": Column(TEST_SHARE, "disagreement: images of which the two predict different classes")},
+    "D": _PAIR
+    | {"value": Column(TEST_SHARE, "disagreement: images of which the two predict different classes")}
+    | _under_either(_D),
     "B": _PAIR
     | {
-        "value": Column(BARRIER, "barrier: top of the path less the mean of its ends"),
-        "loss_i": Column(BARRIER, "level of checkpoint i"),
-        "loss_j": Column(BARRIER, "level of checkpoint j"),
+        **_PAIR_BARRIERS,
         "loss_max": Column(BARRIER, "level at the top of the path"),
         "alpha_max": Column("", "where on the path the top is: 0 at checkpoint j, 1 at checkpoint i"),
         "path": Column(BARRIER, "levels at evenly spaced alpha from checkpoint j to checkpoint i, a list"),
+        **_under_either(_PAIR_BARRIERS),
     },
     "chaos": _CONTROL | {"draw": _DRAW},
+    "distances": _DISTANCES | {"draw": _DRAW},
     "control": _CONTROL,
     "perturbations": {
         "t0": _T0,

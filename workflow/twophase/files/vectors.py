@@ -1,7 +1,7 @@
-"""Parameters and kernels of many checkpoint files as parts of vectors, as `metrics` takes them."""
+"""Networks and kernels in many files as parts of vectors, as `measures.distances` takes them."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -9,17 +9,34 @@ from pathlib import Path
 import numpy as np
 
 from twophase.files import storage
+from twophase.files.layout import OPTIMIZER
 
+# What the state of a network consists of, and of which of it the vector v(theta) of C may be made.
+KINDS = ("parameters", "statistics", "counters")
+VECTORS = {"parameters": KINDS[:1], "statistics": KINDS[:2], "state_dict": KINDS}
 PART = 1 << 16  # coordinates in a part: with 2 x 256 vectors, 256 MiB in float64
 
 
-def parameters(paths: Sequence[Path]) -> Callable[[], Iterator[np.ndarray]]:
-    """Trainable parameters of m checkpoints, in parts [m, p] read from memory-mapped files.
+def kind(name: str, is_float: bool, trainable: Collection[str]) -> str:
+    """Which of `KINDS` a tensor is: trained, a batch norm's running statistic, or its count of batches."""
+    return "parameters" if name in trainable else "statistics" if is_float else "counters"
+
+
+def networks(paths: Sequence[Path], vector: str = "parameters") -> Callable[[], Iterator[np.ndarray]]:
+    """The vectors v(theta) of m checkpoints, in parts [m, p] read from memory-mapped files.
 
     Args:
         paths: checkpoints of one network.
+        vector: one of `VECTORS`: trainable parameters; running statistics of batch norms, too; or all of the
+            state_dict.
     """
-    names = storage.read_metadata(paths[0])["trainable"]
+    trainable = storage.read_metadata(paths[0])["trainable"]
+    names = list(trainable)
+    if vector != "parameters":
+        with storage.open_tensors(paths[0]) as file:
+            others = [name for name in file.keys() if name not in trainable and not name.startswith(OPTIMIZER)]  # noqa: SIM118
+            kinds = {name: kind(name, file.get_slice(name).get_dtype().startswith("F"), trainable) for name in others}
+        names += [name for name in others if kinds[name] in VECTORS[vector]]
 
     def parts() -> Iterator[np.ndarray]:
         with ExitStack() as stack:

@@ -1,15 +1,19 @@
-"""Forks against their base run: the table behind the chaos effect (2505.13900, Figure 3)."""
+"""Forks against their base run: the tables behind the chaos effect (2505.13900, Figure 3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from twophase.files import storage, vectors
-from twophase.files.layout import Block
+from twophase.files import predictions, storage, vectors
+from twophase.files.layout import Block, Fork
+from twophase.files.predictions import STATISTICS
 from twophase.measures import distances
+
+KEYS = ["t0", "t1", "draw"]
 
 
 @dataclass(frozen=True)
@@ -17,66 +21,113 @@ class Measured:
     """A base run or a block of forks, and what was measured on it.
 
     Attributes:
-        checkpoints, kernels: folders.
+        checkpoints: a folder, with the logs and the perturbations of forks.
         predictions: a file.
+        kernels: a folder; None where forks have none.
         barriers: of a block, the file of its barriers to the base run, or to its twin.
     """
 
     checkpoints: str | Path
     predictions: str | Path
-    kernels: str | Path
+    kernels: str | Path | None = None
     barriers: str | Path | None = None
 
 
-def of_forks(run: Measured, blocks: Sequence[Measured]) -> tuple[pd.DataFrame, pd.DataFrame]:
+class Tables(NamedTuple):
+    """What `of_forks` returns.
+
+    Attributes:
+        comparisons: everything at the t1 at which a fork's state is kept.
+        distances: the distances of the parameters, also at the t1 in between.
+        perturbations: of all forks, with the metadata of the first.
+    """
+
+    comparisons: pd.DataFrame
+    distances: pd.DataFrame
+    perturbations: pd.DataFrame
+
+
+def of_forks(run: Measured, blocks: Sequence[Measured], vector: str) -> Tables:
     """Every fork against the base run, or the twin in its block, at every t1.
 
+    Args:
+        vector: of `vectors.VECTORS`, that of the column C.
+
     Returns:
-        the comparisons, sorted: t0 and t1 (iterations), draw (CONTROL for epsilon = 0), C, B (nats, or a share), D
-        (share of the test set), S, l2 (distance of the parameters), epsilon (l2 norm of the fork's perturbation as
-        rounding left it); and the perturbations of all forks, sorted, with the first one's metadata.
+        tables sorted by t0, t1 (iterations) and draw (CONTROL for epsilon = 0). The distances: C, C_<vector> of each,
+        l2 (distance of the parameters), epsilon (l2 norm of the fork's perturbation as rounding left it). The
+        comparisons also: B (nats, or a share), hump (B+, likewise), D (share of the test set), under the statistics of
+        batch norms that the config chooses, and B_<bn>, hump_<bn>, D_<bn> under both; loss_<bn> (nats) and error_<bn>
+        of the fork, and base_loss_<bn>, base_error_<bn> of what it left; S, NaN without kernels.
     """
-    of_run = _predictions(run)
-    rows, perturbations = [], []
+    of_run = predictions.classes(run.predictions)
+    rows, dense, perturbations = [], [], []
     for measured in blocks:
-        predictions = _predictions(measured)
-        barriers = storage.read_table(measured.barriers).set_index("state")["value"]
-        files = [name for name in storage.files(measured.checkpoints) if name.endswith("perturbation.parquet")]
-        made = [storage.read_table(Path(measured.checkpoints) / name) for name in files]
-        epsilons = {(e.t0, e.draw): e.realised for table in made for e in table.itertuples()}
+        files = storage.files(measured.checkpoints)
+        made = [
+            storage.read_table(Path(measured.checkpoints) / name)
+            for name in files
+            if name.endswith("perturbation.parquet")
+        ]
         perturbations += made
-        block = Block(predictions)
+        epsilons = {Fork(e.t0, e.draw): e.realised for table in made for e in table.itertuples()}
+        of_block = {fork: _distances(measured.checkpoints, fork, vector) for fork in epsilons}
+        for fork, table in of_block.items():
+            dense.append(table.assign(t0=fork.t0, draw=fork.draw, epsilon=epsilons[fork]))
+        of_forks, barriers = predictions.classes(measured.predictions), _barriers(measured.barriers)
+        block = Block(next(iter(of_forks.values())))
         for state in block.states:
             base = block.base(state)
-            checkpoints = [
-                Path(base.within(measured.checkpoints, run.checkpoints)) / base.path,
-                Path(measured.checkpoints) / state.path,
-            ]
-            kernels = [
-                Path(base.within(measured.kernels, run.kernels)) / base.path,
-                Path(measured.kernels) / state.path,
-            ]
-            dissimilarity, distance = distances.distance(vectors.parameters(checkpoints))
-            classes = base.within(predictions, of_run)[base.path]
+            disagreements = {
+                bn: float(np.mean(base.within(of_forks, of_run)[bn][base.path] != classes[state.path]))
+                for bn, classes in of_forks.items()
+            }
+            chosen = next(iter(disagreements))
             rows.append(
                 {
                     "t0": state.fork.t0,
                     "t1": state.t1,
                     "draw": state.fork.draw,
-                    "C": dissimilarity,
-                    "B": barriers[state.path],
-                    "D": float(np.mean(classes != predictions[state.path])),
-                    "S": distances.dissimilarity(*(vectors.kernels([path]) for path in kernels)).item(),
-                    "l2": distance,
+                    **of_block[state.fork].set_index("t1").loc[state.t1],
+                    **barriers.loc[state.path],
+                    "D": disagreements[chosen],
+                    **{f"D_{bn}": disagreements.get(bn, disagreements[chosen]) for bn in STATISTICS},
+                    "S": _kernel_distance(base, state, measured, run),
                     "epsilon": epsilons[state.fork],
                 }
             )
     together = pd.concat(perturbations).sort_values(["t0", "draw"])
     together.attrs = perturbations[0].attrs
-    return pd.DataFrame(rows).sort_values(["t0", "t1", "draw"]), together
+    dense = pd.concat(dense)
+    dense = dense[[*KEYS, *dense.columns.drop(KEYS)]]
+    return Tables(pd.DataFrame(rows).sort_values(KEYS), dense.sort_values(KEYS), together)
 
 
-def _predictions(measured: Measured) -> dict[str, np.ndarray]:
-    """Predicted classes [n] of the test set by the path of the state, in the order of the file."""
-    states = storage.read_metadata(measured.predictions)["states"]
-    return dict(zip(states, storage.read_tensors(measured.predictions)["predictions"], strict=True))
+def _distances(checkpoints: str | Path, fork: Fork, vector: str) -> pd.DataFrame:
+    """What a fork's log has of its distance to the base run: t1, C, and what `distances.between` returns."""
+    log = storage.read_table(Path(checkpoints) / fork.folder / "log.parquet")
+    found = log.loc[log["l2"].notna(), ["iteration", *distances.OF_PAIR]].rename(columns={"iteration": "t1"})
+    found.insert(1, "C", found[f"C_{vector}"])
+    return found.reset_index(drop=True)
+
+
+def _barriers(path: str | Path) -> pd.DataFrame:
+    """Barriers by the path of a fork's state, named as in the comparisons."""
+    table = storage.read_table(path).set_index("state").rename(columns={"value": "B"})
+    names = {
+        "value": "B",
+        "hump": "hump",
+        "loss_j": "loss",
+        "error_j": "error",
+        "loss_i": "base_loss",
+        "error_i": "base_error",
+    }
+    columns = {f"{of}_{bn}": f"{name}_{bn}" for of, name in names.items() for bn in STATISTICS}
+    return table[["B", "hump", *columns]].rename(columns=columns)
+
+
+def _kernel_distance(base, state, measured: Measured, run: Measured) -> float:
+    if measured.kernels is None:
+        return float("nan")
+    paths = [Path(base.within(measured.kernels, run.kernels)) / base.path, Path(measured.kernels) / state.path]
+    return distances.dissimilarity(*(vectors.kernels([path]) for path in paths)).item()

@@ -3,13 +3,18 @@
 C (parameters) and S (kernels) are the same function, 1 - cos, of different vectors.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
+
+from twophase.files.layout import OPTIMIZER
+from twophase.files.vectors import KINDS, VECTORS, kind
 
 ROUNDING = np.finfo(np.float64).eps
 # An entry of a Gram matrix in difference form keeps at least six digits where its value is this many roundings large.
 SAFE = 1e7
+
+OF_PAIR = (*(f"C_{vector}" for vector in VECTORS), "l2")  # what `between` returns
 
 Parts = Callable[[], Iterator[np.ndarray]]
 
@@ -89,7 +94,37 @@ def _exact(left: Parts, right: Parts, norm_l, norm_r, rows, columns) -> np.ndarr
     return exact / 2
 
 
-def _norms(parts: Parts) -> np.ndarray:
+def between(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray], trainable: Collection[str]) -> dict[str, float]:
+    """C of two networks with each of `VECTORS`, and the Euclidean distance of their parameters, in float64.
+
+    With d = a - b, 1 - cos = (|d|^2 - (|a| - |b|)^2) / (2 |a| |b|), and |a| - |b| follows from the sum of d (a + b):
+    exactly 0 for equal networks, and as right for 1e-14 as for 0.1.
+
+    Args:
+        a, b: tensors by name, those of an optimizer left out.
+        trainable: names of the parameters.
+
+    Returns:
+        `OF_PAIR`; NaN where a vector is 0 or not finite.
+    """
+    sums = {part: np.zeros(4) for part in KINDS}  # |a|^2, |b|^2, |d|^2, d (a + b)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        for name in (name for name in a if not name.startswith(OPTIMIZER)):
+            part = kind(name, np.issubdtype(a[name].dtype, np.floating), trainable)
+            left, right = (np.asarray(state[name], dtype=np.float64).ravel() for state in (a, b))
+            d = left - right
+            sums[part] += (left @ left, right @ right, d @ d, d @ (left + right))
+        found = {}
+        for vector, parts in VECTORS.items():
+            square_a, square_b, square, radial = sum(sums[part] for part in parts)
+            length_a, length_b = np.sqrt(square_a), np.sqrt(square_b)
+            value = (square - (radial / (length_a + length_b)) ** 2) / (2 * length_a * length_b)
+            found[f"C_{vector}"] = float(np.maximum(value, 0.0))
+    return {**found, "l2": float(np.sqrt(sums["parameters"][2]))}
+
+
+def lengths(parts: Parts) -> np.ndarray:
+    """Euclidean lengths [m] of vectors, in float64; `parts` as for `dissimilarity`."""
     total = 0.0
     for part in parts():
         part = part.astype(np.float64, copy=False)
@@ -97,20 +132,9 @@ def _norms(parts: Parts) -> np.ndarray:
     return np.sqrt(total)
 
 
-def distance(pair: Parts) -> tuple[float, float]:
-    """C and the Euclidean distance of two vectors, in float64, from their differences.
-
-    Args:
-        pair: function that returns a fresh iterator over both vectors in parts [2, p].
-    """
-    norms = _norms(pair)[:, None]
-    square, unit_square = 0.0, 0.0
-    for part in pair():
-        a, b = part.astype(np.float64)
-        square += float((a - b) @ (a - b))
-        difference = a / norms[0] - b / norms[1]
-        unit_square += float(difference @ difference)
-    return unit_square / 2, float(np.sqrt(square))
+def euclidean(dissimilarities: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Euclidean distances [m, k] of vectors whose 1 - cos [m, k] and lengths [m], [k] are known."""
+    return np.sqrt(np.subtract.outer(left, right) ** 2 + 2 * np.outer(left, right) * dissimilarities)
 
 
 def principal_coordinates(vectors: Parts, origin: int | None, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -171,13 +195,13 @@ def _bit_planes(classes: np.ndarray, bits: int) -> np.ndarray:
     return np.pad(planes, ((0, 0), (0, 0), (0, -planes.shape[2] % 8))).view(np.uint64)
 
 
-def upper(values: np.ndarray, rows: Sequence[int], columns: Sequence[int]) -> dict[str, np.ndarray]:
-    """The cells i <= j of a block as a table: i, j (iterations), value.
+def upper(rows: Sequence[int], columns: Sequence[int], **values: np.ndarray) -> dict[str, np.ndarray]:
+    """The cells i <= j of a block as a table: i, j (iterations), and a column for each of `values`.
 
     Args:
-        values: [m, k].
         rows, columns: iterations of the m rows and k columns.
+        values: [m, k].
     """
     i, j = np.meshgrid(np.asarray(rows), np.asarray(columns), indexing="ij")
     keep = i <= j
-    return {"i": i[keep], "j": j[keep], "value": values[keep]}
+    return {"i": i[keep], "j": j[keep], **{name: matrix[keep] for name, matrix in values.items()}}

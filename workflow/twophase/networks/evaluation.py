@@ -5,6 +5,8 @@ from torch import fx, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_conv_bn_weights
 
+from twophase.files.predictions import STATISTICS
+
 BATCH = 512  # inputs per forward pass where it matters which of them are seen together
 # Pixels per forward pass where it does not: on a CPU, activations that fit its caches take half the time.
 PIXELS = {"cpu": 2**17, "gpu": 2**20}
@@ -29,6 +31,13 @@ def score(outputs: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
     loss = cross_entropy(outputs.double(), labels)
     wrong = (outputs.argmax(1) != labels).double().mean()
     return float(loss), float(wrong)
+
+
+def statistics_of(model: nn.Module, first: str) -> list[str]:
+    """The `STATISTICS` that a network can be evaluated under, `first` before the other; one without batch norms."""
+    if not any(isinstance(module, BATCH_NORMS) for module in model.modules()):
+        return [STATISTICS[0]]
+    return [first, *(other for other in STATISTICS if other != first)]
 
 
 @torch.no_grad()

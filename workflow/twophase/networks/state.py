@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from twophase.files import storage
-
-OPTIMIZER = "optimizer/"  # prefix of the optimizer's buffers in a checkpoint file
+from twophase.files.layout import OPTIMIZER
 
 
 def state_of(model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> dict[str, np.ndarray]:

@@ -1,13 +1,14 @@
 """Forks: copies of the base run that start from a perturbed state and see the same noise (2505.13900, chaos effect)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from twophase.errors import UserError
 from twophase.files import storage
-from twophase.files.layout import Fork
+from twophase.files.layout import Fork, Stops
+from twophase.measures import distances
 from twophase.networks import state as network_state
 from twophase.training import loop, machine
 from twophase.training.output import LOGGED, Output
@@ -18,29 +19,32 @@ from twophase.training.setup import Experiment
 def train(
     experiment: Experiment,
     fork: Fork,
-    base: Mapping[str, np.ndarray],
-    t1s: Collection[int],
+    base: Callable[[int], Mapping[str, np.ndarray]],
+    stops: Stops,
     perturbation: Perturbation,
     output: Output,
 ) -> None:
-    """Trains one fork from theta_t0 + epsilon and keeps its state at every t1 > t0.
+    """Trains one fork from theta_t0 + epsilon to its last stop; compares its parameters with the base run's at each.
 
     Batches, augmentation and dropout follow from (seed, iteration) and are the base run's. Writes
-    `perturbation.parquet`, `log.parquet`, `step-{t1}` files; a fork that was stopped continues from what is there.
+    `perturbation.parquet`, `step-{t1}` files, and `log.parquet` with `distances.OF_PAIR` at the stops; a fork that was
+    stopped continues from what is there.
 
     Args:
-        base: the base run's checkpoint at t0, with the optimizer's buffers.
-        t1s: iterations; those up to t0 are left out.
+        base: the base run's state at an iteration; at t0 with the optimizer's buffers.
+        output: with the columns `distances.OF_PAIR`.
 
     Raises:
         Diverged: its loss is not finite.
     """
     network = experiment.network
-    initial = start(network_state.trainable(network), experiment.seed, fork, base, perturbation, output)
+    names = network_state.trainable(network)
+    initial = start(names, experiment.seed, fork, base(fork.t0), perturbation, output)
     optimizer = loop.make_optimizer(network, experiment.settings)
-    later = [t1 for t1 in t1s if t1 > fork.t0]
-    for t1 in loop.run(experiment, optimizer, later, output, start=fork.t0, initial=initial):
-        output.checkpoint(t1, network)
+    for t1 in loop.run(experiment, optimizer, stops.all, output, start=fork.t0, initial=initial):
+        output.record(t1, **distances.between(network_state.state_of(network), base(t1), names))
+        if t1 in stops.t1s:
+            output.checkpoint(t1, network)
 
 
 def start(

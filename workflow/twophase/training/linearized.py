@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from twophase.networks.state import OPTIMIZER
+from twophase.files.layout import OPTIMIZER
 
 PREFIX = "network."
 
@@ -14,7 +14,7 @@ PREFIX = "network."
 class Linearized(nn.Module):
     """f_lin(x) = f(x; theta_t) + J(x; theta_t) (theta - theta_t), with theta its trainable parameters.
 
-    Batch norms keep the running statistics of the switch and dropout is off. A forward pass is one Jacobian-vector
+    Batch norms keep the statistics of the switch and dropout is off. A forward pass is one Jacobian-vector
     product; only its tangent depends on theta, so that backward is one vector-Jacobian product at theta_t.
 
     Args:

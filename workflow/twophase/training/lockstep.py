@@ -39,7 +39,7 @@ A stack needs the memory of its members' states and activations together; `chaos
 import copy
 import dataclasses
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -48,7 +48,8 @@ from torch.func import functional_call, vmap
 
 from twophase.errors import UserError
 from twophase.files import storage
-from twophase.files.layout import TWIN, Fork, step_file
+from twophase.files.layout import OPTIMIZER, TWIN, Fork, Stops, step_file
+from twophase.measures import distances
 from twophase.networks import state as network_state
 from twophase.progress import bar
 from twophase.training import forks, loop
@@ -56,7 +57,7 @@ from twophase.training.output import Output
 from twophase.training.perturbation import Perturbation
 from twophase.training.setup import Experiment
 
-SHARED = f"{network_state.OPTIMIZER}step/"  # Adam's step counter is one number for the whole stack
+SHARED = f"{OPTIMIZER}step/"  # Adam's step counter is one number for the whole stack
 
 State = dict[str, np.ndarray]
 
@@ -163,18 +164,19 @@ def run(
     base: State,
     losses: np.ndarray,
     members: Sequence[Fork],
-    t1s: Collection[int],
+    stops: Mapping[int, Stops],
     perturbation: Perturbation,
     output: Output,
 ) -> None:
-    """Trains a block of forks in lock-step and keeps the state of each at every t1 > t0.
+    """Trains a block of forks in lock-step and compares each with the twin at its stops.
 
     A block that was stopped continues where it was saved last. Leaves what `forks.train` does in the folder of each
-    fork, and checkpoints and log of the twin in `twin`.
+    fork, and checkpoints and log of the twin in `twin`. Members that have had their last stop train on with the others.
 
     Args:
         base: the base run's checkpoint at the first t0, with the optimizer's buffers.
         losses: the base run's losses of iterations t0, t0 + 1, ...; each check trains for as many.
+        stops: by t0.
         output: of the block.
 
     Raises:
@@ -182,10 +184,17 @@ def run(
         Diverged: the loss of a member is not finite.
     """
     members = sorted(members, key=lambda fork: fork.t0)  # as they join
-    outputs = [Output(output.folder / name, output.provenance) for name in (TWIN, *(fork.folder for fork in members))]
+    folders = [output.folder / name for name in (TWIN, *(fork.folder for fork in members))]
+    outputs = [Output(folder, output.provenance, distances.OF_PAIR if k else ()) for k, folder in enumerate(folders)]
     if outputs[0].finished:
         return
-    t0s, last = sorted({fork.t0 for fork in members}), max(t1s)
+    # What members record is saved with the block, so that it survives a stop.
+    recorded = Output(
+        output.folder, output.provenance, [_column(k, c) for k in range(1, len(outputs)) for c in distances.OF_PAIR]
+    )
+    t0s = sorted({fork.t0 for fork in members})
+    of = [Stops(tuple({t1 for t0 in t0s for t1 in stops[t0].t1s})), *(stops[fork.t0] for fork in members)]
+    last = max(t for own in of for t in own.all)
     starts = np.array([t0s[0], *(fork.t0 for fork in members)])
     names = network_state.trainable(experiment.network)
     log = loop.empty_log(last, experiment.data, len(starts))
@@ -203,13 +212,18 @@ def run(
         return stack(states)
 
     def keep(t, state):
-        """Writes the checkpoint of every member that has begun."""
+        """Compares the members that have a stop here with the twin, and writes their checkpoints and the twin's."""
         metadata = {**output.provenance, "iteration": t, "trainable": names}
+        twin = member(state, 0)
         for k in np.flatnonzero(starts < t):
-            own = {name: v for name, v in member(state, k).items() if not name.startswith(network_state.OPTIMIZER)}
-            storage.write_tensors(outputs[k].folder / step_file(t), own, metadata)
+            own = {name: v for name, v in member(state, k).items() if not name.startswith(OPTIMIZER)}
+            if k and t in of[k].all:
+                found = distances.between(own, twin, names)
+                recorded.record(t, **{_column(k, name): value for name, value in found.items()})
+            if t in of[k].t1s:
+                storage.write_tensors(outputs[k].folder / step_file(t), own, metadata)
 
-    reached, state = output.resume(log)
+    reached, state = recorded.resume(log)
     if state is None:
         reached, state = t0s[0], stack([base])
     with bar(last, reached, f"{len(members)} forks in lock-step") as progress:
@@ -220,18 +234,24 @@ def run(
                 state = join(begin, state)
             count = int((starts <= begin).sum())
             stacked, optimizer = restore(experiment, state, count)
-            stops = {t1 for t1 in t1s if reached < t1 < end} | {end}
-            for t in loop.train(stacked, optimizer, reached, stops, log[..., :count]):
-                due = t < last and output.due
-                if t in stops or due:
+            looks = {t for own in of for t in own.all if reached < t < end} | {end}
+            for t in loop.train(stacked, optimizer, reached, looks, log[..., :count]):
+                due = t < last and recorded.due
+                if t in looks or due:
                     state = network_state.state_of(stacked.network.members, optimizer)
-                    if t in t1s:
+                    if t in looks:
                         keep(t, state)
                     if due:
-                        output.save(t, state, log)
+                        recorded.save(t, state, log)
                 progress(t, f"{count} networks")
             reached = end
 
     for k in reversed(range(len(outputs))):  # the twin's log says that all are there
+        outputs[k].recorded = {name: recorded.recorded[_column(k, name)] for name in outputs[k].recorded}
         outputs[k].close(experiment, int(starts[k]), log[..., k])
-    output.drop_resume()
+    recorded.drop_resume()
+
+
+def _column(k: int, name: str) -> str:
+    """What the block calls a column of its member `k`."""
+    return f"{k}/{name}"

@@ -10,7 +10,7 @@ from torch import nn
 
 from twophase.data.sources import iterations_per_epoch
 from twophase.files import storage
-from twophase.files.layout import step_file
+from twophase.files.layout import state_file, step_file
 from twophase.networks import state as network_state
 from twophase.training.schedule import learning_rate
 from twophase.training.setup import Experiment
@@ -50,6 +50,11 @@ class Output:
         """Writes the checkpoint of iteration `t`, with the optimizer's state where a run may start from it."""
         metadata = {**self.provenance, "iteration": t}
         network_state.write_checkpoint(self.folder / step_file(t), model, optimizer, metadata)
+
+    def state(self, t: int, model: nn.Module) -> None:
+        """Writes the state of iteration `t` for distances alone: it is no checkpoint, and nothing starts from it."""
+        metadata = {**self.provenance, "iteration": t}
+        network_state.write_checkpoint(self.folder / state_file(t), model, None, metadata)
 
     def record(self, t: int, **values: float) -> None:
         """Notes values of iteration `t` for columns of the log."""

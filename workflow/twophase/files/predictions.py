@@ -1,0 +1,27 @@
+"""Files of predictions: what a run's networks make of the test set, under either statistics of their batch norms."""
+
+from pathlib import Path
+
+import numpy as np
+
+from twophase.files import storage
+
+# What batch norms of a network under evaluation use: their running statistics, which lag behind the weights, or those
+# of training images under the weights as they are.
+STATISTICS = ("running", "recalibrate")
+
+
+def tensor(name: str, bn: str, chosen: str) -> str:
+    """Name of a tensor in the file: those under the config's choice go by their plain name."""
+    return name if bn == chosen else f"{name}_{bn}"
+
+
+def classes(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
+    """Predicted classes [n] of the test set, by the statistics and then by the path of the state, in the file's order.
+
+    The config's choice comes first. Of a network without batch norms it is the only one.
+    """
+    facts, tensors = storage.read_metadata(path), storage.read_tensors(path)
+    chosen = facts.get("bn", STATISTICS[0])
+    names = {bn: tensor("predictions", bn, chosen) for bn in (chosen, *(bn for bn in STATISTICS if bn != chosen))}
+    return {bn: dict(zip(facts["states"], tensors[name], strict=True)) for bn, name in names.items() if name in tensors}
