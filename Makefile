@@ -57,8 +57,7 @@ reference: config-there ## keep the tables and figures of CONFIG's results as re
 	@kept="$(CURDIR)/results/reference" && new="$$kept/.$$RUN.new" old="$$kept/.$$RUN.old" \
 		&& rm -rf "$$new" "$$old" && mkdir -p "$$new" && cd "$(RESULTS)" \
 		&& find . -type d \( -path './*/*/seed*' -o -path './*/seed*/blocks' -o -path './*/seed*/forks' \
-			-o -path './*/seed*/trajectory' -o -path './*/seed*/kernels' -o -path './*/seed*/fork_barriers' \
-			-o -path './*/seed*/linearized' -o -path ./reference -o -path ./data \) -prune \
+			-o -path './*/seed*/trajectory' -o -path './*/seed*/kernels' -o -path './*/seed*/linearized' -o -path ./reference -o -path ./data \) -prune \
 			-o -type f \( -path './*/seed*/*.parquet' -o -path './*.parquet' ! -path './*/*' -o -path './figures/*.png' \
 			-o -name trajectory.safetensors \) -print | tar -cf - -T - | tar -xf - -C "$$new" \
 		&& { test ! -e "$$kept/$$RUN" || mv "$$kept/$$RUN" "$$old"; } && mv "$$new" "$$kept/$$RUN" && rm -rf "$$old"

@@ -23,6 +23,7 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
+import convolutions
 import trainers
 from trainers import CUDA, DEVICE, SIZES, Captured, Eager, alone, images, network, settings, stacked, wait
 from twophase.files import storage
@@ -270,6 +271,52 @@ def case_layouts(lines, name):
             if size > 1 and kind == "eager":
                 lines.check(name, f"{label}: members are equal", members_equal(runner.state(), size))
             del runner
+
+
+def case_kernels(lines, name):
+    """What a step of one network costs with other kernels, captured, its batches contiguous: which take the time."""
+
+    class Contiguous(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x):
+            return self.inner(x.contiguous())
+
+    def measure(label, model, **flags):
+        fresh()
+        for flag, value in flags.items():
+            setattr(torch.backends.cudnn, flag, value)
+        runner = Captured(Contiguous(model), model, config, data)
+        try:
+            each = seconds_each(runner.advance, SIZES["seconds"] / 2, 3)
+            lines.row(name, f"{label}, captured", 1, each)
+            if CUDA:
+                with profile(activities=[ProfilerActivity.CUDA]) as found:
+                    runner.advance(5)
+                    wait()
+                events = found.key_averages()
+                busy = sum(event.self_device_time_total for event in events) / 5e3
+                text = [f"{name}, {label}: {busy:.3f} ms of GPU time an iteration"]
+                for e in sorted(events, key=lambda event: -event.self_device_time_total)[:14]:
+                    text.append(f"{e.self_device_time_total / 5:10.1f} us {e.count / 5:6.1f} x  {e.key[:120]}")
+                lines(text="\n".join(text))
+        except RuntimeError as error:
+            lines.check(name, f"{label}: runs", str(error).splitlines()[0])
+            broken_gpu()
+        for flag in flags:
+            setattr(torch.backends.cudnn, flag, not flags[flag])
+
+    config, data = settings(), images(SIZES["images"])
+    measure("cuDNN", network(name))
+    measure("cuDNN, benchmark", network(name), benchmark=True)
+    torch.use_deterministic_algorithms(False)
+    measure("cuDNN, not deterministic", network(name), deterministic=False)
+    measure("cuDNN, not deterministic, benchmark", network(name), deterministic=False, benchmark=True)
+    trainers.repeatable()
+    torch.backends.cudnn.deterministic = False
+    measure("matrix products", convolutions.as_products(network(name)))
 
 
 def case_linear(lines, name):

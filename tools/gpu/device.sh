@@ -111,11 +111,11 @@ collect() {
     local name=$1
     [ -d results ] || return
     pack_results "tables-$name" -type d \( -path './*/seed*/blocks' -o -path './*/seed*/forks' \
-        -o -path './*/seed*/trajectory' -o -path './*/seed*/kernels' -o -path './*/seed*/fork_barriers' \
-        -o -path './*/seed*/linearized' -o -path './*/phases' -o -path ./reference -o -path ./data \) -prune \
+        -o -path './*/seed*/trajectory' -o -path './*/seed*/kernels' -o -path './*/seed*/linearized' \
+        -o -path './*/phases' -o -path ./reference -o -path ./data \) -prune \
         -o -type f \( -name '*.parquet' -o -path './figures/*.png' -o -name trajectory.safetensors \) -print
     pack_results "rest-$name" -type d \( -path ./reference -o -path ./data \) -prune \
-        -o -type f ! -name '.*' ! -name 'resume.*' \( ! -name 'step-*' -o -path './*/kernels/*' \) -print
+        -o -type f ! -name '.*' ! -name 'resume.*' ! -name 'state-*' \( ! -name 'step-*' -o -path './*/kernels/*' \) -print
 }
 
 pack_results() {

@@ -23,6 +23,8 @@ CASES = [
     (40, "machine"),
     (40, "solo:resnet20"),
     (40, "bits:resnet20"),
+    (45, "kernels:resnet20"),
+    (45, "kernels:vgg16"),
     (45, "streams:resnet20"),
     (45, "stack:resnet20"),
     (30, "stages:resnet20"),

@@ -11,7 +11,7 @@ test -f Snakefile || { echo "Run this in the project's checkout."; exit 1; }
 test -f "$images" || { echo "No images at $images: say IMAGES=path/to/cifar10-jpeg.zip"; exit 1; }
 if [ -z "${SITE:-}" ] && [ ! -f "$site" ]; then bash "$kit/wheels.sh"; fi
 mkdir -p .gpu
-cp -f "$kit"/{device.sh,engines.py,trainers.py,cases.py,choose.py,images.py,*.yaml} .gpu/
+cp -f "$kit"/{device.sh,engines.py,trainers.py,convolutions.py,cases.py,choose.py,images.py,*.yaml} .gpu/
 cp -f "$site" .gpu/site.tar.xz
 [ .gpu/cifar10.jpegs -nt "$images" ] || python3 "$kit/images.py" pack "$images" .gpu/cifar10.jpegs
 du -sh .gpu

@@ -252,6 +252,20 @@ def over_blocks(pattern, blocks):
     return paths
 
 
+def of_other_seed(file):
+    """An input: the file of that name of the run that the job's seed is compared with."""
+
+    def path(wildcards):
+        experiment = wildcards.experiment
+        return f"{RESULTS}/{experiment}/seed{other_seed(wildcards)}/{file}"
+
+    return path
+
+
+def other_seed(wildcards):
+    return plan.other_seed(EXPERIMENTS[wildcards.experiment], int(wildcards.seed))
+
+
 def fork_kernels(wildcards):
     """An input: the kernels of all forks; none where the config wants none."""
     if not setting("kernel", "forks")(wildcards):

@@ -140,6 +140,7 @@ def every_table(wildcards):
     names = {}
     for name, e in EXPERIMENTS.items():
         names[name] = ["S"] if e["counterexample"] else [*plan.METRICS, *(["control"] if e["chaos"]["t0"] else [])]
+        names[name] += ["independent"] if e["pairs"]["independent"] and not e["counterexample"] else []
     tables = [f"{RESULTS}/{e}/seed{s}/{n}.parquet" for e in names for s in EXPERIMENTS[e]["seeds"] for n in names[e]]
     pages = [f"{RESULTS}/claims.html", *(f"{RESULTS}/{name}/overview.html" for name in EXPERIMENTS)]
     return [*tables, f"{RESULTS}/phases.parquet", f"{RESULTS}/claims.parquet", *pages]

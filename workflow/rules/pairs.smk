@@ -128,3 +128,38 @@ rule grid:
         "{wildcards.experiment}, seed {wildcards.seed}: joining the blocks of {wildcards.metric}"
     script:
         "../scripts/pairs/grid.py"
+
+
+rule independent:
+    input:
+        data=data_file,
+        trajectory=f"{RUN}/trajectory",
+        other=of_other_seed("trajectory"),
+        predictions=f"{RUN}/predictions/trajectory.safetensors",
+        other_predictions=of_other_seed("predictions/trajectory.safetensors"),
+    output:
+        independent=f"{RUN}/independent.parquet",
+    log:
+        f"{RESULTS}/logs/{{experiment}}/seed{{seed}}/independent.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/seed{{seed}}/independent.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: torch_threads
+    resources:
+        **estimated_resources("independent"),
+        gpu=gpus,
+    params:
+        model=setting("model"),
+        settings=training_settings,
+        seed=seed,
+        other=other_seed,
+        times=setting("pairs", "independent"),
+        vector=setting("pairs", "vector"),
+        evaluated=setting("evaluation"),
+        options=settings_without(["barrier"], "grid", "block"),
+        code=code_digest("independent"),
+    message:
+        "{wildcards.experiment}, seed {wildcards.seed}: the base run against that of another seed"
+    script:
+        "../scripts/pairs/independent.py"

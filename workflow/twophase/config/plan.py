@@ -13,7 +13,10 @@ from twophase.files.layout import Stops
 METRICS = {"C": "pairs", "D": "pairs", "B": "barrier", "S": "kernel"}  # metric: part of the config with its grid
 NAMES = {  # rule: its jobs, named as the files of their benchmarks
     "dataset": "dataset/{dataset}",
-    **{rule: f"{{experiment}}/seed{{seed}}/{rule}" for rule in ("trajectory", "chaos", "switches", "cone", "plane")},
+    **{
+        rule: f"{{experiment}}/seed{{seed}}/{rule}"
+        for rule in ("trajectory", "chaos", "switches", "cone", "plane", "independent")
+    },
     **{rule: f"{{experiment}}/seed{{seed}}/{rule}/{{run}}" for rule in ("predictions", "kernels")},
     **{rule: f"{{experiment}}/seed{{seed}}/{rule}/{{block}}" for rule in ("forks", "fork_barriers", "linearized")},
     **{f"block_{metric}": f"{{experiment}}/seed{{seed}}/blocks/{metric}/{{bi}}-{{bj}}" for metric in METRICS},
@@ -111,7 +114,15 @@ def judged_tables(experiment: Mapping) -> list[str]:
         names += estimators.tables(experiment, "chaos")
         if experiment["phases"]["distance"] == "forks":
             names.append("control")
+    if experiment["pairs"]["independent"]:
+        names.append("independent")
     return [*names, "linearized"] if experiment["linearized"]["switch"] else names
+
+
+def other_seed(experiment: Mapping, seed: int) -> int:
+    """The seed whose base run that of `seed` is compared with: the next one, the first after the last."""
+    seeds = experiment["seeds"]
+    return seeds[(seeds.index(seed) + 1) % len(seeds)]
 
 
 @dataclass(frozen=True)
@@ -138,7 +149,7 @@ def jobs(config: Mapping) -> Iterator[Job]:
         for seed in experiment["seeds"]:
             for job in _of_run(experiment, {"experiment": name, "seed": seed}):
                 yield job
-                if job.rule in ("grid", "chaos", "switches", "cone", "plane"):
+                if job.rule in ("grid", "chaos", "switches", "cone", "plane", "independent"):
                     gathered[name].append(job.name)
     estimates = []
     for name, experiment in experiments.items():
@@ -187,6 +198,10 @@ def _of_run(experiment: Mapping, of: dict) -> Iterator[Job]:
             yield job("chaos", kernels, predictions, *measured)
             yield job("plane", *forks)
         yield job("cone", kernels)
+        if experiment["pairs"]["independent"]:
+            other = {**of, "seed": other_seed(experiment, of["seed"])}
+            needs = [NAMES["trajectory"].format(**other), NAMES["predictions"].format(**other, run="trajectory")]
+            yield Job("independent", of, (trajectory.name, predictions.name, *needs))
         switches = [job("linearized", trajectory, block=b) for b in range(len(switch_blocks(experiment)))]
         yield from switches
         if switches:

@@ -133,6 +133,10 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
 
     pairs, barrier, kernel = experiment["pairs"], experiment["barrier"], experiment["kernel"]
     pairs["grid"] = _subgrid(f"{key}.pairs.grid", pairs["grid"], steps, last, on_steps)
+    if pairs["independent"]:
+        pairs["independent"] = _subgrid(f"{key}.pairs.independent", pairs["independent"], steps, last, on_steps)
+        if len(experiment["seeds"]) < 2:
+            raise UserError(f"{key}.pairs.independent: compares seeds, and there is only one; add seeds, or drop it.")
     barrier["grid"] = _subgrid(f"{key}.barrier.grid", barrier["grid"] or pairs["grid"], steps, last, on_steps)
     # The cone is seen from the first kernel.
     kernel["grid"] = sorted({0, *_subgrid(f"{key}.kernel.grid", kernel["grid"], steps, last, on_steps)})

@@ -4,8 +4,8 @@ The units are the start of a job (`start`, `start_table`, `start_figure`), a tra
 linearized training, an `image` of the test set or a `tangent_image` in a forward pass, a `kernel`, a `swap` of a
 network's state for an interpolated one, a checkpoint's `save` and `load`, a `coordinate` of a vector in a matrix of
 dissimilarities and of two networks in a `distance`, an inflection point with its interval (`bend`) and all cone widths
-of an experiment (`widths`), and a `panel` of a figure. What is not in it: downloading and decoding a data set. Forks that
-train in lock-step count as if they trained one after another.
+of an experiment (`widths`), and a `panel` of a figure. What is not in it: downloading and decoding a data set. Forks
+that train in lock-step count as if they trained one after another.
 """
 
 import math
@@ -263,6 +263,12 @@ def _block_S(e, s, w) -> Work:
     return _vectors(e, "S", w, _kernel_numbers(e, s), _kernel_numbers(e, s))
 
 
+def _independent(e, s, w) -> Work:
+    times = len(e["pairs"]["independent"])
+    counts = _path(e, s, times, 2 * times) | {"distance": times * s["parameters"]}
+    return Work(counts, "image", 6 * s["state"], TABLE + 4 * ROW * times)
+
+
 def _grid(e, s, w) -> Work:
     m = len(e[plan.METRICS[w["metric"]]]["grid"])
     return Work({"start_table": 1}, "start_table", 100 * m * m, TABLE + ROW * m * (m + 1) // 2)
@@ -330,5 +336,6 @@ _WORK = {
     "block_D": _block_D,
     "block_B": _block_B,
     "grid": _grid,
+    "independent": _independent,
     "inflection": _inflection,
 }

@@ -109,6 +109,14 @@ COLUMNS: dict[str, dict[str, Column]] = {
     "chaos": _CONTROL | {"draw": _DRAW},
     "distances": _DISTANCES | {"draw": _DRAW},
     "control": _CONTROL,
+    "independent": {
+        "t": Column(ITERATIONS, "when the base runs of two seeds are compared"),
+        "C": Column("", "dissimilarity 1 - cos of the config's `pairs.vector`, 0 to 2"),
+        **_C,
+        **_BARRIERS,
+        **_D,
+        **_under_either(_BARRIERS | _D | _ENDS),
+    },
     "perturbations": {
         "t0": _T0,
         "draw": Column("", "which of the independent perturbations of that t0; -1 is the control"),

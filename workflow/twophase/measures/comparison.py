@@ -1,6 +1,6 @@
 """Forks against their base run: the tables behind the chaos effect (2505.13900, Figure 3)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from twophase.files import predictions, storage, vectors
-from twophase.files.layout import Block, Fork
+from twophase.files.layout import Block, Fork, step_file
 from twophase.files.predictions import STATISTICS
 from twophase.measures import distances
 
@@ -47,6 +47,31 @@ class Tables(NamedTuple):
     perturbations: pd.DataFrame
 
 
+def of_runs(
+    run: Measured, other: Measured, times: Sequence[int], barriers: Sequence[Mapping], vector: str
+) -> pd.DataFrame:
+    """A base run against that of another seed, at the same iterations.
+
+    Args:
+        times: iterations, at which both have checkpoints.
+        barriers: rows of `barrier.of_files` for them, from the other run (i) to this one (j).
+        vector: of `vectors.VECTORS`, that of the column C.
+
+    Returns:
+        a row for each time: t, and the columns of `of_forks` but t0, t1, draw, epsilon and S.
+    """
+    mine, others = predictions.classes(run.predictions), predictions.classes(other.predictions)
+    named = _named(pd.DataFrame(barriers))
+    rows = []
+    for t, (_, of_barrier) in zip(times, named.iterrows(), strict=True):
+        paths = [Path(part.checkpoints) / step_file(t) for part in (run, other)]
+        trainable = storage.read_metadata(paths[0])["trainable"]
+        apart = distances.between(*map(storage.read_tensors, paths), trainable)
+        differ = {bn: float(np.mean(mine[bn][step_file(t)] != others[bn][step_file(t)])) for bn in mine}
+        rows.append({"t": t, "C": apart[f"C_{vector}"], **apart, **of_barrier, **_disagreements(differ)})
+    return pd.DataFrame(rows)
+
+
 def of_forks(run: Measured, blocks: Sequence[Measured], vector: str) -> Tables:
     """Every fork against the base run, or the twin in its block, at every t1.
 
@@ -82,7 +107,6 @@ def of_forks(run: Measured, blocks: Sequence[Measured], vector: str) -> Tables:
                 bn: float(np.mean(base.within(of_forks, of_run)[bn][base.path] != classes[state.path]))
                 for bn, classes in of_forks.items()
             }
-            chosen = next(iter(disagreements))
             rows.append(
                 {
                     "t0": state.fork.t0,
@@ -90,8 +114,7 @@ def of_forks(run: Measured, blocks: Sequence[Measured], vector: str) -> Tables:
                     "draw": state.fork.draw,
                     **of_block[state.fork].set_index("t1").loc[state.t1],
                     **barriers.loc[state.path],
-                    "D": disagreements[chosen],
-                    **{f"D_{bn}": disagreements.get(bn, disagreements[chosen]) for bn in STATISTICS},
+                    **_disagreements(disagreements),
                     "S": _kernel_distance(base, state, measured, run),
                     "epsilon": epsilons[state.fork],
                 }
@@ -111,19 +134,23 @@ def _distances(checkpoints: str | Path, fork: Fork, vector: str) -> pd.DataFrame
     return found.reset_index(drop=True)
 
 
+def _disagreements(found: Mapping[str, float]) -> dict[str, float]:
+    """D under the statistics of choice, the first, and under either; without batch norms they are the same."""
+    chosen = next(iter(found))
+    return {"D": found[chosen], **{f"D_{bn}": found.get(bn, found[chosen]) for bn in STATISTICS}}
+
+
 def _barriers(path: str | Path) -> pd.DataFrame:
     """Barriers by the path of a fork's state, named as in the comparisons."""
-    table = storage.read_table(path).set_index("state").rename(columns={"value": "B"})
-    names = {
-        "value": "B",
-        "hump": "hump",
-        "loss_j": "loss",
-        "error_j": "error",
-        "loss_i": "base_loss",
-        "error_i": "base_error",
-    }
+    return _named(storage.read_table(path).set_index("state"))
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `barrier.of_files` under the names of the comparisons, where i is what a network is compared with."""
+    names = {"value": "B", "hump": "hump", "loss_j": "loss", "error_j": "error"}
+    names |= {"loss_i": "base_loss", "error_i": "base_error"}
     columns = {f"{of}_{bn}": f"{name}_{bn}" for of, name in names.items() for bn in STATISTICS}
-    return table[["B", "hump", *columns]].rename(columns=columns)
+    return table.rename(columns={"value": "B"})[["B", "hump", *columns]].rename(columns=columns)
 
 
 def _kernel_distance(base, state, measured: Measured, run: Measured) -> float:

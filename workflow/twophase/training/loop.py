@@ -19,6 +19,7 @@ from twophase.training.output import LOGGED, Output
 from twophase.training.schedule import learning_rate
 from twophase.training.setup import Experiment
 
+WIDE = 64  # channels with which cuDNN's float32 convolutions are faster when these come last
 PAUSE = 200  # iterations between looks at the clock and at the finiteness of the loss
 
 
@@ -67,6 +68,7 @@ def train(
     model, data, settings, seed = experiment.network, experiment.data, experiment.settings, experiment.seed
     last = max(stops)
     checked = start
+    contiguous = _wants_contiguous(model, data.mean.device)
     model.train()
     for t in range(start, last + 1):
         if t in stops or t % PAUSE == 0:
@@ -79,6 +81,8 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(t, settings)
         inputs, labels = batch(data, settings, seed, t)
+        if contiguous:
+            inputs = inputs.contiguous()
         _seed_dropout(noise.torch_seed(seed, "dropout", t), inputs.device)
         logits = model(inputs)
         loss = mean_loss(logits, labels)
@@ -158,6 +162,16 @@ def mean_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return cross_entropy(logits, labels)
     members, size = logits.shape[:2]
     return cross_entropy(logits.flatten(0, 1), labels.repeat(members), reduction="none").view(members, size).mean(1)
+
+
+def _wants_contiguous(model: nn.Module, device: torch.device) -> bool:
+    """Whether cuDNN is faster with channels apart; crops come with channels last, and convolutions keep a layout.
+
+    Measured on an H200 in float32: ResNet-20, of 16 channels and more, 1.5 times as fast with channels apart; VGG-16,
+    of 64 and more, 1.4 times as fast with channels last. CPUs take batches as they come.
+    """
+    channels = [module.out_channels for module in model.modules() if isinstance(module, nn.Conv2d)]
+    return device.type == "cuda" and min(channels, default=0) < WIDE
 
 
 def _seed_dropout(seed: int, device: torch.device) -> None:
