@@ -30,7 +30,7 @@ from twophase.files import storage
 from twophase.measures import barrier, ntk
 from twophase.networks import evaluation
 from twophase.networks import state as network_state
-from twophase.training import lockstep, loop
+from twophase.training import capture, lockstep, loop
 from twophase.training.linearized import Linearized
 
 # Measuring -----------------------------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ def timed(function, *args):
 def seconds_each(advance, seconds=None, rounds=5):
     """Median seconds of one of many, after a warm-up."""
     seconds = SIZES["seconds"] if seconds is None else seconds
-    advance(trainers.WARM_UP + 2)
+    advance(capture.WARM_UP + 2)
     once = timed(advance, 4) / 4
     count = max(2, int(seconds / rounds / once))
     return statistics.median(timed(advance, count) / count for _ in range(rounds))

@@ -112,9 +112,9 @@ collect() {
     [ -d results ] || return
     pack_results "tables-$name" -type d \( -path './*/seed*/blocks' -o -path './*/seed*/forks' \
         -o -path './*/seed*/trajectory' -o -path './*/seed*/kernels' -o -path './*/seed*/linearized' \
-        -o -path './*/phases' -o -path ./reference -o -path ./data \) -prune \
-        -o -type f \( -name '*.parquet' -o -path './figures/*.png' -o -name trajectory.safetensors \) -print
-    pack_results "rest-$name" -type d \( -path ./reference -o -path ./data \) -prune \
+        -o -path './*/phases' -o -path ./reference -o -name data \) -prune \
+        -o -type f \( -name '*.parquet' -o -path '*/figures/*.png' -o -name trajectory.safetensors \) -print
+    pack_results "rest-$name" -type d \( -path ./reference -o -name data \) -prune \
         -o -type f ! -name '.*' ! -name 'resume.*' ! -name 'state-*' \( ! -name 'step-*' -o -path './*/kernels/*' \) -print
 }
 

@@ -3,7 +3,7 @@
 Everything random at iteration t comes from `noise`, so a run is determined by its start and its settings alone.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from twophase.data.dataset import Data
 from twophase.errors import UserError
 from twophase.networks import state as network_state
 from twophase.progress import bar
-from twophase.training import noise
+from twophase.training import capture, noise
 from twophase.training.output import LOGGED, Output
 from twophase.training.schedule import learning_rate
 from twophase.training.setup import Experiment
@@ -66,32 +66,54 @@ def train(
         Diverged: the loss is not finite.
     """
     model, data, settings, seed = experiment.network, experiment.data, experiment.settings, experiment.seed
+    learn = learner(experiment, optimizer, log.shape[2:])
+
+    def eager(t):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(t, settings)
+        inputs, labels = batch(data, settings, seed, t)
+        _seed_dropout(noise.torch_seed(seed, "dropout", t), inputs.device)
+        log[t] = learn(inputs, labels)
+
+    captured = None if capture.obstacle(experiment, optimizer) else capture.Captured(experiment, optimizer, log, learn)
+    iterate = captured or eager
     last = max(stops)
     checked = start
-    contiguous = _wants_contiguous(model, data.mean.device)
     model.train()
     for t in range(start, last + 1):
         if t in stops or t % PAUSE == 0:
+            if captured:
+                captured.wait()
             _stop_if_not_finite(log, checked, t, settings)
             checked = t
             yield t
             model.train()
         if t == last:
             return
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(t, settings)
-        inputs, labels = batch(data, settings, seed, t)
-        if contiguous:
-            inputs = inputs.contiguous()
-        _seed_dropout(noise.torch_seed(seed, "dropout", t), inputs.device)
-        logits = model(inputs)
+        iterate(t)
+
+
+def learner(experiment: Experiment, optimizer: torch.optim.Optimizer, members: Sequence[int] = ()) -> Callable:
+    """What an iteration does with a batch, inputs [b, C, H, W] and labels [b]: a step.
+
+    Returns:
+        a function of both, which returns [3], or [3, K] for a stack of `members` K: what the iteration has of `LOGGED`.
+    """
+    model = experiment.network
+    contiguous = _wants_contiguous(model, experiment.data.mean.device)
+
+    def learn(inputs, labels):
+        logits = model(inputs.contiguous() if contiguous else inputs)
         loss = mean_loss(logits, labels)
         optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()
         optimizer.step()
-        log[t, 0] = loss.detach()
-        log[t, 1] = (logits.detach().argmax(-1) == labels).to(log.dtype).mean(-1)
-        log[t, 2] = checksum(next(p.grad for p in model.parameters() if p.grad is not None), log.shape[2:])
+        loss = loss.detach()
+        accuracy = (logits.detach().argmax(-1) == labels).to(loss.dtype).mean(-1)
+        gradient = next(p.grad for p in model.parameters() if p.grad is not None)
+        return torch.stack([loss, accuracy, checksum(gradient, members).to(loss.dtype)])
+
+    return learn
 
 
 def run(

@@ -25,7 +25,7 @@ def torch_seed(seed: int, stream: str, *indices: int) -> int:
 
 
 @lru_cache(maxsize=2)
-def _epoch(seed: int, epoch: int, size: int, crop: int):
+def epoch_tables(seed: int, epoch: int, size: int, crop: int):
     """Order [size], crop offsets [size, 2] in [0, 2 crop] and flips [size] of one epoch, by position in the epoch."""
     order = generator(seed, "order", epoch).permutation(size)
     offsets = generator(seed, "crop", epoch).integers(0, 2 * crop + 1, size=(size, 2))
@@ -42,7 +42,7 @@ def batch(seed: int, iteration: int, size: int, batch_size: int, crop: int = 0):
     """
     epoch, position = divmod(iteration, iterations_per_epoch(size, batch_size))
     part = slice(position * batch_size, (position + 1) * batch_size)
-    order, offsets, flips = _epoch(seed, epoch, size, crop)
+    order, offsets, flips = epoch_tables(seed, epoch, size, crop)
     return order[part], offsets[part], flips[part]
 
 
