@@ -50,7 +50,7 @@ def measure(abouts: Mapping[str, Mapping], cores: int) -> dict:
             settings = about["training"]
             # Jobs take turns on a GPU.
             copies = 1 if gpus.uses_gpu(settings["device"]) else max(1, cores // settings["threads"])
-            torch = once("torch", about, folder, copies, "model", "training", "shape", "kernel", "barrier")
+            torch = once("torch", about, folder, copies, "model", "training", "shape", "kernel")
             about = about | {"parameters": torch["sizes"]["parameters"]}
             parts = [torch, once("tables", about, folder, cores, "parameters", "phases")]
             parts.append(once("figures", about, folder, cores, "phases"))
