@@ -12,11 +12,11 @@ MAY_IMPORT = {  # package: those that it may import beside itself
     "files": set(),
     "data": {"files"},
     "networks": {"files"},
-    "training": {"networks", "data", "files"},
+    "training": {"measures", "networks", "data", "files"},
     "measures": {"networks", "files"},
     "analysis": set(),
     "report": {"analysis", "files"},
-    "config": {"data", "networks"},
+    "config": {"data", "networks", "files"},
     "runtime": {"files"},
     "cost": {"config", "training", "measures", "networks", "data", "runtime", "files"},
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from twophase.cost import workload
+from twophase.cost import sizes
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -120,13 +120,13 @@ def measured(config: dict, **units) -> dict:
     """A calibration of a resolved config by hand: every unit takes 100 MiB, and a second, but those given."""
     found = {}
     for name, experiment in config["experiments"].items():
-        shape = workload.shape(config["datasets"][experiment["dataset"]], None)
+        shape = sizes.shape(config["datasets"][experiment["dataset"]], None)
         peaks = dict.fromkeys(("start", "start_table", "start_figure", *UNITS), 100.0)
         found[name] = {
-            "about": workload.about(experiment, shape),
+            "about": sizes.about(experiment, shape),
             "units": dict.fromkeys(UNITS, 1.0) | units,
             "memory": peaks,
-            "sizes": workload.sizes(experiment, shape),
+            "sizes": sizes.of_network(experiment, shape),
         }
     return found
 

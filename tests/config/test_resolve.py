@@ -211,7 +211,7 @@ def test_readings_differ_from_the_first_in_one_key_each_and_one_in_the_two_that_
             pairs.append(keys)
     assert pairs == [{"phases.distance", "phases.scale"}]
     assert varied == {
-        *("chaos.norm", "chaos.size", "training.dtype", "phases.distance", "phases.scale", "barrier.bn"),
+        *("chaos.norm", "chaos.size", "training.dtype", "phases.distance", "phases.scale", "evaluation.bn"),
         *("kernel.reduce", "kernel.n", "kernel.bn", "linearized.momentum", "linearized.lr"),
     }
 
@@ -829,14 +829,14 @@ def mappings(node: dict):
 # Keys whose values depend on others; what they may be is tested above.
 DEPENDENT = {
     *("dataset", "model", "checkpoints", "cone.tau", "cone.dt", "chaos.t0", "chaos.t1", "chaos.control", "title"),
-    *("pairs.grid", "barrier.grid", "kernel.grid", "linearized.switch", "linearized.until", "linearized.evaluate"),
+    *("chaos.lags", "pairs.independent", "pairs.grid", "barrier.grid", "kernel.grid", "linearized.switch", "linearized.until", "linearized.evaluate"),
     *("training.iterations", "training.epochs", "training.nesterov"),
     *("training.betas", "training.momentum", "kernel.n", "barrier.test_size", "phases.distance"),
 }
 LEAVES = {
     written(path): node
     for path, node, _ in KEYS
-    if path[:2] == ("experiments", "<name>") and "properties" not in node and not {"schedule", "augment"} & {*path}
+    if path[:2] == ("experiments", "<name>") and "properties" not in node and not {"schedule", "augment", "dense"} & {*path}
 }
 FREE = {key: values(node) for key, node in LEAVES.items() if key not in DEPENDENT and key[:6] != "model."}
 POINTS = st.lists(st.integers(0, 9).map(lambda k: 10 * k), unique=True, max_size=4)
@@ -844,6 +844,8 @@ RELATED = {
     "checkpoints": st.sampled_from([{"every": 10}, {"every": 5, "at": [3]}, [*range(0, 100, 10)]]),
     "chaos.t0": POINTS,
     "chaos.t1": st.one_of(st.none(), st.just([90, 100]), st.just({"every": 50})),
+    "chaos.lags": st.sampled_from([[], [10], [4, 2]]),
+    "chaos.dense": st.sampled_from([{}, {"t1": {"every": 7}}, {"t1": [33], "lags": [3, 10]}]),
     "pairs.grid": st.one_of(st.none(), POINTS.filter(bool), st.just({"every": 20})),
     "kernel.grid": st.one_of(st.none(), POINTS.filter(bool), st.just({"every": 20})),
     "linearized.switch": POINTS,

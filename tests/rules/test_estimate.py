@@ -11,7 +11,7 @@ import yaml
 from twophase.config import plan
 from twophase.config.figures import FIGURES
 from twophase.config.resolve import resolve
-from twophase.cost import estimate, workload
+from twophase.cost import estimate, sizes
 from workflow_runner import REPOSITORY, TINY, Workflow
 
 pytestmark = pytest.mark.workflow
@@ -85,7 +85,7 @@ def test_measured_sizes_are_those_of_the_formula(measured):
     workflow, _ = measured
     calibration = estimate.read_calibration(workflow.folder / "results" / "calibration.json")["tiny"]
     config = resolve(TINY)
-    by_formula = workload.sizes(config["experiments"]["tiny"], calibration["about"]["shape"])
+    by_formula = sizes.of_network(config["experiments"]["tiny"], calibration["about"]["shape"])
     assert calibration["sizes"]["parameters"] == by_formula["parameters"]
     assert calibration["sizes"]["optimizer"] == by_formula["optimizer"]
     assert by_formula["state"] < calibration["sizes"]["state"] < 2 * by_formula["state"]  # batch norms' buffers

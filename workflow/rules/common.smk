@@ -16,7 +16,7 @@ from snakemake.utils import update_config
 
 from twophase.config import estimators, figures, grids, plan, schema, targets
 from twophase.config.resolve import check_images, resolve, settings_of
-from twophase.cost import estimate, workload
+from twophase.cost import estimate, sizes
 from twophase.errors import UserError
 from twophase.files import storage
 from twophase.runtime import guard, locks, summary, terminal

@@ -21,7 +21,7 @@ rule calibration:
         disk_mb=1000,
         gpu=int(any(uses_gpu(e["training"]["device"]) for e in EXPERIMENTS.values())),
     params:
-        abouts={name: workload.about(e) for name, e in EXPERIMENTS.items()},
+        abouts={name: sizes.about(e) for name, e in EXPERIMENTS.items()},
         datasets=USED,
         of={name: e["dataset"] for name, e in EXPERIMENTS.items()},
         cores=lambda wildcards, threads: threads,

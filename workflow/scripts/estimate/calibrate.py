@@ -3,14 +3,14 @@
 import json
 from pathlib import Path
 
-from twophase.cost import calibration, workload
+from twophase.cost import calibration, sizes
 from twophase.files import storage
 from twophase.runtime import job
 
 
 def main(path_to_data, path_to_calibration, abouts, datasets, of, cores, facts):
     files = {Path(path).stem: path for path in path_to_data}
-    shapes = {name: workload.shape(dataset, files.get(name)) for name, dataset in datasets.items()}
+    shapes = {name: sizes.shape(dataset, files.get(name)) for name, dataset in datasets.items()}
     for name, shape in shapes.items():
         if shape is None:
             raise storage.damaged(files[name], "is damaged or no data set")

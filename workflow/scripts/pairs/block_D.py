@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from twophase.files import layout, predictions, storage
-from twophase.files.predictions import STATISTICS
+from twophase.files import layout, predicted, storage
+from twophase.files.predicted import STATISTICS
 from twophase.measures import distances
 from twophase.runtime import job
 
 
 def main(path_to_predictions, path_to_block, rows, columns, facts):
     found = {}
-    for bn, states in predictions.classes(path_to_predictions).items():
+    for bn, states in predicted.classes(path_to_predictions).items():
         of = {layout.iteration(state): classes for state, classes in states.items()}
         left, right = (np.stack([of[t] for t in times]) for times in (rows, columns))
         found[bn] = distances.disagreement(left, None if rows == columns else right)

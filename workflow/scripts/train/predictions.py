@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from twophase.files import layout, storage
-from twophase.files.predictions import tensor
+from twophase.files.predicted import tensor
 from twophase.networks import evaluation
 from twophase.networks import state as network_state
 from twophase.progress import bar

@@ -33,7 +33,7 @@ def measure(abouts: Mapping[str, Mapping], cores: int) -> dict:
     """Unit costs for every experiment: `units` (s), `memory` (MiB) and `sizes`, see `workload`.
 
     Args:
-        abouts: for each experiment what `workload.about` says of it; what is equal in several is measured once.
+        abouts: for each experiment what `sizes.about` says of it; what is equal in several is measured once.
         cores: on which a run will keep jobs going.
     """
     found, measured = {}, {}

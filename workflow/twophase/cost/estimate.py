@@ -15,7 +15,7 @@ from pathlib import Path
 
 from twophase.config import plan
 from twophase.config.figures import FIGURES
-from twophase.cost import workload
+from twophase.cost import sizes, workload
 from twophase.errors import UserError
 from twophase.runtime import gpus
 
@@ -216,11 +216,11 @@ class Requests:
         self.experiments, self.known, self.measured, self.asked = config["experiments"], {}, {}, {}
         for name, experiment in self.experiments.items():
             path_to_data = f"{config['results']}/data/{experiment['dataset']}.safetensors"
-            found = workload.shape(config["datasets"][experiment["dataset"]], path_to_data)
+            found = sizes.shape(config["datasets"][experiment["dataset"]], path_to_data)
             measured = calibration.get(name)
-            fits = measured and measured["about"] == workload.about(experiment, found)
+            fits = measured and measured["about"] == sizes.about(experiment, found)
             self.measured[name] = measured if fits else None
-            self.known[name] = workload.sizes(experiment, found, (self.measured[name] or {}).get("sizes"))
+            self.known[name] = sizes.of_network(experiment, found, (self.measured[name] or {}).get("sizes"))
 
     def of(self, rule: str, wildcards: Mapping, attempt: int = 1) -> dict[str, int]:
         """`mem_mb`, `runtime` (minutes) and `disk_mb` of one job.

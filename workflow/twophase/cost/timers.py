@@ -240,7 +240,7 @@ class Timers:
         return seconds * whole["flops"] / part["flops"]
 
     def sizes(self) -> dict:
-        """As in `workload.sizes`, of the network as it was built."""
+        """As in `sizes.of_network`, of the network as it was built."""
         from twophase.networks import state as network_state
 
         item = self.data.mean.element_size()

@@ -11,18 +11,13 @@ that train in lock-step count as if they trained one after another.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from twophase.config import figures, plan
 from twophase.config.estimators import ESTIMATORS
 from twophase.config.figures import FIGURES
-from twophase.data import sources
-from twophase.errors import UserError
-from twophase.files import layout, storage, vectors
-from twophase.networks import names as model_names
+from twophase.cost import sizes
+from twophase.files import layout, vectors
 
-# In place of what only building it would tell: torchvision's largest common classifier, VGG-16, has 138 million.
-UNKNOWN = {"image": (3, 224, 224), "classes": 1000, "train": 100_000, "test": 20_000, "parameters": 150_000_000}
 CLAIMS = 23  # about an experiment; each takes about as long as an inflection point
 FIGURE = 300_000  # bytes of a PDF and a PNG, on the large side
 ROW = 40  # bytes of a row of a table, on the large side
@@ -51,69 +46,12 @@ class Work:
         return sum(count * units[unit] for unit, count in self.counts.items())
 
 
-def shape(dataset: Mapping, path_to_data: str | Path | None) -> dict | None:
-    """Sizes of a data set: `image` (channels, height, width), `classes`, `train` and `test` (images).
-
-    Args:
-        dataset: as in the config.
-        path_to_data: the canonical file, whose header is read where the config alone does not say.
-
-    Returns:
-        None where the file would be needed and is not there or damaged, which is for the job that reads it to say.
-    """
-    source = dataset["source"]
-    if source in sources.IMAGES:
-        channels, *size = sources.IMAGES[source]
-        image = (channels, *([dataset["resize"]] * 2 if dataset["resize"] else size))
-        train = dataset["train_size"] or sources.TRAIN_SIZES[source]
-        test = dataset["test_size"] or sources.TEST_SIZES[source]
-        return {"image": list(image), "classes": sources.NUM_CLASSES[source], "train": train, "test": test}
-    if path_to_data is None:
-        return None
-    try:
-        shapes, facts = storage.read_header(path_to_data)
-        (train, *image), (test, *_) = shapes["train_images"], shapes["test_images"]
-        return {"image": image, "classes": len(facts["classes"]), "train": train, "test": test}
-    except (UserError, KeyError):
-        return None
-
-
-def about(experiment: Mapping, shape: Mapping | None = None) -> dict:
-    """All that the unit costs of an experiment depend on; what is measured for one holds for its equals."""
-    training, kernel = experiment["training"], experiment["kernel"]
-    counts = {"seeds": len(experiment["seeds"]), "points": len(kernel["grid"])}
-    return {
-        "model": experiment["model"],
-        "training": {k: v for k, v in training.items() if k not in ("iterations", "lr", "schedule")},
-        "shape": shape,
-        "kernel": {key: kernel[key] for key in ("n", "reduce", "chunk")},
-        "phases": experiment["phases"] | counts,
-    }
-
-
-def sizes(experiment: Mapping, shape: Mapping | None, measured: Mapping | None = None) -> dict:
-    """The shape of the data, number of `parameters`, bytes of a `state` and of the `optimizer`'s in a checkpoint.
-
-    Args:
-        measured: the same from a calibration, where there is one; else by formula, or bounds.
-    """
-    known = UNKNOWN | (shape or {})
-    if measured:
-        return known | measured
-    item = 8 if experiment["training"]["dtype"] == "float64" else 4
-    count = model_names.parameters(num_classes=known["classes"], image=known["image"], **experiment["model"])
-    count = count or UNKNOWN["parameters"]
-    training = experiment["training"]
-    buffers = 2 if training["optimizer"] == "adam" else int(training["momentum"] > 0)
-    return known | {"parameters": count, "item": item, "state": item * count, "optimizer": item * count * buffers}
-
-
 def work(rule: str, wildcards: Mapping, experiments: Mapping[str, Mapping], known: Mapping[str, Mapping]) -> Work:
     """What the job of `rule` with these wildcards does.
 
     Args:
         experiments: of the resolved config, by name.
-        known: `sizes` of each experiment, by name.
+        known: `sizes.of_network` of each experiment, by name.
     """
     if rule in FIGURES:
         rows = len(figures.shown(experiments, rule))
@@ -127,10 +65,9 @@ def work(rule: str, wildcards: Mapping, experiments: Mapping[str, Mapping], know
         return Work({"start_table": 1}, "start_table", 0, TABLE)
     if rule == "dataset":
         users = [known[name] for name, e in experiments.items() if e["dataset"] == wildcards["dataset"]]
-        size = _data(users[0] if users else UNKNOWN)
+        size = _data(users[0] if users else sizes.UNKNOWN)
         return Work({"start": 1}, "start", 2 * size, size)
-    experiment, sizes = experiments[wildcards["experiment"]], known[wildcards["experiment"]]
-    return _WORK[rule](experiment, sizes, wildcards)
+    return _WORK[rule](experiments[wildcards["experiment"]], known[wildcards["experiment"]], wildcards)
 
 
 def _data(s: Mapping) -> int:
@@ -186,17 +123,10 @@ def _states(e, w) -> tuple[int, int]:
 
 def _predictions(e, s, w) -> Work:
     states, _ = _states(e, w)
-    kinds = _statistics(e)
+    kinds = sizes.statistics(e)
     images = kinds * s["test"] + (kinds - 1) * min(e["evaluation"]["calibration_size"], s["train"])
     counts = {"start": 1, "load": kinds * states, "image": states * images}
     return Work(counts, "image", s["state"], states * 2 * kinds * s["test"] + TABLE)
-
-
-def _statistics(e) -> int:
-    """Under how many statistics of batch norms a network is evaluated: one where it has none."""
-    model = e["model"]
-    family = model_names.family(model["name"])
-    return 1 if family == "lenet" or (family == "vgg" and not model["batch_norm"]) else 2
 
 
 def _kernel_numbers(e, s) -> int:
@@ -214,7 +144,7 @@ def _kernels(e, s, w) -> Work:
 
 def _path(e, s, pairs: int, ends: int) -> dict:
     """Counts of the barriers of pairs of checkpoints that have so many ends in all."""
-    barrier, kinds = e["barrier"], _statistics(e)
+    barrier, kinds = e["barrier"], sizes.statistics(e)
     points = (barrier["alphas"] - 2) * pairs + ends
     images = kinds * min(barrier["test_size"] or s["test"], s["test"])
     images += (kinds - 1) * min(e["evaluation"]["calibration_size"], s["train"])

@@ -8,7 +8,7 @@ import pandas as pd
 
 from twophase.errors import UserError
 from twophase.files import layout, storage
-from twophase.files.predictions import STATISTICS, tensor
+from twophase.files.predicted import STATISTICS, tensor
 
 
 def matrix(frame: pd.DataFrame) -> pd.DataFrame:

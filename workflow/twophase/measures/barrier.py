@@ -10,7 +10,7 @@ import torch
 
 from twophase.files import storage
 from twophase.files.layout import OPTIMIZER
-from twophase.files.predictions import STATISTICS
+from twophase.files.predicted import STATISTICS
 from twophase.networks import evaluation
 
 METRICS = ("loss", "error")

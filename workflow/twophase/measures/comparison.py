@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from twophase.files import predictions, storage, vectors
+from twophase.files import predicted, storage, vectors
 from twophase.files.layout import Block, Fork, step_file
-from twophase.files.predictions import STATISTICS
+from twophase.files.predicted import STATISTICS
 from twophase.measures import distances
 
 KEYS = ["t0", "t1", "draw"]
@@ -60,7 +60,7 @@ def of_runs(
     Returns:
         a row for each time: t, and the columns of `of_forks` but t0, t1, draw, epsilon and S.
     """
-    mine, others = predictions.classes(run.predictions), predictions.classes(other.predictions)
+    mine, others = predicted.classes(run.predictions), predicted.classes(other.predictions)
     named = _named(pd.DataFrame(barriers))
     rows = []
     for t, (_, of_barrier) in zip(times, named.iterrows(), strict=True):
@@ -85,7 +85,7 @@ def of_forks(run: Measured, blocks: Sequence[Measured], vector: str) -> Tables:
         batch norms that the config chooses, and B_<bn>, hump_<bn>, D_<bn> under both; loss_<bn> (nats) and error_<bn>
         of the fork, and base_loss_<bn>, base_error_<bn> of what it left; S, NaN without kernels.
     """
-    of_run = predictions.classes(run.predictions)
+    of_run = predicted.classes(run.predictions)
     rows, dense, perturbations = [], [], []
     for measured in blocks:
         files = storage.files(measured.checkpoints)
@@ -99,7 +99,7 @@ def of_forks(run: Measured, blocks: Sequence[Measured], vector: str) -> Tables:
         of_block = {fork: _distances(measured.checkpoints, fork, vector) for fork in epsilons}
         for fork, table in of_block.items():
             dense.append(table.assign(t0=fork.t0, draw=fork.draw, epsilon=epsilons[fork]))
-        of_forks, barriers = predictions.classes(measured.predictions), _barriers(measured.barriers)
+        of_forks, barriers = predicted.classes(measured.predictions), _barriers(measured.barriers)
         block = Block(next(iter(of_forks.values())))
         for state in block.states:
             base = block.base(state)

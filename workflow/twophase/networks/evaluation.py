@@ -5,7 +5,7 @@ from torch import fx, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_conv_bn_weights
 
-from twophase.files.predictions import STATISTICS
+from twophase.files.predicted import STATISTICS
 
 BATCH = 512  # inputs per forward pass where it matters which of them are seen together
 # Pixels per forward pass where it does not: on a CPU, activations that fit its caches take half the time.
