@@ -53,7 +53,7 @@ def parameters(folder: Path, quick: bool) -> Sides:
     names = storage.read_metadata(paths[0])["trainable"]
 
     def block(rows, columns):
-        left, right = (vectors.parameters([paths[k] for k in side]) for side in (rows, columns))
+        left, right = (vectors.networks([paths[k] for k in side]) for side in (rows, columns))
         return distances.dissimilarity(left, None if rows == columns else right)
 
     def error(ours, theirs, chosen):

@@ -10,7 +10,7 @@ from torch import nn
 from helpers import settings as plain_settings
 from twophase.data import prepare
 from twophase.data.dataset import Data
-from twophase.files import storage
+from twophase.files import layout, storage
 from twophase.files.layout import step_file
 from twophase.networks import models
 from twophase.networks import state as network_state
@@ -97,4 +97,4 @@ def checkpoints(name: str, count: int, folder: Path) -> list[Path]:
 def read_state(path: Path) -> dict[str, torch.Tensor]:
     """The model's part of a checkpoint file."""
     arrays = storage.read_tensors(path)
-    return {name: torch.from_numpy(a) for name, a in arrays.items() if not name.startswith(network_state.OPTIMIZER)}
+    return {name: torch.from_numpy(a) for name, a in arrays.items() if not name.startswith(layout.OPTIMIZER)}

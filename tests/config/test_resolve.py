@@ -829,14 +829,25 @@ def mappings(node: dict):
 # Keys whose values depend on others; what they may be is tested above.
 DEPENDENT = {
     *("dataset", "model", "checkpoints", "cone.tau", "cone.dt", "chaos.t0", "chaos.t1", "chaos.control", "title"),
-    *("chaos.lags", "pairs.independent", "pairs.grid", "barrier.grid", "kernel.grid", "linearized.switch", "linearized.until", "linearized.evaluate"),
+    *(
+        "chaos.lags",
+        "pairs.independent",
+        "pairs.grid",
+        "barrier.grid",
+        "kernel.grid",
+        "linearized.switch",
+        "linearized.until",
+        "linearized.evaluate",
+    ),
     *("training.iterations", "training.epochs", "training.nesterov"),
     *("training.betas", "training.momentum", "kernel.n", "barrier.test_size", "phases.distance"),
 }
 LEAVES = {
     written(path): node
     for path, node, _ in KEYS
-    if path[:2] == ("experiments", "<name>") and "properties" not in node and not {"schedule", "augment", "dense"} & {*path}
+    if path[:2] == ("experiments", "<name>")
+    and "properties" not in node
+    and not {"schedule", "augment", "dense"} & {*path}
 }
 FREE = {key: values(node) for key, node in LEAVES.items() if key not in DEPENDENT and key[:6] != "model."}
 POINTS = st.lists(st.integers(0, 9).map(lambda k: 10 * k), unique=True, max_size=4)

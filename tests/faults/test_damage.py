@@ -65,7 +65,7 @@ def resumed(path: Path):
 
 
 READERS = {  # how a file is made, and how it is read, with the others that are read along with it
-    "checkpoint": (lambda f: checkpoint(f, 5), lambda p: list(vectors.parameters([checkpoint(p.parent, 0), p])())),
+    "checkpoint": (lambda f: checkpoint(f, 5), lambda p: list(vectors.networks([checkpoint(p.parent, 0), p])())),
     "kernel": (lambda f: kernel(f, 5), lambda p: list(vectors.kernels([kernel(p.parent, 0), p])())),
     "block": (lambda f: block(f, "0-0", [(0, 0)]), lambda p: tables.of_blocks([p], [0], "ours")),
     "table": (lambda f: block(f, "C", [(0, 0)]), lambda p: tables.of_runs([p])),
@@ -109,10 +109,10 @@ def test_what_is_mended_is_the_folder_that_snakemake_makes(tmp_path):
     states = [folder / "t0-0" / "draw-0" / layout.step_file(t) for t in (5, 9)]
     states[1].write_bytes(b"")
     with pytest.raises(UserError, match=re.escape(f"Delete {folder} and run")):
-        list(vectors.parameters(states)())
+        list(vectors.networks(states)())
     states[1].unlink()
     with pytest.raises(UserError, match=re.escape(f"Delete {folder} and run")):
-        list(vectors.parameters(states)())
+        list(vectors.networks(states)())
 
 
 def test_files_of_results_are_read_by_storage_alone():

@@ -25,7 +25,7 @@ def checkpoints(tmp_path):
 def test_parts_are_the_trainable_parameters_once_each_in_their_order(checkpoints, monkeypatch, part):
     paths, expected = checkpoints
     monkeypatch.setattr(vectors, "PART", part)
-    fresh = vectors.parameters(paths)
+    fresh = vectors.networks(paths)
     for _ in range(2):
         parts = list(fresh())
         assert all(1 <= p.shape[1] <= part for p in parts)
@@ -37,7 +37,7 @@ def test_parts_are_the_trainable_parameters_once_each_in_their_order(checkpoints
 
 def test_the_order_of_files_is_the_order_of_rows(checkpoints):
     paths, expected = checkpoints
-    (got,) = [np.concatenate(list(vectors.parameters(paths[::-1])()), axis=1)]
+    (got,) = [np.concatenate(list(vectors.networks(paths[::-1])()), axis=1)]
     assert np.array_equal(got, expected[::-1])
 
 
@@ -50,3 +50,14 @@ def test_kernels_are_flattened(tmp_path):
     fresh = vectors.kernels(paths)
     for _ in range(2):
         assert np.array_equal(np.concatenate(list(fresh()), axis=1), kernels.reshape(2, -1))
+
+
+def test_what_else_a_network_is_made_of_comes_after_its_parameters(tmp_path):
+    state = {"w": np.array([1.0, 2.0], np.float32), "bn.running_var": np.array([3.0], np.float32)}
+    state |= {"bn.num_batches_tracked": np.array(70_000_001), "optimizer/momentum_buffer/w": np.zeros(2)}
+    path = tmp_path / "step-5.safetensors"
+    storage.write_tensors(path, state, {"trainable": ["w"]})
+    for vector, expected in (("parameters", [1, 2]), ("statistics", [1, 2, 3]), ("state_dict", [1, 2, 3, 70_000_001])):
+        (got,) = np.concatenate(list(vectors.networks([path], vector)()), axis=1)
+        assert sorted(got.tolist()) == expected
+        assert got[:2].tolist() == [1, 2]

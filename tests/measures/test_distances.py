@@ -61,8 +61,6 @@ def test_close_vectors_keep_three_digits(exponent, dtype):
     np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-40)
     turned = distances.dissimilarity(whole(vectors), whole(vectors[::-1]))
     np.testing.assert_allclose(turned, expected[:, ::-1], rtol=1e-3, atol=1e-40)
-    for i, j in [(0, 1), (1, 2), (0, 3)]:
-        assert distances.distance(whole(vectors[[i, j]]))[0] == pytest.approx(expected[i, j], rel=1e-3)
 
 
 @settings(max_examples=60)
@@ -119,8 +117,7 @@ def test_the_parts_do_not_matter(seed, cuts):
     np.testing.assert_allclose(many, one, rtol=1e-5, atol=0)
     left, right = parted(vectors[:2], cuts), parted(vectors[2:], cuts)
     np.testing.assert_allclose(distances.dissimilarity(left, right), one[:2, 2:], rtol=1e-5)
-    for a, b in zip(distances.distance(parted(vectors[:2], cuts)), distances.distance(whole(vectors[:2])), strict=True):
-        assert a == pytest.approx(b, rel=1e-9)
+    np.testing.assert_allclose(distances.lengths(parted(vectors, cuts)), np.linalg.norm(vectors, axis=1), rtol=1e-13)
 
 
 def test_equal_vectors_of_two_files_are_at_zero_exactly():
@@ -129,7 +126,6 @@ def test_equal_vectors_of_two_files_are_at_zero_exactly():
     values = distances.dissimilarity(whole(vectors), whole(vectors.copy()))
     assert not np.diag(values).any()
     assert (values + np.eye(3) > 0.1).all()
-    assert distances.distance(whole(vectors[[1, 1]])) == (0, 0)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -147,7 +143,6 @@ def test_a_vector_without_direction_spoils_its_own_row_and_column_alone(bad):
             assert np.isnan(values[2]).all()
             assert np.isnan(values[:, 2]).all()
             np.testing.assert_allclose(values[np.ix_(keep, keep)], expected[np.ix_(keep, keep)], rtol=1e-5, atol=1e-30)
-    assert np.isnan(distances.distance(whole(spoiled[[0, 2]]))[0])
 
 
 def test_integer_and_half_precision_vectors_are_taken_in_float64():
@@ -157,17 +152,71 @@ def test_integer_and_half_precision_vectors_are_taken_in_float64():
         assert value == pytest.approx(1 - 10 / 14, rel=1e-13)
 
 
-# --- distance of two vectors
+# --- two networks
 
 
-@given(seed=SEEDS, scale=st.floats(1e-8, 1e3))
-def test_the_euclidean_distance(seed, scale):
+def network(rng, like=None, scale=1.0):
+    """A state with parameters, running statistics, a counter and an optimizer's buffer; near another one, if given."""
+    shapes = {"conv.weight": (4, 3), "fc.bias": (5,), "bn.running_var": (4,)}
+    state = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+    if like is not None:
+        state = {name: like[name] + scale * step for name, step in state.items()}
+    buffers = {"bn.num_batches_tracked": np.array(rng.integers(1, 9)), "optimizer/momentum_buffer/fc.bias": np.ones(5)}
+    return state | buffers
+
+
+TRAINABLE = ["conv.weight", "fc.bias"]
+PARTS = {
+    "parameters": TRAINABLE,
+    "statistics": [*TRAINABLE, "bn.running_var"],
+    "state_dict": [*TRAINABLE, "bn.running_var", "bn.num_batches_tracked"],
+}
+
+
+@given(seed=SEEDS, exponent=st.integers(-9, 2))
+def test_two_networks_by_exact_arithmetic(seed, exponent):
+    """C down to 1e-18, as close to the exact value as rounding leaves the square of the difference."""
     rng = np.random.default_rng(seed)
-    a = rng.standard_normal(30)
-    b = a + scale * rng.standard_normal(30)
-    assume((a != b).any())
-    total = sum((Fraction(float(x)) - Fraction(float(y))) ** 2 for x, y in zip(a, b, strict=True))
-    assert distances.distance(whole(np.array([a, b])))[1] == pytest.approx(float(total) ** 0.5, rel=1e-12)
+    a = network(rng)
+    b = network(rng, a, 10.0**exponent)
+    found = distances.between(a, b, TRAINABLE)
+    assert found.keys() == set(distances.OF_PAIR)
+    for vector, names in PARTS.items():
+        x, y = (np.concatenate([state[name].ravel() for name in names]) for state in (a, b))
+        rounding = 50 * np.finfo(float).eps * (x - y) @ (x - y) / (np.linalg.norm(x) * np.linalg.norm(y))
+        assert found[f"C_{vector}"] == pytest.approx(exact(x, y), rel=1e-12, abs=rounding)
+    pairs = [pair for name in TRAINABLE for pair in zip(a[name].flat, b[name].flat, strict=True)]
+    total = sum((Fraction(float(p)) - Fraction(float(q))) ** 2 for p, q in pairs)
+    assert found["l2"] == pytest.approx(float(total) ** 0.5, rel=1e-12)
+
+
+def test_equal_networks_are_at_zero_exactly_and_opposite_ones_at_two():
+    state = network(np.random.default_rng(0))
+    equal = {name: value.copy() for name, value in state.items()}
+    assert set(distances.between(state, equal, TRAINABLE).values()) == {0}
+    opposite = {name: -value for name, value in state.items()}
+    assert distances.between(state, opposite, TRAINABLE)["C_state_dict"] == pytest.approx(2, rel=1e-14)
+    longer = {name: 3 * value for name, value in state.items()}
+    assert distances.between(state, longer, TRAINABLE)["C_parameters"] < 1e-15
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_network_that_is_not_finite_has_no_distance(bad):
+    rng = np.random.default_rng(1)
+    state, spoiled = network(rng), network(rng)
+    spoiled["fc.bias"] = np.full(5, bad)
+    assert np.isnan(distances.between(state, spoiled, TRAINABLE)["C_parameters"])
+
+
+@given(seed=SEEDS)
+def test_euclidean_distances_from_angles_and_lengths(seed):
+    rng = np.random.default_rng(seed)
+    vectors = near(rng.standard_normal(30), [0, 1e-3, 0.5, 2.0], rng)
+    parts = whole(vectors)
+    length = distances.lengths(parts)
+    found = distances.euclidean(distances.dissimilarity(parts), length, length)
+    np.testing.assert_allclose(found, np.linalg.norm(vectors[:, None] - vectors[None], axis=2), rtol=1e-6, atol=1e-7)
 
 
 # --- principal coordinates
@@ -246,12 +295,14 @@ def test_disagreement_is_the_mean_of_what_differs(seed, n, classes):
 
 
 def test_the_upper_triangle_of_a_diagonal_block():
-    table = distances.upper(np.arange(9).reshape(3, 3), [0, 10, 50], [0, 10, 50])
+    table = distances.upper([0, 10, 50], [0, 10, 50], value=np.arange(9).reshape(3, 3))
     cells = list(zip(*(table[name].tolist() for name in ("i", "j", "value")), strict=True))
     assert cells == [(0, 0, 0), (0, 10, 1), (0, 50, 2), (10, 10, 4), (10, 50, 5), (50, 50, 8)]
 
 
 def test_a_block_above_the_diagonal_keeps_all_its_cells():
-    table = distances.upper(np.arange(6).reshape(2, 3), [0, 10], [20, 30, 40])
-    assert [len(column) for column in table.values()] == [6, 6, 6]
+    values = np.arange(6).reshape(2, 3)
+    table = distances.upper([0, 10], [20, 30, 40], value=values, other=-values)
+    assert [len(column) for column in table.values()] == [6, 6, 6, 6]
+    assert (table["other"] == -table["value"]).all()
     assert table["value"][(table["i"] == 10) & (table["j"] == 30)] == 4

@@ -1,12 +1,14 @@
 """Forks: without perturbation they are the base run bit for bit, with one only epsilon differs."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from helpers import checkpoint, data, files, net, run, same_bits, settings
-from twophase.files import storage, vectors
-from twophase.files.layout import CONTROL, Fork, step_file
+from twophase.files import layout, storage
+from twophase.files.layout import CONTROL, Fork, Stops, step_file
 from twophase.measures import distances
 from twophase.networks import evaluation
 from twophase.networks import state as network_state
@@ -32,11 +34,12 @@ def bases(tmp_path_factory):
     return folders
 
 
-def fork(base, folder, name="sgd", t0=3, draw=0, t1s=STEPS, norm="per_coordinate", size=1e-7):
+def fork(base, folder, name="sgd", t0=3, draw=0, t1s=STEPS, dense=(), norm="per_coordinate", size=1e-7):
     # All that counts comes from the base run's state.
     experiment = Experiment(net(9, dropout=0.4), data(), CONFIGS[name], SEED)
-    perturbation, output = Perturbation(norm, size), Output(folder, {"settings": "x"})
-    forks.train(experiment, Fork(t0, draw), checkpoint(base, t0), t1s, perturbation, output)
+    perturbation, output = Perturbation(norm, size), Output(folder, {"settings": "x"}, distances.OF_PAIR)
+    stops = Stops(tuple(t1 for t1 in t1s if t1 > t0), tuple(t1 for t1 in dense if t1 > t0))
+    forks.train(experiment, Fork(t0, draw), partial(checkpoint, base), stops, perturbation, output)
 
 
 @pytest.mark.parametrize("t0", [0, 3, 7])
@@ -48,10 +51,8 @@ def test_the_control_ends_on_the_base_run(bases, tmp_path, name, t0):
     inputs, _ = data().sample("test", None)
     for t1 in later:
         twin, base = checkpoint(tmp_path, t1), checkpoint(bases[name], t1)
-        own = {key: value for key, value in base.items() if not key.startswith(network_state.OPTIMIZER)}
+        own = {key: value for key, value in base.items() if not key.startswith(layout.OPTIMIZER)}
         assert same_bits(twin, own)
-        pair = vectors.parameters([bases[name] / step_file(t1), tmp_path / step_file(t1)])
-        assert distances.distance(pair) == (0, 0)
         predictions = []
         for state in (twin, base):
             model = net()
@@ -59,17 +60,34 @@ def test_the_control_ends_on_the_base_run(bases, tmp_path, name, t0):
             predictions.append(evaluation.logits(model.eval(), inputs).argmax(1).numpy()[None])
         assert distances.disagreement(*predictions).item() == 0
     logs = [storage.read_table(folder / "log.parquet").set_index("iteration") for folder in (tmp_path, bases[name])]
-    assert logs[0].equals(logs[1].loc[t0:])
+    assert logs[0][logs[1].columns].equals(logs[1].loc[t0:])
+    assert (logs[0].loc[later, list(distances.OF_PAIR)] == 0).all(axis=None)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_perturbed_fork_leaves_the_base_run(bases, tmp_path, name):
     fork(bases[name], tmp_path, name, size=1e-4)
+    log = storage.read_table(tmp_path / "log.parquet").set_index("iteration")
+    assert (log.loc[[7, 14], list(distances.OF_PAIR)] > 0).all(axis=None)
+
+
+def test_its_log_has_the_distances_from_the_checkpoints_of_both(bases, tmp_path):
+    """By formulas written out here; where only distances are asked for, there is no checkpoint."""
+    fork(bases["sgd"], tmp_path, t1s=[14], dense=[7], size=1e-3)
+    assert [name for name in files(tmp_path) if name.startswith("step")] == [step_file(14)]
+    fork(bases["sgd"], tmp_path / "kept", t1s=[7, 14], size=1e-3)
+    log = storage.read_table(tmp_path / "log.parquet").set_index("iteration")
+    assert log.index[log["l2"].notna()].tolist() == [7, 14]
+    names = network_state.trainable(net())
     for t1 in (7, 14):
-        pair = vectors.parameters([bases[name] / step_file(t1), tmp_path / step_file(t1)])
-        dissimilarity, distance = distances.distance(pair)
-        assert dissimilarity > 0
-        assert distance > 0
+        own, base = checkpoint(tmp_path / "kept", t1), checkpoint(bases["sgd"], t1)
+        floats = [name for name in own if own[name].dtype == np.float32]
+        for vector, parts in (("parameters", names), ("statistics", floats), ("state_dict", own)):
+            a, b = (np.concatenate([state[name].ravel().astype(float) for name in parts]) for state in (own, base))
+            expected = 1 - a @ b / np.sqrt((a @ a) * (b @ b))
+            assert log.loc[t1, f"C_{vector}"] == pytest.approx(expected, abs=1e-14)
+        apart = [np.sum((own[name].astype(float) - base[name]) ** 2) for name in names]
+        assert log.loc[t1, "l2"] == pytest.approx(np.sqrt(np.sum(apart)), rel=1e-12)
 
 
 def test_draws_and_t0s_are_forks_of_their_own(bases, tmp_path):
@@ -137,10 +155,11 @@ def test_batches_augmentation_and_dropout_are_the_base_runs(tmp_path, monkeypatc
     base = list(zip(seen, drawn_from, strict=True))[3:]
     seen.clear()
     drawn_from.clear()
-    state = checkpoint(tmp_path / "base", 3)
     model = watched(net(9, dropout=0.4))
-    experiment, output = Experiment(model, data(), config, SEED), Output(tmp_path / "fork", {})
-    forks.train(experiment, Fork(3, 0), state, STEPS, Perturbation("linf", 1e-3), output)
+    experiment = Experiment(model, data(), config, SEED)
+    output = Output(tmp_path / "fork", {}, distances.OF_PAIR)
+    base_at = partial(checkpoint, tmp_path / "base")
+    forks.train(experiment, Fork(3, 0), base_at, Stops((7, 14)), Perturbation("linf", 1e-3), output)
     twin = list(zip(seen, drawn_from, strict=True))
     assert [t for (t, _, _), _ in twin] == list(range(3, 14))
     for ((_, *of_twin), twin_state), ((_, *of_base), base_state) in zip(twin, base, strict=True):

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from helpers import checkpoint, data, net, run, settings
-from twophase.files import storage
+from twophase.files import layout, storage
 from twophase.networks import evaluation, models
 from twophase.networks import state as network_state
 from twophase.training import loop, noise
@@ -185,10 +185,8 @@ def test_the_switch_is_seamless_in_its_first_loss_and_its_state(bases, tmp_path,
     tangent = switch(bases[name], tmp_path, CONFIGS[name], momentum)
     base, start = checkpoint(bases[name], 3), checkpoint(tmp_path, 3)
     assert all(np.array_equal(start[PREFIX + key], base[key]) for key in tangent.network.state_dict())
-    buffers = {key.replace(PREFIX, "") for key in start if key.startswith(network_state.OPTIMIZER)}
-    assert buffers == (
-        {key for key in base if key.startswith(network_state.OPTIMIZER)} if momentum == "carry" else set()
-    )
+    buffers = {key.replace(PREFIX, "") for key in start if key.startswith(layout.OPTIMIZER)}
+    assert buffers == ({key for key in base if key.startswith(layout.OPTIMIZER)} if momentum == "carry" else set())
     for key in buffers:
         prefix, kind, parameter = key.split("/")
         assert np.array_equal(start[f"{prefix}/{kind}/{PREFIX}{parameter}"], base[key])

@@ -4,6 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from helpers import checkpoint, data, files, net, run, same_bits, settings
 from twophase.errors import UserError
 from twophase.files import layout, storage
-from twophase.files.layout import CONTROL, TWIN, Fork, step_file
+from twophase.files.layout import CONTROL, TWIN, Fork, Stops, step_file
+from twophase.measures import distances
 from twophase.networks import models
 from twophase.networks import state as network_state
 from twophase.training import forks, lockstep, loop, output
@@ -25,7 +27,7 @@ from twophase.training.output import Output
 from twophase.training.perturbation import Perturbation
 from twophase.training.setup import Experiment
 
-SEED, STEPS, T0S = 3, [0, 3, 7, 11, 14], [0, 3, 11]
+SEED, STEPS, DENSE, T0S = 3, [0, 3, 7, 11, 14], [5, 12], [0, 3, 11]
 AUGMENTED = {"crop": 1, "flip": True}
 OPTIMIZERS = {
     "sgd": {"schedule": {"milestones": [5]}},
@@ -67,8 +69,19 @@ def bases(equal_members, tmp_path_factory):
     folders = {}
     for name, dtype in itertools.product(OPTIMIZERS, (torch.float32, torch.float64)):
         folders[name, dtype] = tmp_path_factory.mktemp("base")
-        run(folders[name, dtype], net(dtype=dtype, dropout=0.4), data(dtype), config(name, dtype), STEPS, SEED)
+        run(
+            folders[name, dtype],
+            net(dtype=dtype, dropout=0.4),
+            data(dtype),
+            config(name, dtype),
+            [*STEPS, *DENSE],
+            SEED,
+        )
     return folders
+
+
+def stops(t0):
+    return Stops(tuple(t1 for t1 in STEPS if t1 > t0), tuple(t1 for t1 in DENSE if t1 > t0))
 
 
 def train(base, folder, name, dtype, t0s=T0S, draws=2, control=T0S, size=1e-7, count=3, changes=None):
@@ -81,7 +94,7 @@ def train(base, folder, name, dtype, t0s=T0S, draws=2, control=T0S, size=1e-7, c
         checkpoint(base, min(t0s)),
         losses[min(t0s) : min(t0s) + count],
         layout.forks(t0s, draws, control),
-        STEPS,
+        {t0: stops(t0) for t0 in t0s},
         Perturbation("per_coordinate", size),
         Output(folder, {"settings": "x"}),
     )
@@ -96,8 +109,14 @@ def test_in_double_precision_it_is_the_solo_run(bases, tmp_path, name):
         folder = tmp_path / fork.folder
         solo = tmp_path / "solo" / folder.name / str(t0)
         experiment = Experiment(net(9, double, dropout=0.4), data(double), config(name, double), SEED)
-        start, perturbation = checkpoint(base, t0), Perturbation("per_coordinate", 1e-2)
-        forks.train(experiment, fork, start, STEPS, perturbation, Output(solo, {"settings": "x"}))
+        output = Output(solo, {"settings": "x"}, distances.OF_PAIR)
+        forks.train(
+            experiment, fork, partial(checkpoint, base), stops(t0), Perturbation("per_coordinate", 1e-2), output
+        )
+        logs = [storage.read_table(path / "log.parquet").set_index("iteration") for path in (folder, solo)]
+        assert logs[0].index[logs[0]["l2"].notna()].tolist() == sorted(stops(t0).all)
+        for column in distances.OF_PAIR:
+            np.testing.assert_allclose(*(log[column].loc[t0:] for log in logs), rtol=1e-6, atol=1e-14)
         assert files(folder).keys() == files(solo).keys()
         for t1 in (t for t in STEPS if t > t0):
             ours, theirs = checkpoint(folder, t1), checkpoint(solo, t1)
@@ -130,7 +149,8 @@ def test_twins_in_one_stack_are_equal_bit_by_bit(bases, tmp_path, name, dtype):
             assert not np.array_equal(one["fc.weight"], twin["fc.weight"])
             assert not np.array_equal(one["fc.weight"], other["fc.weight"])
         logs = [storage.read_table(f / "log.parquet").set_index("iteration") for f in (control, tmp_path / TWIN)]
-        assert logs[0].equals(logs[1].loc[t0:])
+        assert logs[0][logs[1].columns].equals(logs[1].loc[t0:])
+        assert (logs[0].loc[sorted(stops(t0).all), list(distances.OF_PAIR)] == 0).all(axis=None)
 
 
 def test_the_twin_starts_with_the_block_and_is_the_base_run_up_to_rounding(bases, tmp_path):

@@ -25,7 +25,7 @@ def test_a_batch_depends_on_seed_and_iteration_alone(seed, size, batch_size, cro
     iterations = list(range(3 * iterations_per_epoch(size, batch_size)))[:12]
     in_turn = [noise.batch(seed, t, size, batch_size, crop) for t in iterations]
     order.shuffle(iterations)
-    noise._epoch.cache_clear()
+    noise.epoch_tables.cache_clear()
     np.random.seed(order.randrange(2**32))
     for t in iterations:
         noise.batch(seed + 1, t, size, batch_size, crop)

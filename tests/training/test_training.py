@@ -20,7 +20,7 @@ from helpers import checkpoint, data, files, net, run, same_bits, settings
 from scripts.cone import kernels
 from twophase.data.dataset import Data
 from twophase.errors import UserError
-from twophase.files import storage
+from twophase.files import layout, storage
 from twophase.files.layout import step_file
 from twophase.measures import barrier
 from twophase.networks import state as network_state
@@ -145,7 +145,7 @@ def test_frozen_parameters_are_not_trained_and_not_in_theta(tmp_path):
         == [name for name, _ in net().named_parameters() if name != "conv1.weight"]
         == network_state.trainable(model)
     )
-    buffers = [name for name in checkpoint(tmp_path, 3) if name.startswith(network_state.OPTIMIZER)]
+    buffers = [name for name in checkpoint(tmp_path, 3) if name.startswith(layout.OPTIMIZER)]
     assert sorted(buffers) == sorted(f"optimizer/momentum_buffer/{name}" for name in names)
 
 
@@ -300,7 +300,7 @@ def test_the_log_and_the_checkpoints_of_a_run(tmp_path):
     assert sorted(files(tmp_path)) == sorted(["log.parquet", *(step_file(t) for t in (0, 5, 14))])
     first = checkpoint(tmp_path, 0)
     assert all(np.array_equal(first[name], tensor.numpy()) for name, tensor in start.items())
-    assert not any(name.startswith(network_state.OPTIMIZER) for name in first)
+    assert not any(name.startswith(layout.OPTIMIZER) for name in first)
 
     log = storage.read_table(tmp_path / "log.parquet")
     assert list(log.columns) == ["iteration", "epoch", "lr", "loss", "accuracy", "gradient"]
@@ -525,7 +525,7 @@ def test_a_network_is_tried_on_the_smallest_batch_before_training(digits):
 def test_samples_larger_than_the_data_are_refused(digits):
     content = Data.load(digits)
     with pytest.raises(UserError, match=r"barrier\.test_size: asks for 41 images, but there are 40 test images"):
-        barrier.on_test_set(net(), content, 3, "lerp", "loss", 41, 10)
+        barrier.on_test_set(net(), content, {"bn": "running", "calibration_size": 10}, 3, "loss", 41)
     with pytest.raises(UserError, match=r"kernel\.n: asks for 61 images, but there are 60 train images"):
         kernels.main(digits, "", "", {"name": "resnet8", "width": 2}, bare(), 0, [0], 61, "trace", 8, "running", 10, {})
 
@@ -663,7 +663,7 @@ def test_replay_notices_other_settings(base, change):
 def test_replay_notices_another_seed_state_or_missing_optimizer(base):
     folder, config, content, log = base
     state = checkpoint(folder, 3)
-    bare = {name: value for name, value in state.items() if not name.startswith(network_state.OPTIMIZER)}
+    bare = {name: value for name, value in state.items() if not name.startswith(layout.OPTIMIZER)}
     for seed, start in [(4, state), (3, checkpoint(folder, 8)), (3, bare)]:
         with pytest.raises(UserError, match="Replay check failed"):
             forks.replay(Experiment(net(4), content, config, seed), 3, start, log.loc[3:5], {})

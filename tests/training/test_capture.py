@@ -1,0 +1,136 @@
+"""Captured iterations: without a GPU their body against the eager loop bit by bit, and what is captured when."""
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import data, net, same_bits, settings
+from twophase.networks import state as network_state
+from twophase.training import capture, lockstep, loop
+from twophase.training.setup import Experiment
+
+# 17 images in batches of 5: four iterations an epoch, the last of 2 images.
+AUGMENTED = {"crop": 1, "flip": True}
+CONFIGS = {
+    "a drop within an epoch": settings(augment=AUGMENTED, schedule={"milestones": [6]}),
+    "warm-up": settings(schedule={"kind": "constant", "warmup": 3}),
+    "no momentum": settings(augment=AUGMENTED, momentum=0.0),
+}
+SEED, END = 3, 14
+
+
+def experiment(config, size=None):
+    plain = Experiment(net(1, dropout=0.0), data(), config, SEED)
+    if size is None:
+        return plain, loop.make_optimizer(plain.network, config)
+    return lockstep.restore(plain, lockstep.stack([network_state.state_of(plain.network)] * size), size)
+
+
+def trained(config, engine, start=0, size=None):
+    """State and log after the iterations from `start` to END; the state at `start` is the initialisation."""
+    subject, optimizer = experiment(config, size)
+    members = () if size is None else (size,)
+    log = loop.empty_log(END, subject.data, *members)
+    subject.network.train()
+    engine(subject, optimizer, log, start, members)
+    holder = subject.network if size is None else subject.network.members
+    return network_state.state_of(holder, optimizer) | {"log": log.numpy()}
+
+
+def eager(subject, optimizer, log, start, members):
+    for _ in loop.train(subject, optimizer, start, {END}, log):
+        pass
+
+
+def captured(subject, optimizer, log, start, members):
+    iterate = capture.Captured(subject, optimizer, log, loop.learner(subject, optimizer, members))
+    for t in range(start, END):
+        iterate(t)
+
+
+@pytest.mark.parametrize("size", [None, 2])
+@pytest.mark.parametrize("start", [0, 5])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_body_is_that_of_the_eager_loop_bit_by_bit(name, start, size):
+    assert same_bits(*(trained(CONFIGS[name], engine, start, size) for engine in (eager, captured)))
+
+
+class Recorder:
+    """Stands in for a GPU: notes the bodies that were captured, and runs them when they are replayed."""
+
+    def __init__(self, engine):
+        self.engine, self.sizes, self.replayed = engine, [], 0
+        engine._capture = self.capture
+
+    def capture(self, size):
+        self.sizes.append(size)
+        self.engine.graphs[size] = self
+        self.size = size
+
+    def replay(self):
+        self.replayed += 1
+        sizes = [size for size, graph in self.engine.graphs.items() if graph is self]
+        count, batch = self.engine.count, self.engine.batch
+        left = count - int(self.engine.position) * batch
+        assert min(batch, left) in sizes
+        self.engine._body(min(batch, left))
+
+
+def test_a_graph_serves_a_batch_size_until_the_learning_rate_changes():
+    config, recorders = CONFIGS["a drop within an epoch"], []
+
+    def watched(subject, optimizer, log, start, members):
+        iterate = capture.Captured(subject, optimizer, log, loop.learner(subject, optimizer, members))
+        recorders.append(Recorder(iterate))
+        for t in range(start, END):
+            iterate(t)
+
+    assert same_bits(trained(config, watched), trained(config, eager))
+    count, batch = len(data().train_labels), config["batch_size"]
+    per_epoch = -(-count // batch)
+    expected, seen, rate, replays = [], {}, None, 0
+    for t in range(END):
+        size = min(batch, count - t % per_epoch * batch)
+        if rate != (rate := loop.learning_rate(t, config)):
+            seen = {}
+        if seen.get(size, 0) >= (capture.WARM_UP if size == batch else 1):
+            replays += 1
+            continue
+        seen[size] = seen.get(size, 0) + 1
+        if seen[size] == (capture.WARM_UP if size == batch else 1):
+            expected.append(size)
+    assert (recorders[0].sizes, recorders[0].replayed) == (expected, replays)
+    assert len(expected) > 2
+    assert replays > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "dropout", "device", "reason"),
+    [
+        ({}, 0.0, "cpu", "there is no GPU"),
+        ({}, 0.4, "cuda", "dropout draws its masks from a seed that the host sets"),
+        ({"optimizer": "adam"}, 0.0, "cuda", "the optimizer counts its steps on the host"),
+        ({}, 0.0, "cuda", None),
+    ],
+)
+def test_what_cannot_be_captured_says_why(changes, dropout, device, reason):
+    subject, config = Experiment(net(dropout=dropout), data(), settings(**changes), SEED), settings(**changes)
+
+    class There:
+        mean = type("Mean", (), {"device": torch.device(device)})
+
+    optimizer = loop.make_optimizer(subject.network, config)
+    assert capture.obstacle(Experiment(subject.network, There, config, SEED), optimizer) == reason
+
+
+def test_the_loop_takes_captured_iterations_where_it_can(monkeypatch):
+    """With its waits before every look at the network."""
+    waits = []
+    monkeypatch.setattr(capture, "obstacle", lambda *_: None)
+    monkeypatch.setattr(capture.Captured, "wait", lambda self: waits.append(self))
+    config = CONFIGS["no momentum"]
+    through_loop = trained(config, eager)
+    assert len(waits) >= 2
+    monkeypatch.undo()
+    assert same_bits(through_loop, trained(config, eager))
+    assert np.isfinite(through_loop["log"]).all()
