@@ -34,6 +34,15 @@ def test_states_of_a_run_come_in_the_order_of_time():
     assert layout.states(files, [90, 5, 6]) == [layout.step_file(t) for t in (5, 90)]
 
 
+def test_states_for_distances_alone_are_no_checkpoints():
+    assert layout.states([layout.state_file(7), layout.step_file(8)]) == [layout.step_file(8)]
+
+
+@given(st.frozensets(TIMES), st.frozensets(TIMES))
+def test_stops_are_those_of_either_kind(t1s, dense):
+    assert layout.Stops(tuple(sorted(t1s)), tuple(sorted(dense))).all == t1s | dense
+
+
 def test_states_of_a_block_of_forks_keep_each_fork_together():
     members = [layout.Fork(t0, draw) for t0 in (100, 20) for draw in (layout.CONTROL, 0, 10, 2)]
     files = [f"{member.folder}/{layout.step_file(t1)}" for member in members for t1 in (1000, 200)]

@@ -35,6 +35,32 @@ def test_parts_are_the_trainable_parameters_once_each_in_their_order(checkpoints
         assert np.array_equal(a, b)
 
 
+@pytest.mark.parametrize("part", [1, 5, 1000])
+@pytest.mark.parametrize(("vector", "size"), [("parameters", 30), ("statistics", 38), ("state_dict", 40)])
+def test_the_three_vectors_have_each_coordinate_of_their_tensors_once(tmp_path, monkeypatch, vector, size, part):
+    monkeypatch.setattr(vectors, "PART", part)
+    paths, expected = [], []
+    for k in range(3):
+        numbers = np.arange(40) + 100 * k  # each coordinate's value says which it is
+        shapes = SHAPES | {f"{bn}.{what}": (2,) for bn in "cd" for what in ("running_mean", "running_var")}
+        state, start = {}, 0
+        for name, shape in shapes.items():
+            stop = start + int(np.prod(shape))
+            state[name] = numbers[start:stop].reshape(shape).astype(np.float32)
+            start = stop
+        state |= {f"{bn}.num_batches_tracked": np.array(n) for bn, n in zip("cd", numbers[start:], strict=True)}
+        state["optimizer/momentum_buffer/a.bias"] = np.full(5, -1.0)
+        paths.append(tmp_path / f"step-{k}.safetensors")
+        storage.write_tensors(paths[-1], state, {"trainable": list(SHAPES)})
+        expected.append(numbers[:size])
+    parts = list(vectors.networks(paths, vector)())
+    assert all(1 <= p.shape[1] <= part for p in parts)
+    got = np.concatenate(parts, axis=1)
+    assert (np.ptp(got - [[0], [100], [200]], axis=0) == 0).all()  # the same coordinate in every row
+    assert np.array_equal(np.sort(got, axis=1), expected)
+    assert np.array_equal(got[:, :30], np.stack(expected)[:, :30])
+
+
 def test_the_order_of_files_is_the_order_of_rows(checkpoints):
     paths, expected = checkpoints
     (got,) = [np.concatenate(list(vectors.networks(paths[::-1])()), axis=1)]

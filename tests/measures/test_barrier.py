@@ -146,6 +146,18 @@ def test_swapping_the_ends_mirrors_the_path(bn):
         assert (there["loss_i"], there["loss_j"]) == (back["loss_j"], back["loss_i"])
 
 
+@settings(max_examples=15)
+@given(seeds=st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), bn=st.sampled_from(STATISTICS))
+def test_the_hump_and_the_barrier_differ_by_at_most_half_of_what_the_levels_do(seeds, bn):
+    """The line between the ends leaves their mean by no more: max f - max |g - m| <= max (f - g) <= max f + ..."""
+    m = measure(bn, alphas=5)
+    a, b = (state(seed) for seed in seeds)
+    la, lb = m.level(a), m.level(b)
+    found = m.pair(a, b, la, lb)
+    assert found["hump"] >= 0
+    assert abs(found["value"] - found["hump"]) <= abs(la.loss - lb.loss) / 2 + 1e-12
+
+
 # --- a convex loss
 
 

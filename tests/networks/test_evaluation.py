@@ -9,6 +9,7 @@ from scipy.special import log_softmax
 from torch import nn
 
 from helpers import net
+from twophase.files.predicted import STATISTICS
 from twophase.networks import evaluation, models
 
 
@@ -123,6 +124,17 @@ def test_channels_lie_together_where_all_convolutions_have_whole_vectors_of_them
 
 
 # --- batch norms' statistics computed anew
+
+
+@pytest.mark.parametrize("chosen", STATISTICS)
+def test_a_network_is_evaluated_under_the_statistics_of_choice_first(chosen):
+    with_norms = [net(), models.build("resnet8", 3, 1, 8), nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))]
+    for model in with_norms:
+        kinds = evaluation.statistics_of(model, chosen)
+        assert kinds[0] == chosen
+        assert set(kinds) == set(STATISTICS)
+        assert len(kinds) == 2
+    assert evaluation.statistics_of(models.build("lenet5", 3, 1, 12), chosen) == ["running"]
 
 
 def recalibrated(model, inputs):

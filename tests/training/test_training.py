@@ -289,6 +289,20 @@ def test_a_checkpoint_without_optimizer_holds_the_model_alone(tmp_path):
     assert facts == {"iteration": 2, "trainable": network_state.trainable(model)}
 
 
+def test_a_state_for_distances_has_what_the_checkpoint_has_of_the_network_and_another_name(tmp_path):
+    model, config = net(), settings()
+    optimizer = loop.make_optimizer(model, config)
+    run_through(model, optimizer, data(), config, 3, 0, {2})
+    kept = output.Output(tmp_path, {"settings": "x"})
+    kept.state(2, model)
+    kept.checkpoint(2, model, optimizer)
+    of_both, own = checkpoint(tmp_path, 2), storage.read_tensors(tmp_path / layout.state_file(2))
+    assert any(name.startswith(layout.OPTIMIZER) for name in of_both)
+    assert same_bits(own, {name: value for name, value in of_both.items() if not name.startswith(layout.OPTIMIZER)})
+    facts = [storage.read_metadata(tmp_path / name(2)) for name in (layout.state_file, step_file)]
+    assert facts[0] == facts[1]
+
+
 # --- whole runs
 
 

@@ -59,6 +59,10 @@ def drops(experiment: Mapping) -> list[int]:
 SETTINGS = {  # what a figure may have to know of an experiment, and how it is found there
     "taus": lambda experiment: value(experiment, "cone.tau"),
     "dts": lambda experiment: value(experiment, "cone.dt"),
+    "lags": lambda experiment: {
+        "full": value(experiment, "chaos.lags"),
+        "all": sorted({*value(experiment, "chaos.lags"), *value(experiment, "chaos.dense.lags")}),
+    },
     "ends": lambda experiment: value(experiment, "linearized.until"),
     "drops": drops,
 }
@@ -165,6 +169,15 @@ FIGURES = {
         tables={"S": "S.parquet"},
         settings=("taus", "dts", "drops"),
         panels=("a  kernel distance", "b  over a time step", "c  from a fixed time"),
+    ),
+    "lags": Figure(
+        category=BEYOND,
+        shows="forks after equal times",
+        description="C, B, B+ and D of forks from every t0 after the same times, with either statistics of batch norms",
+        needs=("chaos.t0", "chaos.lags"),
+        tables={"chaos": "chaos.parquet", "distances": "distances.parquet"},
+        settings=("lags", "drops"),
+        panels=("a  in the weights", "b  barriers", "c  on the test set"),
     ),
     "readings": Figure(
         category=BEYOND,

@@ -14,7 +14,7 @@ from math import nan
 
 from twophase.analysis import inflection, scorecard
 from twophase.files import storage, tables
-from twophase.report import panels, theme, verdict_matrix
+from twophase.report import lag_panels, panels, theme, verdict_matrix
 
 DISTANCE = "kernel distance $S(t_i, t_j)$"
 METRICS = {"C": "parameter dissimilarity $C$", "B": "barrier $B$", "D": "disagreement $D$"}
@@ -130,6 +130,20 @@ def lyapunov(paths, titles, headings, style, drops):
         panels.exponents(ax, _rows(chaos, name), _rows(phases, name))
         panels.inflections(ax, _rows(phases, name), style["marks"])
         panels.drops(ax, drops[name])
+    return figure
+
+
+def lags(paths, titles, headings, style, lags, drops):
+    """Forks after equal times: C (a), barriers (b) and disagreement (c) over t0."""
+    chaos, distances = tables.of_runs(paths["chaos"]), tables.of_runs(paths["distances"])
+    figure, axes = _canvas(titles, headings, style)
+    for name, row in zip(titles, axes, strict=True):
+        own, last = _rows(chaos, name), max(lags[name]["full"])
+        lag_panels.dissimilarity(row[0], _rows(distances, name), lags[name]["all"])
+        lag_panels.under_either(row[1], own, last, {"B": "$B$", "hump": "$B_+$"}, f"barrier after {last} iterations")
+        lag_panels.under_either(row[2], own, last, {"D": ""}, f"disagreement $D$ after {last} iterations")
+        for ax in row:
+            panels.drops(ax, drops[name])
     return figure
 
 
