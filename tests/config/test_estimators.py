@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from twophase.analysis import inflection
-from twophase.analysis.bootstrap import Bootstrap
 from twophase.config import estimators
 from twophase.config.resolve import resolve
 from twophase.report.theme import LINES
@@ -15,7 +14,6 @@ from workflow_runner import WHOLE
 
 EXPERIMENTS = resolve(WHOLE)["experiments"]
 TIMES = range(0, 60, 5)
-BOOTSTRAP = Bootstrap(10, 0.95)
 
 
 def made(family: str) -> list[dict]:
@@ -24,11 +22,11 @@ def made(family: str) -> list[dict]:
         cells = pd.DataFrame([(t0, 60, draw) for t0 in TIMES for draw in (0, 1)], columns=["t0", "t1", "draw"])
         distance = np.exp(-cells["t0"])
         table = cells.assign(C=distance, B=distance, D=distance, l2=distance, epsilon=1e-6)
-        return [row for scale in ("log", "linear") for row in inflection.from_chaos([table], scale, BOOTSTRAP)]
+        return [row for scale in ("log", "linear") for row in inflection.from_chaos([table], scale, 0.95)]
     pairs = pd.DataFrame(
         [(i, j, (j - i) / (1 + i)) for i in TIMES for j in TIMES if i <= j], columns=["i", "j", "value"]
     )
-    return inflection.from_steps([pairs], {"kernel": "S", "parameters": "C"}[family], 5, BOOTSTRAP)
+    return inflection.from_steps([pairs], {"kernel": "S", "parameters": "C"}[family], 5, 0.95)
 
 
 @pytest.mark.parametrize("family", estimators.ESTIMATORS)

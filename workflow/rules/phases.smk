@@ -18,7 +18,6 @@ rule inflection:
         t1s=setting("chaos", "t1"),
         dts=setting("cone", "dt"),
         scale=setting("phases", "scale"),
-        bootstrap=setting("phases", "bootstrap"),
         level=setting("phases", "level"),
         code=code_digest("estimate_inflection"),
     message:

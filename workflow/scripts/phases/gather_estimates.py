@@ -7,7 +7,7 @@ from twophase.runtime import job
 def main(path_to_estimates, path_to_phases, facts):
     table = tables.of_experiments(path_to_estimates)
     table = table[["experiment", *table.columns.drop("experiment")]]
-    definition = "inflection points and cone widths, with bootstrap intervals over seeds, draws and grid points"
+    definition = "inflection points and cone widths, with intervals over seeds"
     storage.write_table(path_to_phases, table, storage.provenance(definition, **facts))
 
 

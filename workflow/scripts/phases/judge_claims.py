@@ -25,7 +25,7 @@ def main(path_to_tables, path_to_predictions, path_to_phases, path_to_claims, ex
         judged.append(scorecard.of_experiment(runs, found, settings).assign(experiment=name))
     table = pd.concat(judged, ignore_index=True)
     table = table[["experiment", *table.columns.drop("experiment")]]
-    definition = "claims of both papers: value with bootstrap interval over seeds, draws and test images, and verdict"
+    definition = "claims of both papers: value with interval over seeds, and verdict"
     storage.write_table(path_to_claims, table, storage.provenance(definition, **facts))
 
 

@@ -1,4 +1,8 @@
-"""Change points, elbows and sign changes of curves, with p-values for the first two."""
+"""Models of a curve with a change somewhere, fitted by least squares, and sign changes.
+
+A model is a simple one, linear in its coefficients, and at most one addition to it out of many: a step at any place, a
+bend at any knot. So the best fit is found by trying all of them, which is exact and, of many curves at once, quick.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,91 +10,104 @@ from functools import lru_cache
 
 import numpy as np
 
+SCALES = np.geomspace(0.02, 1.0, 10)  # of logistic curves, in decades; the narrowest is a step on any of our grids
+RATES = np.geomspace(0.5, 200.0, 25)  # of exponential declines, in e-foldings over the whole curve
+POWERS = np.arange(0.0, 4.1, 0.25)  # of declines by a power of time, 0 being that by its logarithm
+OFFSETS = np.geomspace(1e-3, 1.0, 10)  # of time in these, as a share of the whole
 
-def _levels(x: np.ndarray):
-    """One level, and the steps that turn it into two: places, simple model [points, 1], its additions [places, points].
 
-    Equal x are not split.
-    """
+def _level(x):
+    return np.empty((0, 1)), np.ones((len(x), 1)), np.empty((0, len(x)))
+
+
+def _line(x):
+    return np.empty((0, 1)), np.stack([np.ones_like(x), x], axis=1), np.empty((0, len(x)))
+
+
+def _steps(x):
+    """One level and steps halfway between two x; equal x are not split."""
     k = np.flatnonzero(np.diff(x) > 0)
     places = (x[k] + x[k + 1]) / 2
-    return places, np.ones((len(x), 1)), (x > places[:, None]).astype(float)
+    return places[:, None], np.ones((len(x), 1)), (x > places[:, None]).astype(float)
 
 
-def _bends(x: np.ndarray):
-    """One straight line, and the bends that turn it into two: knots, line [points, 2], additions [knots, points]."""
+def _bends(x):
+    """One straight line and bends at inner x."""
     knots = np.unique(x)[1:-1]
-    return knots, np.stack([np.ones_like(x), x], axis=1), np.maximum(x - knots[:, None], 0.0)
+    return knots[:, None], _line(x)[1], np.maximum(x - knots[:, None], 0.0)
 
 
-@lru_cache(maxsize=16)  # bootstrap samples of seeds and draws keep their x
+def _sigmoids(x):
+    """One level and logistic curves, with centres at four places to each interval of x and `SCALES` of width."""
+    centres = np.interp(np.arange(1, 4 * (len(x) - 1)) / 4, np.arange(len(x)), x)
+    places = np.stack(np.meshgrid(centres, SCALES, indexing="ij"), axis=-1).reshape(-1, 2)
+    argument = (x - places[:, :1]) / places[:, 1:]
+    return places, np.ones((len(x), 1)), 1 / (1 + np.exp(-np.clip(argument, -50, 50)))
+
+
+def _declines(x):
+    """One level and smooth declines without a place: exponential ones and powers of time, with its logarithm."""
+    t = (x - x[0]) / max(x[-1] - x[0], 1e-300)
+    shapes = [np.exp(-rate * t) for rate in RATES]
+    for offset in OFFSETS:
+        shapes += [np.log(t + offset) if power == 0 else (t / offset + 1) ** -power for power in POWERS]
+    return np.full((len(shapes), 1), np.nan), np.ones((len(x), 1)), np.array(shapes)
+
+
+@lru_cache(maxsize=64)
 def _design(pieces: Callable, x: bytes):
     """Places, an orthonormal basis of the simple model, and the additions, as unit vectors orthogonal to it."""
     places, simple, additions = pieces(np.frombuffer(x))
     basis = np.linalg.qr(simple)[0]
+    scale = np.linalg.norm(additions, axis=1)
     additions = additions - additions @ basis @ basis.T
-    return places, basis, additions / np.linalg.norm(additions, axis=1, keepdims=True)
-
-
-def _best(pieces: Callable, x: np.ndarray, y: np.ndarray):
-    """The addition to the simple model that reduces the squared error of `y` [..., points] most.
-
-    Returns:
-        its place [...] and the share [...] of the simple model's squared error that it removes; NaN where there is no
-        place to choose or no error to remove.
-    """
-    y = np.asarray(y, dtype=float)
-    places, basis, additions = _design(pieces, np.asarray(x, dtype=float).tobytes())
-    if not len(places):
-        return np.full(y.shape[:-1], np.nan), np.full(y.shape[:-1], np.nan)
-    residual = y - y @ basis @ basis.T
-    removed = (residual @ additions.T) ** 2
-    error = (residual**2).sum(axis=-1)
-    error = np.where(error > 1e-24 * (y**2).sum(axis=-1), error, np.nan)  # less is rounding
-    return np.where(np.isnan(error), np.nan, places[removed.argmax(axis=-1)]), removed.max(axis=-1) / error
+    norm = np.linalg.norm(additions, axis=1)
+    new = norm > 1e-9 * scale  # the others are in the simple model, but for rounding
+    return places[new], basis, additions[new] / norm[new, None]
 
 
 @dataclass(frozen=True)
-class Change:
-    """A kind of change: called with a curve, it returns the place of the clearest one, found by least squares.
-
-    The curve is x [points], sorted, in which ties are allowed, and y [points]. The place is NaN where no x lies where
-    it could be, or y has no such change at all.
+class Model:
+    """A kind of curve: called with one, it returns the place of its change.
 
     Args:
-        pieces: of x: possible places, the simple model, and what each place adds to it.
-        between: whether places lie halfway between two points, so that a place is known up to these.
+        pieces: of x [points]: what each addition is called [k, 1 or 2], the simple model [points, coefficients] and the
+            additions [k, points].
     """
 
     pieces: Callable
-    between: bool
+
+    def fit(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The best fits to curves by least squares.
+
+        Args:
+            x: [points], sorted, in which ties are allowed.
+            y: [..., points].
+
+        Returns:
+            the fitted curves [..., points], and what their additions are called [..., 1 or 2]: place, and scale of a
+            logistic curve; NaN where the simple model is exact or has no addition, or the curve isn't a number.
+        """
+        y = np.asarray(y, dtype=float)
+        places, basis, additions = _design(self.pieces, np.asarray(x, dtype=float).tobytes())
+        simple = y @ basis @ basis.T
+        if not len(places):
+            return simple, np.full((*y.shape[:-1], places.shape[1]), np.nan)
+        residual = y - simple
+        size = residual @ additions.T
+        best = np.abs(size).argmax(axis=-1)
+        error = (residual**2).sum(axis=-1)[..., None] > 1e-24 * (y**2).sum(axis=-1)[..., None]  # less is rounding
+        fitted = simple + np.take_along_axis(size, best[..., None], axis=-1) * additions[best]
+        return fitted, np.where(error, places[best], np.nan)
 
     def __call__(self, x: np.ndarray, y: np.ndarray) -> float:
-        return float(_best(self.pieces, x, y)[0])
+        """The place of the change of one curve y [points]; NaN where no x lies where it could be, or it has none."""
+        return float(self.fit(x, y)[1][0])
 
 
-change_point = Change(_levels, between=True)  # of level: the best split into two constant pieces
-elbow = Change(_bends, between=False)  # of slope: the knot, an inner point, of the best continuous line of two pieces
-
-
-def p_value(change: Change, x: np.ndarray, y: np.ndarray, count: int = 9999) -> float:
-    """How often noise alone would show so clear a change somewhere (a simulated sup-F test).
-
-    The best place of any curve removes some of the simple model's error. The p-value is the share of curves of
-    independent Gaussian noise in which it removes at least as large a share as in `y`; 1 where `y` has no place.
-    It is evidence against a single level (or a single line) and nothing more: a smooth decline is as significant as a
-    jump, and the more so the more points it has.
-
-    Args:
-        change: `change_point` or `elbow`.
-        x, y: [points].
-        count: curves of noise.
-    """
-    share = _best(change.pieces, x, y)[1]
-    if np.isnan(share):
-        return 1.0
-    noise = np.random.default_rng(0).standard_normal((count, len(x)))
-    return float((1 + (_best(change.pieces, x, noise)[1] >= share).sum()) / (1 + count))
+constant, line, logistic, decline = Model(_level), Model(_line), Model(_sigmoids), Model(_declines)
+change_point = Model(_steps)  # of level: the best split into two constant pieces, halfway between two points
+elbow = Model(_bends)  # of slope: the knot, an inner point, of the best continuous line of two pieces
 
 
 def sign_change(x: np.ndarray, y: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""A claim of the papers: a statistic of an experiment's mean tables, and the values with which the claim holds."""
+"""A claim of the papers: a statistic of a run's tables, and the values with which the claim holds."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,10 +22,14 @@ class Claim:
         unit: of the value.
         figure: the one that shows it.
         needs: the parts of a `Run` that it is computed from.
-        statistic: computes the value from mean tables; NaN where they lack what it takes.
+        statistic: computes the value of a run; NaN where its tables lack what it takes.
         of_forks: whether it is about what perturbations do, of which distances between checkpoints tell nothing.
         after_inflection: whether it refers to an inflection point, so that it cannot be tested without one.
-        takes_significance: whether it also takes that the inflection point was found, that is, significant.
+        chosen_by_others: whether every run is judged at the inflection point of other runs, since its own makes any
+            contrast there as large as possible; not if the claim is about that point itself.
+        scale: of `replicates.SCALES`, on which the values of runs are about Gaussian.
+        exact: whether one run decides it.
+        takes_significance: whether it also takes that the inflection point was found.
         decidable: of an experiment's settings: whether it can decide the claim.
         counterexample: whether it is about experiments that are meant to show no two phases.
     """
@@ -41,6 +45,9 @@ class Claim:
     statistic: Callable[[Means], float]
     of_forks: bool = False
     after_inflection: bool = True
+    chosen_by_others: bool = True
+    scale: str = "plain"
+    exact: bool = False
     takes_significance: bool = False
     decidable: Callable[[Mapping], bool] = lambda settings: True
     counterexample: bool = False

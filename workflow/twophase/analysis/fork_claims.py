@@ -45,6 +45,7 @@ def _papers_perturbation(settings: Mapping) -> bool:
     needs=("control",),
     of_forks=True,
     after_inflection=False,
+    exact=True,
 )
 def same_noise(m: Means) -> float:
     return max(run.largest_of_control for run in m.runs)
@@ -78,6 +79,7 @@ def fall_of_c(m: Means) -> float:
     holds=(HIGH, inf),
     figure="fig3",
     needs=("chaos",),
+    scale="log",
 )
 def smallest_c_before(m: Means) -> float:
     return 10 ** m.C[m.early].min()
@@ -122,6 +124,7 @@ def growth_after(m: Means) -> float:
     holds=(0.0, STAYS),
     figure="fig3",
     needs=("chaos",),
+    scale="log",
 )
 def largest_c_after(m: Means) -> float:
     return 10 ** m.C[m.late].max()
@@ -163,6 +166,7 @@ def barrier_elsewhere(m: Means) -> float:
     unit="of the test set",
     figure="fig3",
     needs=("chaos",),
+    scale="logit",
 )
 def disagreement_inside(m: Means) -> float:
     return m.D[m.inside].mean()
@@ -197,6 +201,8 @@ def _elsewhere(m: Means, values: np.ndarray) -> float:
     figure="fig1",
     needs=("chaos",),
     decidable=_papers_network("resnet20", width=16, iterations=1000),
+    chosen_by_others=False,
+    scale="log",
 )
 def place_for_resnet20(m: Means) -> float:
     return m.inflection
@@ -212,6 +218,8 @@ def place_for_resnet20(m: Means) -> float:
     figure="fig1",
     needs=("chaos",),
     decidable=_papers_network("vgg16", width=1, iterations=5000),
+    chosen_by_others=False,
+    scale="log",
 )
 def place_for_vgg16(m: Means) -> float:
     return m.inflection

@@ -26,6 +26,7 @@ NARROW = 0.5  # width at most, as a share of that before
     holds=(SLOWER, inf),
     figure="fig5",
     needs=("chaos", "S"),
+    scale="log",
 )
 def slowing(m: Means) -> float:
     t, steps = m.steps(m.shortest)
@@ -41,6 +42,8 @@ def slowing(m: Means) -> float:
     holds=(1 / SAME, SAME),
     figure="fig4",
     needs=("chaos", "S"),
+    chosen_by_others=False,
+    scale="log",
 )
 def elbow_over_inflection(m: Means) -> float:
     return m.kernel_elbow / m.inflection
@@ -54,6 +57,7 @@ def elbow_over_inflection(m: Means) -> float:
     holds=(MOVING, LOW),
     figure="fig5",
     needs=("chaos", "S"),
+    scale="log",
 )
 def late_step(m: Means) -> float:
     later = m.later_steps(m.shortest)
@@ -68,6 +72,7 @@ def late_step(m: Means) -> float:
     holds=(1 / SAME, SAME),
     figure="fig5",
     needs=("chaos", "S"),
+    scale="log",
 )
 def bound_over_bound(m: Means) -> float:
     short, long = m.later_steps(m.shortest), m.later_steps(m.longest)
@@ -102,13 +107,14 @@ def _second_half(t: np.ndarray, curve: np.ndarray) -> float:
     holds=(0.0, NARROW),
     figure="fig5",
     needs=("chaos", "S"),
+    scale="log",
 )
 def narrowing(m: Means) -> float:
     if not len(m.taus):
         return nan
     (t, after), (times, before) = m.since(m.taus[0]), m.since(0)
     same = times <= t[-1] - t[0]
-    return inflection.width(t, after) / inflection.width(times[same], before[same])
+    return inflection.width(after) / inflection.width(before[same])
 
 
 @claim(
@@ -122,6 +128,7 @@ def narrowing(m: Means) -> float:
     needs=("S",),
     after_inflection=False,
     decidable=trained_for(4000),
+    scale="log",
 )
 def elbow(m: Means) -> float:
     return m.kernel_elbow
@@ -137,6 +144,7 @@ def elbow(m: Means) -> float:
     needs=("S",),
     after_inflection=False,
     counterexample=True,
+    scale="log",
 )
 def slowing_over_halves(m: Means) -> float:
     _, steps = m.steps(m.shortest)

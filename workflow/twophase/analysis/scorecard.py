@@ -1,8 +1,9 @@
 """The scorecard of an experiment: the value of every claim, its interval and the verdict. No torch.
 
-Intervals come from a bootstrap over seeds, over draws of the perturbation within each and, for disagreements, over test
-images. The inflection point that a claim refers to is estimated anew in every sample, from resampled points, so that
-its uncertainty enters even where there is a single run. The verdict follows from value and interval, see `verdict`.
+A run (another seed) is the unit of replication: a claim's value is computed for each, and Student's t interval is that
+of their mean, on a scale that suits them. Draws of the perturbation within a run are averaged before. The inflection
+point at which a run is judged is that of the other half of the runs. The verdict follows from value and interval, see
+`verdict`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +12,10 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from twophase.analysis.bootstrap import Bootstrap, Interval
+from twophase.analysis import replicates
 from twophase.analysis.claim import Claim
 from twophase.analysis.claims import CLAIMS
+from twophase.analysis.replicates import Interval
 from twophase.analysis.statistics import Means, Run
 
 VERDICTS = REPRODUCED, NOT, UNDECIDED, UNTESTED, OUTSIDE = (
@@ -24,6 +26,7 @@ VERDICTS = REPRODUCED, NOT, UNDECIDED, UNTESTED, OUTSIDE = (
     "outside this run's scale",
 )
 MISSING = "this experiment has no "  # and then the parts that it lacks
+ALONE = "one run: how much another would differ is unknown"
 PARTS = {  # of a `Run`, in words
     "chaos": "forks",
     "control": "control",
@@ -39,13 +42,13 @@ def of_experiment(runs: Sequence[Run], inflection_found: bool, settings: Mapping
     Args:
         runs: of all its seeds, with the same parts.
         inflection_found: whether its distances show an inflection point, by `inflection.from_chaos`.
-        settings: as of `Means`, and `counterexample`, `distance` (of the config's `phases`), `bootstrap` (samples) and
-            `level` of the intervals, and what claims ask to know whether they can be decided: `size` (of epsilon),
-            `iterations`, `dataset`, `source`, `model`.
+        settings: as of `Means`, and `counterexample`, `distance` (of the config's `phases`), `level` of the intervals,
+            and what claims ask to know whether they can be decided: `size` (of epsilon), `iterations`, `dataset`,
+            `source`, `model`.
 
     Returns:
-        columns claim, text, definition, paper, holds_from, holds_to, value, low, high (NaN where there is nothing to
-        resample), unit, verdict, reason, figure, seeds, draws.
+        columns claim, text, definition, paper, holds_from, holds_to, value, low, high (NaN from one run), unit,
+        verdict, reason, figure, seeds, draws.
     """
     draws = runs[0].chaos["draw"].nunique() if runs[0].chaos is not None else 0
     claims = [c for c in CLAIMS if c.counterexample == settings["counterexample"]]
@@ -80,8 +83,9 @@ def verdict(claim: Claim, interval: Interval, inflection_found: bool, run: Run, 
     """A claim's verdict and the reason for it.
 
     `reproduced` where value and interval lie where the claim holds, `not reproduced` where they lie outside,
-    `undecided` where the interval reaches both, `untested` where the claim refers to an inflection point and none was
-    found, and `outside this run's scale` where the experiment cannot decide it.
+    `undecided` where the interval reaches both or there is but one run (unless that is enough), `untested` where the
+    claim refers to an inflection point and none was found, and `outside this run's scale` where the experiment cannot
+    decide it.
 
     Args:
         interval: the claim's value and interval.
@@ -100,37 +104,42 @@ def verdict(claim: Claim, interval: Interval, inflection_found: bool, run: Run, 
         return UNTESTED, "no inflection point was found"
     if np.isnan(interval.value):
         return OUTSIDE, "no value: the grids lack the iterations that it takes, or training diverged"
-    ends = sorted(end for end in interval if not np.isnan(end))
-    alone = "" if len(ends) > 1 else "no interval: there is nothing to resample"
     bottom, top = claim.holds
-    if ends[-1] < bottom or ends[0] > top:
-        return NOT, alone
-    if ends[0] < bottom or ends[-1] > top:
+    value, low, high = interval
+    if claim.exact:
+        return (REPRODUCED if bottom <= value <= top else NOT), ""
+    if np.isnan(low):
+        return UNDECIDED, ALONE
+    if high < bottom or low > top:
+        return NOT, ""
+    if low < bottom or high > top:
         return UNDECIDED, "the interval crosses a bound"
     if claim.takes_significance and not inflection_found:
-        return UNDECIDED, "C falls, but its change of level is not significant"
-    return REPRODUCED, alone
+        return UNDECIDED, "C falls, but not in a step"
+    return REPRODUCED, ""
 
 
 def _intervals(claims: Sequence[Claim], runs: Sequence[Run], settings: Mapping) -> list[Interval]:
-    """The value of every claim and its interval, over bootstrap samples of seeds, draws and test images."""
-    bootstrap = Bootstrap(settings["bootstrap"], settings["level"])
-    means = Means(runs, settings)
-    values = [_value(claim, means) for claim in claims]
+    """The value of every claim and its interval over runs."""
+    own = [Means([run], settings) for run in runs]
+    tested = dict(enumerate(own))
+    for choosing, others in replicates.halves(len(runs)) if len(runs) > 1 else []:
+        place = Means([runs[k] for k in choosing], settings).inflection
+        tested |= {k: Means([runs[k]], settings, place) for k in others}
 
-    def of_sample(rng):
-        drawn = Means([runs[i] for i in rng.integers(len(runs), size=len(runs))], settings, rng)
-        return [_value(claim, drawn) for claim in claims]
+    def interval(claim):
+        means = tested if claim.chosen_by_others else own
+        values = [_value(claim, means[k]) for k in range(len(runs))]
+        if claim.exact:
+            return Interval(max(values), nan, nan)
+        return replicates.interval(values, settings["level"], claim.scale)
 
-    samples = bootstrap.draw(of_sample).T
-    # Samples that are all alike were drawn from nothing that varies.
-    ends = [bootstrap.ends(part) if len(set(part[~np.isnan(part)])) > 1 else (nan, nan) for part in samples]
-    return [Interval(value, *pair) for value, pair in zip(values, ends, strict=True)]
+    return [interval(claim) for claim in claims]
 
 
 def _value(claim: Claim, means: Means) -> float:
     if any(getattr(means.runs[0], part) is None for part in claim.needs):
         return nan
-    if claim.after_inflection and np.isnan(means.inflection):  # in a bootstrap sample it can be
+    if claim.after_inflection and np.isnan(means.inflection):
         return nan
     return float(claim.statistic(means))

@@ -8,8 +8,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from twophase.analysis import changes, curves, inflection
-from twophase.analysis.changes import Change
+from twophase.analysis import changes, curves, inflection, lags
 
 NONE = np.empty(0)  # the values of a part that an experiment does not have
 
@@ -23,7 +22,7 @@ class Run:
         control: columns C, D.
         S: columns i, j, value.
         linearized: columns switch, iteration, test_accuracy.
-        standard: columns iteration, test_accuracy, images (number of test images), of the base run.
+        standard: columns iteration, test_accuracy, of the base run.
     """
 
     chaos: pd.DataFrame | None = None
@@ -59,11 +58,6 @@ class Run:
         """The largest C or D between an unperturbed fork and the base run."""
         return float(self.control[["C", "D"]].to_numpy().max())
 
-    @cached_property
-    def images(self) -> int:
-        """Number of test images."""
-        return int(self.standard["images"].iloc[0])
-
     def switched(self, switches: Sequence[int], end: int) -> tuple[np.ndarray, float]:
         """Test accuracy after linearized training from each of the `switches` to `end` [k], and the base run's there.
 
@@ -77,17 +71,16 @@ class Run:
 
 
 class Means:
-    """Means over some runs of the means over some draws of each; empty or NaN for parts that the runs do not have.
+    """Means over some runs of the means over the draws of each; empty or NaN for parts that the runs do not have.
 
     Args:
-        runs: of all seeds, some possibly more than once.
+        runs: of some seeds.
         settings: `dt`, `switch` and `until` (iterations; of `cone` and `linearized`) and `scale` (of `phases`).
-        rng: for a bootstrap sample, which also resamples draws, test images and the points from which inflection point
-            and elbow are estimated; None takes everything as it is.
+        inflection: t* (iterations), if other runs have chosen it; None for that of these runs.
 
     Attributes:
         t0, t1, C, B, D, exponent: of the forks' comparisons [cells]; log10 of C, Lyapunov exponents per iteration.
-        level: C on the scale of the settings [cells], whose change point is t*.
+        level: C on the scale of the settings [cells], whose change of level after equal times is at t*.
         end: which comparisons are at the last t1 [cells].
         inflection: t*, the inflection point (iterations).
         early, late: which comparisons at the last t1 are of forks from before t*, and from after it [cells].
@@ -96,8 +89,8 @@ class Means:
         switches, accuracy, standard: switches [k], test accuracy after linearized training [k], the base run's.
     """
 
-    def __init__(self, runs: Sequence[Run], settings: Mapping, rng: np.random.Generator | None = None):
-        self.runs, self.settings, self.rng = runs, settings, rng
+    def __init__(self, runs: Sequence[Run], settings: Mapping, inflection: float | None = None):
+        self.runs, self.settings = runs, settings
         forks, kernels, switched = (getattr(runs[0], part) is not None for part in ("chaos", "S", "linearized"))
 
         self.t0, self.t1 = runs[0].cells[0].T if forks else (NONE, NONE)
@@ -105,7 +98,7 @@ class Means:
         cells = self._mean_cells() if forks else dict.fromkeys(names, NONE)
         self.C, self.level, self.B, self.D, self.exponent = (cells[name] for name in names)
         self.end = self.t1 == self.t1.max(initial=0)
-        self.inflection = self._place(changes.change_point, self.t0[self.end], self.level[self.end])
+        self.inflection = self._own_inflection() if inflection is None else inflection
         self.early, self.late = (self.end & part for part in (self.t0 < self.inflection, self.t0 > self.inflection))
         self.inside = (self.t0 <= self.inflection) & (self.inflection < self.t1)
 
@@ -120,21 +113,14 @@ class Means:
             self.accuracy = np.mean([accuracy for accuracy, _ in scores], axis=0)
             self.standard = float(np.mean([base for _, base in scores]))
 
-    def _place(self, change: Change, x: np.ndarray, y: np.ndarray) -> float:
-        """The change of a curve [points], or of as many points drawn from it; NaN of an empty one."""
-        if not len(x):
-            return nan
-        points = np.arange(len(x)) if self.rng is None else np.sort(self.rng.integers(len(x), size=len(x)))
-        return change(x[points], y[points])
+    def _own_inflection(self) -> float:
+        """Where C after equal times changes level over t0; NaN without forks."""
+        return changes.change_point(*lags.curve(self.t0, self.t1, self.level)[:2]) if len(self.t0) else nan
 
     def _mean_cells(self) -> dict[str, np.ndarray]:
         parts = []
         for run in self.runs:
             cells = run.cells[1]
-            if self.rng is not None:
-                drawn = self.rng.integers(len(cells["C"]), size=len(cells["C"]))
-                cells = {name: values[drawn] for name, values in cells.items()}
-                cells["D"] = self.rng.binomial(run.images, cells["D"]) / run.images
             log_c, level = (inflection.SCALES[scale](cells["C"]) for scale in ("log", self.settings["scale"]))
             cells = cells | {"C": log_c, "level": level}
             parts.append({name: values.mean(axis=0) for name, values in cells.items()})
@@ -169,7 +155,8 @@ class Means:
     @cached_property
     def kernel_elbow(self) -> float:
         """The elbow of S(t, t + dt) at the shortest dt, in iterations."""
-        return self._place(changes.elbow, *self.steps(self.shortest))
+        t, values = self.steps(self.shortest)
+        return changes.elbow(t, values) if len(t) else nan
 
     @property
     def taus(self) -> np.ndarray:
