@@ -123,5 +123,18 @@ def files(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+def apart(own: dict, other: dict, trained: Sequence[str]) -> dict[str, float]:
+    """What `distances.between` returns, from unit vectors in extended precision."""
+    floats = [name for name in own if np.issubdtype(own[name].dtype, np.floating)]
+    found = {}
+    for vector, names in (("parameters", trained), ("statistics", floats), ("state_dict", [*own])):
+        a, b = (np.concatenate([state[n].ravel().astype(np.longdouble) for n in names]) for state in (own, other))
+        units = a / np.sqrt((a**2).sum()) - b / np.sqrt((b**2).sum())
+        found[f"C_{vector}"] = float((units**2).sum() / 2)
+        if vector == "parameters":
+            found["l2"] = float(np.sqrt(((a - b) ** 2).sum()))
+    return found
+
+
 def checkpoint(folder: Path, t: int) -> dict[str, np.ndarray]:
     return storage.read_tensors(folder / step_file(t))

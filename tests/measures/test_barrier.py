@@ -149,7 +149,7 @@ def test_swapping_the_ends_mirrors_the_path(bn):
 @settings(max_examples=15)
 @given(seeds=st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), bn=st.sampled_from(STATISTICS))
 def test_the_hump_and_the_barrier_differ_by_at_most_half_of_what_the_levels_do(seeds, bn):
-    """The line between the ends leaves their mean by no more: max f - max |g - m| <= max (f - g) <= max f + ..."""
+    """B measures the path from the mean of its ends, B+ from the line between them, which leaves it by no more."""
     m = measure(bn, alphas=5)
     a, b = (state(seed) for seed in seeds)
     la, lb = m.level(a), m.level(b)

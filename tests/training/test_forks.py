@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import checkpoint, data, files, net, run, same_bits, settings
+from helpers import apart, checkpoint, data, files, net, run, same_bits, settings
 from twophase.files import layout, storage
 from twophase.files.layout import CONTROL, Fork, Stops, step_file
 from twophase.measures import distances
@@ -72,22 +72,45 @@ def test_a_perturbed_fork_leaves_the_base_run(bases, tmp_path, name):
 
 
 def test_its_log_has_the_distances_from_the_checkpoints_of_both(bases, tmp_path):
-    """By formulas written out here; where only distances are asked for, there is no checkpoint."""
+    """By formulas written out elsewhere; where only distances are asked for, there is no checkpoint."""
     fork(bases["sgd"], tmp_path, t1s=[14], dense=[7], size=1e-3)
     assert [name for name in files(tmp_path) if name.startswith("step")] == [step_file(14)]
     fork(bases["sgd"], tmp_path / "kept", t1s=[7, 14], size=1e-3)
     log = storage.read_table(tmp_path / "log.parquet").set_index("iteration")
     assert log.index[log["l2"].notna()].tolist() == [7, 14]
-    names = network_state.trainable(net())
     for t1 in (7, 14):
-        own, base = checkpoint(tmp_path / "kept", t1), checkpoint(bases["sgd"], t1)
-        floats = [name for name in own if own[name].dtype == np.float32]
-        for vector, parts in (("parameters", names), ("statistics", floats), ("state_dict", own)):
-            a, b = (np.concatenate([state[name].ravel().astype(float) for name in parts]) for state in (own, base))
-            expected = 1 - a @ b / np.sqrt((a @ a) * (b @ b))
-            assert log.loc[t1, f"C_{vector}"] == pytest.approx(expected, abs=1e-14)
-        apart = [np.sum((own[name].astype(float) - base[name]) ** 2) for name in names]
-        assert log.loc[t1, "l2"] == pytest.approx(np.sqrt(np.sum(apart)), rel=1e-12)
+        pair = checkpoint(tmp_path / "kept", t1), checkpoint(bases["sgd"], t1)
+        expected = apart(*pair, network_state.trainable(net()))
+        assert log.loc[t1, list(distances.OF_PAIR)].to_dict() == pytest.approx(expected, rel=1e-9, abs=0)
+
+
+class Stop(BaseException):
+    """Like a KeyboardInterrupt: nothing may catch it."""
+
+
+@pytest.mark.parametrize(("crash", "from_"), [(6, 6), (7, 7), (8, 8), (9, 8), (13, 12)])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_interrupted_and_gone_on_with_it_is_the_undisturbed_fork(bases, tmp_path, monkeypatch, name, crash, from_):
+    """Its distances, too: those recorded before the interruption are in the log."""
+    options = {"t1s": [14], "dense": [7], "size": 1e-3}
+    fork(bases[name], tmp_path / "whole", name, **options)
+    original = loop.batch
+
+    def batch(content, config, seed, t):
+        if t == crash:
+            raise Stop
+        return original(content, config, seed, t)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("twophase.training.output.SAVE_AFTER", 0.0)
+        patch.setattr(loop, "PAUSE", 2)
+        patch.setattr(loop, "batch", batch)
+        with pytest.raises(Stop):
+            fork(bases[name], tmp_path / "again", name, **options)
+    assert files(tmp_path / "again").keys() == {"perturbation.parquet", "resume.safetensors"}
+    assert storage.read_tensors(tmp_path / "again" / "resume.safetensors")["iteration"] == from_
+    fork(bases[name], tmp_path / "again", name, **options)
+    assert files(tmp_path / "again") == files(tmp_path / "whole")
 
 
 def test_draws_and_t0s_are_forks_of_their_own(bases, tmp_path):

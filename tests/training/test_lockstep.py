@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from helpers import checkpoint, data, files, net, run, same_bits, settings
+from helpers import apart, checkpoint, data, files, net, run, same_bits, settings
 from twophase.errors import UserError
 from twophase.files import layout, storage
 from twophase.files.layout import CONTROL, TWIN, Fork, Stops, step_file
@@ -84,7 +84,7 @@ def stops(t0):
     return Stops(tuple(t1 for t1 in STEPS if t1 > t0), tuple(t1 for t1 in DENSE if t1 > t0))
 
 
-def train(base, folder, name, dtype, t0s=T0S, draws=2, control=T0S, size=1e-7, count=3, changes=None):
+def train(base, folder, name, dtype, t0s=T0S, draws=2, control=T0S, size=1e-7, count=3, changes=None, stops=stops):
     """The block of forks of a base run in lock-step."""
     losses = storage.read_table(base / "log.parquet")["loss"].to_numpy()
     # All that counts comes from the base run's state.
@@ -151,6 +151,25 @@ def test_twins_in_one_stack_are_equal_bit_by_bit(bases, tmp_path, name, dtype):
         logs = [storage.read_table(f / "log.parquet").set_index("iteration") for f in (control, tmp_path / TWIN)]
         assert logs[0][logs[1].columns].equals(logs[1].loc[t0:])
         assert (logs[0].loc[sorted(stops(t0).all), list(distances.OF_PAIR)] == 0).all(axis=None)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_logs_have_the_distances_from_the_checkpoints_of_the_twin(bases, tmp_path, name):
+    """Where only distances are asked for, too, which leaves no checkpoint."""
+    base, names = bases[name, torch.float32], network_state.trainable(net())
+    train(base, tmp_path / "plain", name, torch.float32, size=1e-3)
+    train(base, tmp_path / "kept", name, torch.float32, size=1e-3, stops=lambda t0: Stops(tuple(sorted(stops(t0).all))))
+    for fork in layout.forks(T0S, 2, []):
+        times, folder = sorted(stops(fork.t0).all), tmp_path / "kept" / fork.folder
+        logs = [tmp_path / block / fork.folder / "log.parquet" for block in ("plain", "kept")]
+        assert logs[0].read_bytes() == logs[1].read_bytes()
+        log = storage.read_table(logs[0]).set_index("iteration")
+        assert log.index[log["l2"].notna()].tolist() == times
+        for t1 in times:
+            expected = apart(checkpoint(folder, t1), checkpoint(tmp_path / "kept" / TWIN, t1), names)
+            assert log.loc[t1, list(distances.OF_PAIR)].to_dict() == pytest.approx(expected, rel=1e-9, abs=0)
+    for fork, kept in itertools.product(layout.forks(T0S, 2, T0S), DENSE):
+        assert not (tmp_path / "plain" / fork.folder / step_file(kept)).exists()
 
 
 def test_the_twin_starts_with_the_block_and_is_the_base_run_up_to_rounding(bases, tmp_path):
