@@ -185,34 +185,43 @@ def test_a_function_that_moves_to_another_module_changes_nothing(untouched, sour
 
 MEASURING = {"calibrate", "measure_scaling"}
 TRAINING = {"trajectory", "train_forks", "train_linearized", "predictions", "kernels", "block_B", "fork_barriers"}
-TRAINING |= MEASURING
+TRAINING |= {"independent", *MEASURING}
 PLANNING = {"calibrate", "print_estimate"}
 USERS = {  # module: the scripts whose results it can change
-    "measures.distances": {"block_C", "block_S", "block_D", "compare_forks", "cone", "plane", *MEASURING},
-    "files.vectors": {"block_C", "block_S", "compare_forks", "cone", "plane", *MEASURING, *PLANNING},
+    "measures.distances": {"block_C", "block_S", "block_D", "compare_forks", "cone", "plane", "train_forks"}
+    | {"independent", *MEASURING},
+    "files.vectors": {"block_C", "block_S", "compare_forks", "cone", "plane", "train_forks", "independent"}
+    | {*MEASURING, *PLANNING},
+    # What batch norms of a network under evaluation use.
+    "files.predicted": {"predictions", "block_B", "block_D", "fork_barriers", "compare_forks", "independent"}
+    | {"train_linearized", "judge_claims", "write_explorer", "fig6", "wfig2"},
     "analysis.inflection": {"estimate_inflection", "judge_claims", "write_explorer", "experiment_pages"}
     | {"fig1", "lyapunov"},
     "analysis.changes": {"estimate_inflection", "judge_claims"},
-    "analysis.bootstrap": {"estimate_inflection", "judge_claims"},
+    "analysis.contest": {"estimate_inflection"},
+    "analysis.lags": {"estimate_inflection", "judge_claims", "experiment_pages", "write_explorer"},
+    "analysis.replicates": {"estimate_inflection", "judge_claims"},
     "analysis.curves": {"estimate_inflection", "judge_claims", "fig5", "wfig1", "wfig3"},
     "training.perturbation": {"train_forks"},
     "training.forks": {"train_forks"},
     "training.linearized": {"train_linearized", *MEASURING},
     "measures.ntk": {"kernels", *MEASURING},
-    "measures.barrier": {"block_B", "fork_barriers", *MEASURING},
+    "measures.barrier": {"block_B", "fork_barriers", "independent", *MEASURING},
     "training.noise": TRAINING,
     "training.loop": {"trajectory", "train_forks", "train_linearized", *MEASURING},
     "training.output": {"trajectory", "train_forks", "train_linearized", *MEASURING},
     "training.schedule": {"trajectory", "train_forks", "train_linearized", *MEASURING},
     "training.setup": TRAINING,
     "training.lockstep": {"train_forks"},
-    "measures.comparison": {"compare_forks"},
-    "networks.state": TRAINING,
+    "training.capture": {"trajectory", "train_forks", "train_linearized", *MEASURING},
+    "measures.comparison": {"compare_forks", "independent"},
+    "networks.state": TRAINING - {"block_B", "fork_barriers", "independent"},
     "training.machine": TRAINING - MEASURING,
     "networks.models": TRAINING,
-    "networks.names": {*TRAINING, "calibrate"},
+    "networks.names": {*TRAINING, "print_estimate"},
     "data.dataset": {*TRAINING, "prepare_dataset"},
-    "networks.evaluation": {"predictions", "kernels", "train_linearized", "block_B", "fork_barriers", *MEASURING},
+    "networks.evaluation": {"predictions", "kernels", "train_linearized", "block_B", "fork_barriers", "independent"}
+    | MEASURING,
     "data.prepare": {"prepare_dataset"},
     "data.imagefolder": {"prepare_dataset"},
     "data.torchvision_sets": {"prepare_dataset"},
@@ -220,6 +229,7 @@ USERS = {  # module: the scripts whose results it can change
     "report.theme": {*FIGURES, "scaling_figure", "write_explorer"},
     "report.figures": FIGURES,
     "report.panels": {*FIGURES, "scaling_figure"} - {"readings"},
+    "report.lag_panels": {"lags"},
     "report.verdict_matrix": {"readings"},
     "report.explorer": {"write_explorer"},
     "report.sentences": {"write_explorer", "experiment_pages"},
@@ -242,7 +252,7 @@ USERS = {  # module: the scripts whose results it can change
     }
     - {"readings"},
     # What a fork, a run or a checkpoint is called: whatever reads or writes several.
-    "files.layout": (TRAINING - MEASURING)
+    "files.layout": TRAINING
     | {
         "block_C",
         "block_D",
@@ -265,7 +275,8 @@ USERS = {  # module: the scripts whose results it can change
     "config.plan": {"print_estimate"},
     "config.figures": {"print_estimate"},
     "config.estimators": {"print_estimate"},
-    "cost.workload": PLANNING,
+    "cost.workload": {"print_estimate"},
+    "cost.sizes": PLANNING,
     "cost.estimate": {"print_estimate"},
     "cost.calibration": MEASURING,
     "cost.timers": MEASURING,
@@ -380,11 +391,10 @@ def test_a_new_use_of_a_module_counts_however_it_is_imported(sources, way):
     sources("twophase/config/grids.py", edited)
     assert changed(before) == {
         "block_C",
-        "compare_forks",
         "plane",
         *MEASURING,
         *PLANNING,
-    }  # whatever reads parameters in parts
+    }  # whatever reads networks in parts
 
 
 def test_an_edit_of_a_figure_s_drawing_concerns_that_figure(untouched, sources):
