@@ -10,6 +10,8 @@ __all__ = [
     "inflection",
     "kernel_claims",
     "linearized_claims",
+    "peaks",
     "scorecard",
     "statistics",
+    "surfaces",
 ]
