@@ -14,4 +14,5 @@ __all__ = [
     "scorecard",
     "statistics",
     "surfaces",
+    "turning",
 ]
