@@ -7,6 +7,7 @@ __all__ = [
     "claims",
     "curves",
     "fork_claims",
+    "growth",
     "inflection",
     "kernel_claims",
     "linearized_claims",
