@@ -5,6 +5,7 @@ __all__ = [
     "changes",
     "claim",
     "claims",
+    "coincidence",
     "curves",
     "fork_claims",
     "growth",
