@@ -6,6 +6,7 @@ __all__ = [
     "claim",
     "claims",
     "coincidence",
+    "confinement",
     "curves",
     "fork_claims",
     "growth",
