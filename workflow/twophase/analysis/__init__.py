@@ -9,6 +9,7 @@ __all__ = [
     "confinement",
     "curves",
     "fork_claims",
+    "gains",
     "growth",
     "inflection",
     "kernel_claims",
