@@ -94,6 +94,26 @@ def test_forks_that_end_before_a_peak_could_be_told_rule_out_its_place():
     assert np.isnan(peaks.common_peak(surface.iloc[:2]).height)
 
 
+@pytest.mark.parametrize("shape", [lambda t0, t1: 0.0, growing, lambda t0, t1: -growing(t0, t1)])
+def test_noise_seldom_makes_a_common_peak(shape):
+    """Of five runs with 0.15 decades of noise in every comparison."""
+    rng = np.random.default_rng(0)
+
+    def one():
+        runs = [planted(lambda t0, t1: shape(t0, t1) + 0.15 * rng.standard_normal()) for _ in range(5)]
+        return np.mean([peaks.common_peak(run).height for run in runs])
+
+    assert np.mean([one() >= peaks.PEAK for _ in range(20)]) <= 0.05
+
+
+def test_noise_leaves_a_common_peak_where_it_is():
+    rng = np.random.default_rng(0)
+    surface = planted(lambda t0, t1: common(1000, steep=4.0)(t0, t1) + 0.1 * rng.standard_normal())
+    found = peaks.common_peak(surface)
+    assert found.height > peaks.PEAK
+    assert 1000 / peaks.FACTOR < found.place < 1000 * peaks.FACTOR
+
+
 # --- every fork's own
 
 
@@ -142,6 +162,13 @@ def test_the_spread_is_a_factor():
     surface = planted(lambda t0, t1: -abs(np.log(t1 / {0: 1000, 100: 1500, 200: 3000}[t0])), t0s=(0, 100, 200))
     assert peaks.spread(surface) == 3
     assert peaks.inflection(surface) == pytest.approx((1000 * 1500 * 3000) ** (1 / 3))
+
+
+def test_a_ripple_of_a_level_is_no_peak():
+    rng = np.random.default_rng(0)
+    surface = planted(lambda t0, t1: min(0.0, t1 / 2000 - 1) + 0.01 * rng.uniform())
+    assert peaks.places(surface).isna().all()
+    assert peaks.places(surface, least=0).notna().any()
 
 
 # --- onset

@@ -59,57 +59,62 @@ def _height(t0: float, t1: np.ndarray, y: np.ndarray, m: float) -> float:
     return np.interp(np.log(m - t0), np.log(t1 - t0), y) - y[away].max()
 
 
-def places(y: pd.DataFrame) -> pd.Series:
+def places(y: pd.DataFrame, least: float = PEAK) -> pd.Series:
     """The t1 at which C(t0, t1) is largest, for each t0: the papers' inflection point.
 
     NaN where there is none: where C only grows, so that it is largest at the last t1, or only falls from the first on.
 
     Args:
         y: log10 C [t0, t1].
+        least: decades by which the largest stands above the first and the last, at least; without it (0) any ripple of
+            a C that has come to its final level is a peak.
     """
-    return y.apply(_place, axis=1)
+    return y.apply(lambda fork: _place(fork.dropna(), least), axis=1)
 
 
-def _place(fork: pd.Series) -> float:
-    own = fork.dropna()
-    k = int(own.to_numpy().argmax()) if len(own) else 0
-    return float(own.index[k]) if 0 < k < len(own) - 1 else np.nan
+def _place(fork: pd.Series, least: float) -> float:
+    y = fork.to_numpy()
+    k = int(y.argmax()) if len(y) else 0
+    return float(fork.index[k]) if 0 < k < len(y) - 1 and y[k] - max(y[0], y[-1]) >= least else np.nan
 
 
-def inflection(y: pd.DataFrame) -> float:
+def inflection(y: pd.DataFrame, least: float = PEAK) -> float:
     """The papers' inflection point of a run: the geometric mean of `places` over t0, in iterations.
 
     NaN for none: where fewer than `FEWEST` of the forks from before it, or than `MOST` of them, have a peak.
 
     Args:
         y: log10 C [t0, t1].
+        least: as of `places`.
     """
-    return float(np.exp(np.log(_of_early_forks(y)).mean()))
+    return float(np.exp(np.log(_of_early_forks(y, least)).mean()))
 
 
-def spread(y: pd.DataFrame) -> float:
+def spread(y: pd.DataFrame, least: float = PEAK) -> float:
     """The latest of `places` over the earliest, of the forks from before the point; 1 for one point, NaN for none.
 
     Args:
         y: log10 C [t0, t1].
+        least: as of `places`.
     """
-    found = _of_early_forks(y)
+    found = _of_early_forks(y, least)
     return float(found.max() / found.min())
 
 
-def share_with_peak(y: pd.DataFrame) -> float:
-    """The share of forks with a peak, of those that are compared at three or more t1.
+def share_with_peak(y: pd.DataFrame, least: float = PEAK) -> float:
+    """The share of forks with a peak, of those that are compared at three or more t1; NaN where none is.
 
     Args:
         y: log10 C [t0, t1].
+        least: as of `places`.
     """
     compared = y.notna().sum(axis=1) >= 3
-    return float(places(y[compared]).notna().mean()) if compared.any() else np.nan
+    return float(places(y[compared], least).notna().mean()) if compared.any() else np.nan
 
 
-def _of_early_forks(y: pd.DataFrame) -> pd.Series:
+def _of_early_forks(y: pd.DataFrame, least: float) -> pd.Series:
     """`places` of the forks from before the median of them; empty where too few of these have one."""
-    found = places(y)
+    found = places(y, least)
     before = found[found.index < found.median()]
     there = before.dropna()
     return there if len(there) >= FEWEST and len(there) >= MOST * len(before) else there.iloc[:0]
