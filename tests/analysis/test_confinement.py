@@ -77,6 +77,29 @@ def test_the_angle_is_that_of_the_late_kernels():
     assert np.isnan(confinement.angle(S, 1000))
 
 
+def steps(f):
+    """Kernels whose S(t, t + 50) is f(t)."""
+    return grid(lambda i, j: f(i) if j - i == 50 else 0.5)
+
+
+@given(rate=st.floats(0.5, 20))
+def test_an_exponential_decline_has_dropped_by_half_at_half_of_its_logarithm(rate):
+    t = TIMES[:-1] / 950
+    late = np.exp(-rate * t)[t >= 0.75].mean()
+    S = steps(lambda i: np.exp(-rate * i / 950))
+    assert confinement.drop(S, 50) == pytest.approx(-np.log(late) / 2 / rate)
+    assert confinement.drop(0.01 * S, 50) == pytest.approx(confinement.drop(S, 50))
+
+
+def test_what_drops_at_once_drops_quickly_and_a_straight_line_does_not():
+    assert confinement.drop(steps(lambda i: (1 + i / 10) ** -1.5), 50) < confinement.QUICKLY
+    assert confinement.drop(steps(lambda i: 1 - i / 1000), 50) > 0.5
+    assert confinement.drop(steps(lambda i: 1.0 if i < 100 else 0.0 if i < 700 else 0.1), 50) == pytest.approx(
+        100 / 950
+    )
+    assert np.isnan([confinement.drop(steps(f), 50) for f in (lambda i: 1.0, lambda i: i / 1000, lambda i: 0.0)]).all()
+
+
 def test_what_first_rises_starts_below_its_late_level():
     S = grid(lambda i, j: 0.1 * (1 - np.exp(-(j - i) / 100)))
     expected = (1 - np.exp(-0.5)) / np.mean([1 - np.exp(-u / 100) for u in range(800, 1001, 50)])

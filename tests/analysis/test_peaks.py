@@ -171,6 +171,14 @@ def test_a_ripple_of_a_level_is_no_peak():
     assert peaks.places(surface, least=0).notna().any()
 
 
+def test_the_level_at_one_time_is_interpolated_in_the_logarithm_of_the_lag():
+    surface = at_lags(growing, t0s=(0, 50, 100, 400), lags=LAGS)
+    found = peaks.level_at(surface, 410)
+    assert found.iloc[:3].tolist() == pytest.approx([np.log10(410 - t0) for t0 in (0, 50, 100)])
+    assert np.isnan(found[400])  # the first of its comparisons is later
+    assert peaks.level_at(surface, 100).index.tolist() == [0, 50]
+
+
 # --- onset
 
 

@@ -13,9 +13,10 @@ import pandas as pd
 # Bounds of ours, for words of the papers that come without numbers.
 SAME_BOUND = 0.25  # largest exponent of one bound for all dt: over a factor of 16 in dt it grows by 2, diffusion by 16
 CONSTANT = (
-    0.3  # largest exponent of a curve that stays nearly constant: by a fifth of it over the last half of its time
+    0.3  # largest exponent of a nearly constant curve: a fifth of its last value comes in the second half of its time
 )
 NARROW = 30.0  # degrees at most: S of 0.13, between what was read off for late tau (up to 0.1) and for tau = 0 (0.15)
+QUICKLY = 0.25  # share of all t at most until it has dropped by half: the papers' own is 2000 of 10^4
 RISES = 0.5  # the first value, as a share of the late ones, at most, of a curve that 'first increases'
 FEWEST = 3  # pairs for each dt, and dt for an exponent, at least
 
@@ -43,6 +44,34 @@ def step_exponent(
     if len(levels) < FEWEST or not (levels > 0).all():
         return np.nan
     return float(np.polyfit(np.log(levels.index.to_numpy(dtype=float)), np.log(levels.to_numpy()), 1)[0])
+
+
+def drop(S: pd.DataFrame, dt: int) -> float:
+    """How soon S(t, t + dt) drops: the share of all t after which it is half of the way down, on a logarithmic scale.
+
+    The way is from its first value to its mean over the last quarter of t. A decline like (1 + t/b)^-a is there after
+    about sqrt(b/T), whatever a; a straight line not before half of the time.
+
+    Args:
+        S: kernel distances [i, j].
+        dt: iterations.
+
+    Returns:
+        0 to 1; NaN with fewer than `FEWEST` pairs, or where it does not drop.
+    """
+    there = [t for t in S.index if t + dt in S.columns]
+    t, values = np.array(there, dtype=float), np.array([S.loc[i, i + dt] for i in there], dtype=float)
+    t, values = t[~np.isnan(values)], values[~np.isnan(values)]
+    late = values[t >= t[0] + 0.75 * (t[-1] - t[0])].mean() if len(t) >= FEWEST else 0.0
+    if not 0 < late < values[0]:
+        return np.nan
+    k = int(np.argmax(values <= np.sqrt(values[0] * late)))
+    if values[k] <= 0:
+        return float((t[k] - t[0]) / (t[-1] - t[0]))
+    half = np.log(values[0] * late) / 2
+    over, under = np.log(values[k - 1 : k + 1])
+    place = t[k - 1] + (t[k] - t[k - 1]) * (over - half) / (over - under)
+    return float((place - t[0]) / (t[-1] - t[0]))
 
 
 def growth_exponent(S: pd.DataFrame, tau: float) -> float:

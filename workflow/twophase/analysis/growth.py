@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from twophase.analysis.surfaces import PerRun
+from twophase.analysis.surfaces import PerRun, mean
 
 # Bounds of ours.
 SHARE = 0.5  # of the final level, where the rise ends: a logistic curve is about exponential up to there
@@ -66,12 +66,8 @@ def exponential_over_power(runs: Sequence[pd.DataFrame], share: float = SHARE) -
     Returns:
         in decades; NaN where no fork's rise has `FEWEST` points.
     """
-    each = [_advantage(_mean([*runs[:k], *runs[k + 1 :]] or runs), run, share) for k, run in enumerate(runs)]
-    return PerRun(np.array(each), _advantage(_mean(runs), _mean(runs), share))
-
-
-def _mean(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    return sum(runs[1:], start=runs[0]) / len(runs)
+    each = [_advantage(mean([*runs[:k], *runs[k + 1 :]] or runs), run, share) for k, run in enumerate(runs)]
+    return PerRun(np.array(each), _advantage(mean(runs), mean(runs), share))
 
 
 def _rises(y: pd.DataFrame, share: float) -> dict[float, tuple[np.ndarray, np.ndarray]]:

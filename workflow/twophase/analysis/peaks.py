@@ -120,6 +120,22 @@ def _of_early_forks(y: pd.DataFrame, least: float) -> pd.Series:
     return there if len(there) >= FEWEST and len(there) >= MOST * len(before) else there.iloc[:0]
 
 
+def level_at(y: pd.DataFrame, t1: float) -> pd.Series:
+    """log10 C of every fork at one t1, interpolated in the logarithm of the lag; NaN outside of its own t1.
+
+    Args:
+        y: log10 C [t0, t1].
+        t1: in iterations; only forks from before it are returned.
+    """
+    forks = {t0: fork.dropna() for t0, fork in y[y.index < t1].iterrows()}
+    levels = {
+        t0: np.interp(np.log(t1 - t0), np.log(fork.index.to_numpy(dtype=float) - t0), fork, left=np.nan, right=np.nan)
+        for t0, fork in forks.items()
+        if len(fork)
+    }
+    return pd.Series(levels, dtype=float)
+
+
 def onset(hump: pd.DataFrame, level: float = ONSET) -> pd.Series:
     """min{t1: B+(t0, t1) >= level}, for each t0.
 

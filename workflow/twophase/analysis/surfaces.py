@@ -33,6 +33,11 @@ def surface(
     return on_scale.groupby(list(over))[column].mean().unstack()
 
 
+def mean(runs: Sequence) -> pd.DataFrame | pd.Series | np.ndarray | float:
+    """The mean of arrays, series or surfaces of runs on the same grid; NaN where one of them has none."""
+    return sum(runs[1:], start=runs[0]) / len(runs)
+
+
 def per_run(statistic: Callable[..., float], *runs: Sequence) -> PerRun:
     """A statistic of every run and of the mean run.
 
@@ -41,5 +46,4 @@ def per_run(statistic: Callable[..., float], *runs: Sequence) -> PerRun:
         runs: for each argument, an array, series or surface for every run, all on the same grid.
     """
     each = [statistic(*run) for run in zip(*runs, strict=True)]
-    means = [sum(parts[1:], start=parts[0]) / len(parts) for parts in runs]
-    return PerRun(np.array(each, dtype=float), float(statistic(*means)))
+    return PerRun(np.array(each, dtype=float), float(statistic(*map(mean, runs))))
