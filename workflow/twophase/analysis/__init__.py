@@ -1,17 +1,26 @@
 """Analysis of a run's tables: where curves change, and whether the papers' claims hold. No torch."""
 
 __all__ = [
+    "barrier_claims",
     "changes",
     "claim",
     "claims",
+    "coincidence",
+    "confinement",
     "contest",
     "curves",
     "fork_claims",
+    "gains",
+    "growth",
     "inflection",
     "kernel_claims",
     "lags",
     "linearized_claims",
+    "peak_claims",
+    "peaks",
     "replicates",
     "scorecard",
     "statistics",
+    "surfaces",
+    "turning",
 ]

@@ -1,6 +1,6 @@
 """All empirical claims of both papers, in the order of the scorecard."""
 
-from twophase.analysis import fork_claims, kernel_claims, linearized_claims
+from twophase.analysis import barrier_claims, fork_claims, kernel_claims, linearized_claims, peak_claims
 
 CLAIMS = (
     fork_claims.same_noise,
@@ -13,6 +13,12 @@ CLAIMS = (
     fork_claims.barrier_elsewhere,
     fork_claims.disagreement_inside,
     fork_claims.disagreement_elsewhere,
+    barrier_claims.hump_from_start,
+    barrier_claims.hump_from_start_recalibrated,
+    barrier_claims.hump_over_independent,
+    barrier_claims.disagreement_over_error,
+    peak_claims.height_of_peak,
+    peak_claims.share_of_peaks,
     kernel_claims.slowing,
     kernel_claims.elbow_over_inflection,
     fork_claims.place_for_resnet20,

@@ -29,6 +29,8 @@ MISSING = "this experiment has no "  # and then the parts that it lacks
 ALONE = "one run: how much another would differ is unknown"
 PARTS = {  # of a `Run`, in words
     "chaos": "forks",
+    "distances": "forks",
+    "independent": "comparison of seeds (pairs.independent)",
     "control": "control",
     "S": "kernels",
     "linearized": "linearized training",

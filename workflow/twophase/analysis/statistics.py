@@ -8,7 +8,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from twophase.analysis import changes, curves, inflection, lags
+from twophase.analysis import changes, curves, inflection, lags, surfaces
 
 NONE = np.empty(0)  # the values of a part that an experiment does not have
 
@@ -19,14 +19,18 @@ class Run:
 
     Args:
         chaos: columns t0, t1, draw, C, B, D, l2, epsilon.
+        distances: columns t0, t1, draw, C: as `chaos`, also at the t1 where nothing else is measured.
         control: columns C, D.
+        independent: columns t and those of `chaos`, between this base run and another seed's.
         S: columns i, j, value.
         linearized: columns switch, iteration, test_accuracy.
         standard: columns iteration, test_accuracy, of the base run.
     """
 
     chaos: pd.DataFrame | None = None
+    distances: pd.DataFrame | None = None
     control: pd.DataFrame | None = None
+    independent: pd.DataFrame | None = None
     S: pd.DataFrame | None = None
     linearized: pd.DataFrame | None = None
     standard: pd.DataFrame | None = None
@@ -125,6 +129,21 @@ class Means:
             cells = cells | {"C": log_c, "level": level}
             parts.append({name: values.mean(axis=0) for name, values in cells.items()})
         return {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
+
+    def surface(self, table: str, column: str, scale: str = "log") -> pd.DataFrame:
+        """A column of `chaos` or `distances` [t0, t1], averaged over draws and runs; empty where the table lacks it.
+
+        Args:
+            scale: `log` for log10, or `linear`.
+        """
+        tables = [getattr(run, table) for run in self.runs]
+        if column not in tables[0]:
+            return pd.DataFrame()
+        return surfaces.mean([surfaces.surface(part, column, scale) for part in tables])
+
+    def independent(self, column: str) -> pd.Series:
+        """A column of `independent` by t, averaged over runs."""
+        return surfaces.mean([run.independent.set_index("t")[column] for run in self.runs])
 
     @property
     def shortest(self) -> int:

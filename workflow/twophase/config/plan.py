@@ -113,7 +113,7 @@ def judged_tables(experiment: Mapping) -> list[str]:
     if experiment["chaos"]["t0"]:
         names += estimators.tables(experiment, "chaos")
         if experiment["phases"]["distance"] == "forks":
-            names.append("control")
+            names += ["control", "distances"]
     if experiment["pairs"]["independent"]:
         names.append("independent")
     return [*names, "linearized"] if experiment["linearized"]["switch"] else names
