@@ -63,7 +63,9 @@ def _titled(whole: Mapping) -> Iterator[tuple[str, dict, str, str]]:
     yield parts["figures"]["title"], parts["figures"], "figures.", parts["figures"]["description"]
 
 
-def _section(title: str, node: Mapping, prefix: str, description: str = "", inside=frozenset(("schedule", "augment", "dense"))):
+def _section(
+    title: str, node: Mapping, prefix: str, description: str = "", inside=frozenset(("schedule", "augment", "dense"))
+):
     """A heading, an introduction, the table of the keys of a part of the config, and the reasons for some of them.
 
     Args:

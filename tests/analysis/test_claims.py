@@ -1,12 +1,23 @@
 """Claims and their scorecard on tables of a made-up world in which every value follows from a formula."""
 
-from math import cos, inf, isnan, log10, radians
+from math import acos, cos, degrees, inf, isnan, log10, radians
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from twophase.analysis import claims, fork_claims, inflection, kernel_claims, linearized_claims, scorecard, statistics
+from twophase.analysis import (
+    barrier_claims,
+    claims,
+    fork_claims,
+    gains,
+    inflection,
+    kernel_claims,
+    linearized_claims,
+    peak_claims,
+    scorecard,
+    statistics,
+)
 from twophase.analysis.claim import Claim
 from twophase.analysis.replicates import Interval
 from twophase.analysis.statistics import Run
@@ -20,7 +31,7 @@ FAST, SLOW = radians(0.2), radians(0.02)  # by which the kernel turns in an iter
 SETTINGS = {
     "title": "a world",
     "dt": [50, 100],
-    "switch": [0, 200, 400],
+    "switch": [0, 100, 200, 400],
     "until": END,
     "size": 1e-7,
     "iterations": END,
@@ -48,11 +59,20 @@ def chaos(early=1e-2, late=1e-10, draws=2, bend=BEND, t0s=T0):
                         "C": early if runs_away else late,
                         "B": 0.5 if runs_away else 0.01,
                         "D": 0.3 if runs_away else 0.001,
+                        "D_recalibrate": 0.3 if runs_away else 0.001,
+                        **{f"hump_{bn}": hump if runs_away else 0.0 for bn, hump in HUMPS.items()},
+                        **{f"{name}_recalibrate": value for name, value in ERRORS.items()},
                         "l2": 1.0 if runs_away else 1e-6,
                         "epsilon": 1e-5,
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def peaked(top=400, height=1.0, t0s=T0):
+    """C of all forks is `height` decades above the rest at one t1."""
+    rows = [(t0, t1, 0, 10.0 ** (-4 + height * (t1 == top))) for t0 in t0s for t1 in range(50, END + 1, 50) if t1 > t0]
+    return pd.DataFrame(rows, columns=["t0", "t1", "draw", "C"])
 
 
 def angle(t, fast=FAST, slow=SLOW):
@@ -66,19 +86,49 @@ def kernels(**speeds):
     return pd.DataFrame(rows, columns=["i", "j", "value"])
 
 
-def switches(scores=(0.5, 0.6, 0.9)):
-    return pd.DataFrame(
-        {"switch": [0, 200, 400] * 2, "iteration": [500] * 3 + [END] * 3, "test_accuracy": [0.1] * 3 + [*scores]}
-    )
+def switches(scores=(0.5, 0.55, 0.6, 0.9), losses=(2.0, 1.5, 1.2, 1.6)):
+    ends = {"switch": SETTINGS["switch"], "iteration": END, "test_accuracy": scores, "test_loss": losses}
+    middle = {"switch": SETTINGS["switch"], "iteration": 500, "test_accuracy": 0.1, "test_loss": 2.0}
+    return pd.concat([pd.DataFrame(middle), pd.DataFrame(ends)], ignore_index=True)
+
+
+HUMPS = {"running": 0.4, "recalibrate": 0.12}  # of forks that run away
+ERRORS = {"error": 0.3, "base_error": 0.2}
+
+
+def independent():
+    """Two seeds: twice as high a barrier as a fork that runs away has, at all times."""
+    return pd.DataFrame({"t": T1, **{f"hump_{bn}": 2 * hump for bn, hump in HUMPS.items()}})
+
+
+def bend(t, y):
+    """The inner point at which a continuous line of two pieces fits best, by trying all."""
+    errors = {}
+    for knot in t[1:-1]:
+        design = np.stack([np.ones(len(t)), t, np.maximum(t - knot, 0)], axis=1)
+        errors[knot] = np.sum((y - design @ np.linalg.lstsq(design, y, rcond=None)[0]) ** 2)
+    return min(errors, key=errors.get)
+
+
+def quarter(u, k):
+    """Which u lie in the k-th quarter of the longest."""
+    return (u > (k - 1) * u[-1] / 4) & (u <= k * u[-1] / 4)
+
+
+def growth(u, values):
+    ends = [(np.log(u[part]).mean(), np.log(values[part]).mean()) for part in (quarter(u, 2), quarter(u, 4))]
+    return (ends[1][1] - ends[0][1]) / (ends[1][0] - ends[0][0])
 
 
 def run(**parts):
     whole = {
         "chaos": chaos(),
+        "distances": peaked(),
         "control": pd.DataFrame({"C": [0.0], "D": [0.0]}),
+        "independent": independent(),
         "S": kernels(),
         "linearized": switches(),
-        "standard": pd.DataFrame({"iteration": [0, END], "test_accuracy": [0.1, 0.95], "images": 1000}),
+        "standard": pd.DataFrame({"iteration": [0, 500, END], "test_accuracy": [0.1, 0.9, 0.95]}),
     }
     return Run(**(whole | parts))
 
@@ -95,9 +145,17 @@ def judge(*runs, found=None, **settings):
 
 def test_values_follow_from_the_world_s_formulas():
     table = judge()
-    turned = {dt: 1 - cos(SLOW * dt) for dt in (50, 100)}
-    steps = [1 - cos(angle(t + 50) - angle(t)) for t in range(0, END, 50)]
-    before, after = steps[: BEND // 50 + 1], steps[BEND // 50 + 1 :]
+    turned = {dt: 1 - cos(SLOW * dt) for dt in range(50, END, 50)}
+    t = np.arange(0, END, 50)
+    steps = np.array([1 - cos(angle(k + 50) - angle(k)) for k in t])
+    knot = bend(t, steps)
+    after = {tau: np.arange(50, END - tau + 1, 50) for tau in range(knot + 50, END // 2 + 1, 50)}
+    since = {tau: (u, 1 - np.cos(SLOW * u)) for tau, u in after.items()}
+    late = {tau: values[quarter(u, 4)].mean() for tau, (u, values) in since.items()}
+    from_start = np.array([1 - cos(angle(k)) for k in t[1:]] + [1 - cos(angle(END))])
+    # Of any dt, three pairs or more begin after the bend.
+    dts = [dt for dt in turned if (END - dt - knot) // 50 >= 3]
+    slope = np.polyfit(np.log(dts), np.log([turned[dt] for dt in dts]), 1)[0]
     expected = {
         "same noise": 0.0,
         "inflection point": 8.0,
@@ -107,35 +165,68 @@ def test_values_follow_from_the_world_s_formulas():
         "stays after": 1e-10,
         "barrier before": 0.5,
         "disagreement before": 0.3,
-        "kernel slows down": np.mean(before) / np.mean(after),
+        "barrier from the start": 0.4,
+        "barrier from the start, recalibrated": 0.12,
+        "barrier as between seeds": 0.5,
+        "disagreement near the error": 0.3 / 0.25,
+        "one peak of C": 1.0,
+        "every fork has a peak": 4 / 7,  # those from before it that are compared before it, too: 0, 100, 200, 250
+        "kernel slows down": steps[t < knot].mean() / steps[t > knot].mean(),
         "place, ResNet-20": BEND,
         "kernel keeps moving": turned[50],
-        "one bound for all dt": turned[100] / turned[50],
-        "cone": (angle(END) - angle(250)) / angle(END - 250),
-        "later switch, higher accuracy": 0.4,
+        "one bound for all dt": slope,
+        "S first increases": np.mean([values[0] / late[tau] for tau, (_, values) in since.items()]),
+        "constant after tau": np.mean([growth(u, values) for u, values in since.values()]),
+        "no confinement early": growth(np.append(t[1:], END), from_start),
+        "cone": np.mean([degrees(acos(1 - value)) for value in late.values()]),
+        "later switch, higher accuracy": 1.0,
+        "later switch, lower loss": (2 - 4) / 6,
         "nonlinear beats linearized": 0.45,
         "cone beats linearized": 0.05,
+        "training improves in phase II": 0.95 - (0.1 + 0.8 * knot / 500),
     }
     for name, value in expected.items():
         assert table.loc[name, "value"] == pytest.approx(value, rel=1e-9, abs=1e-12), name
-    # S since tau grows like the square of time: by three quarters of its end in the second half.
-    assert table.loc["constant after tau", "value"] == pytest.approx(0.75, abs=0.01)
     for metric, low in (("barrier", 0.01 / 0.5), ("disagreement", 0.001 / 0.3)):
         assert table.loc[f"{metric} only there", "value"] == pytest.approx(low)
 
 
 def test_verdicts_of_that_world():
     table = judge()
-    assert table.loc["inflection point", "verdict"] == scorecard.REPRODUCED
-    assert table.loc["place, ResNet-20", "verdict"] == scorecard.REPRODUCED
-    assert table.loc["kernel slows down", "verdict"] == scorecard.REPRODUCED
-    assert table.loc["cone", "verdict"] == scorecard.REPRODUCED
+    for name in ("inflection point", "place, ResNet-20", "kernel slows down", "kernel drops quickly", "one peak of C"):
+        assert table.loc[name, "verdict"] == scorecard.REPRODUCED
     # A kernel that turns at an even pace goes four times as far, in S, in twice the time, and never settles.
     assert table.loc["one bound for all dt", "verdict"] == scorecard.NOT
     assert table.loc["constant after tau", "verdict"] == scorecard.NOT
+    assert table.loc["barrier as between seeds", "verdict"] == scorecard.NOT
+    assert table.loc["later switch, lower loss", "verdict"] == scorecard.NOT
     assert table.loc["place, VGG-16", "verdict"] == scorecard.OUTSIDE
     assert isnan(table.loc["place, VGG-16", "value"])
     assert table.loc["above all past 2000", "verdict"] == scorecard.OUTSIDE
+
+
+def test_what_the_kernel_does_needs_no_forks():
+    table = judge(run(chaos=None, control=None, distances=None, independent=None))
+    whole = judge()
+    about = [claim.name for claim in claims.CLAIMS if claim.needs in (("S",), ("S", "linearized", "standard"))]
+    about = [name for name in about if name in table.index]
+    assert len(about) > 8
+    assert table.loc[about, "value"].equals(whole.loc[about, "value"])
+
+
+def test_a_c_that_only_grows_has_no_peak():
+    grown = peaked(height=0.0)
+    grown["C"] = 10.0 ** (-6 + 3 * grown["t1"] / END)
+    table = judge(run(distances=grown))
+    assert (table.loc[["one peak of C", "every fork has a peak"], "verdict"] == scorecard.NOT).all()
+    assert table.loc["every fork has a peak", "value"] == 0
+
+
+def test_old_tables_without_humps_leave_those_claims_alone():
+    old = chaos()[["t0", "t1", "draw", "C", "B", "D", "l2", "epsilon"]]
+    table = judge(run(chaos=old))
+    about = ["barrier from the start", "barrier from the start, recalibrated", "disagreement near the error"]
+    assert (table.loc[about, "verdict"] == scorecard.OUTSIDE).all()
 
 
 def test_without_an_inflection_point_what_speaks_of_it_is_untested():
@@ -180,7 +271,7 @@ def test_distances_between_checkpoints_say_nothing_of_perturbations():
     between = chaos(draws=1).assign(l2=np.nan, epsilon=np.nan)
     table = judge(run(chaos=between, control=None), distance="checkpoints")
     of_forks = [claim.name for claim in claims.CLAIMS if claim.of_forks]
-    assert of_forks == ["same noise", "perturbation grows", "no growth after"]
+    assert {"same noise", "perturbation grows", "no growth after", "one peak of C"} < set(of_forks)
     assert (table.loc[of_forks, "verdict"] == scorecard.OUTSIDE).all()
     assert (
         table.loc[of_forks, "reason"] == "the claim is about forks, and this experiment compares checkpoints"
@@ -284,16 +375,17 @@ def test_the_end_is_the_last_comparison():
 
 @pytest.mark.parametrize("iterations", [END, 50 * END])
 def test_a_kernel_that_is_followed_for_part_of_the_training_is_judged_on_that_part(iterations):
-    settled = kernels().assign(value=lambda f: np.where(f["i"] < f["j"], 0.05, 0.0))
+    late = kernels()
+    settled = late.assign(value=np.where((late["i"] > BEND) & (late["i"] < late["j"]), 0.05, late["value"]))
     row = judge(run(S=settled), iterations=iterations).loc["constant after tau"]
-    assert row["value"] == pytest.approx(0.0)
+    assert row["value"] == pytest.approx(0.0, abs=1e-12)
     assert row["verdict"] == scorecard.REPRODUCED
 
 
 def test_diverged_linearized_training_is_not_replaced_by_another_switch_s():
     lost = [switches()[lambda f, s=s: (f["switch"] != s) | (f["iteration"] < END)] for s in (0, 400)]
     table = judge(*(run(linearized=part) for part in lost))
-    row = table.loc["later switch, higher accuracy"]
+    row = table.loc["nonlinear beats linearized"]
     assert row["verdict"] == scorecard.OUTSIDE
     assert "diverged" in row["reason"]
     one = judge(run(linearized=lost[0]))
@@ -316,10 +408,10 @@ def test_what_is_said_of_one_size_is_not_judged_at_another():
 
 
 def test_an_interval_on_both_sides_of_the_bound_decides_nothing():
-    scores = [(0.5, 0.6, 0.5 + gain) for gain in (-0.1, 0.1, 0.3)]
+    scores = [(0.5, 0.55, 0.6, last) for last in (0.4, 0.58, 0.9)]
     table = judge(*[run(linearized=switches(score)) for score in scores])
     row = table.loc["later switch, higher accuracy"]
-    assert row["low"] < linearized_claims.BETTER < row["high"]
+    assert row["low"] < gains.GENERALLY < row["high"]
     assert row["verdict"] == scorecard.UNDECIDED
 
 
@@ -335,7 +427,8 @@ def test_a_counterexample_answers_for_its_own_claims_only():
 
 
 def test_every_claim_is_on_the_scorecard_once():
-    written = [c for part in (fork_claims, kernel_claims, linearized_claims) for c in vars(part).values()]
+    parts = (fork_claims, barrier_claims, peak_claims, kernel_claims, linearized_claims)
+    written = [c for part in parts for c in vars(part).values()]
     written = [c.name for c in written if isinstance(c, Claim)]
     assert sorted(written) == sorted(claim.name for claim in claims.CLAIMS)
 

@@ -209,7 +209,6 @@ def test_a_network_that_is_not_finite_has_no_distance(bad):
     assert np.isnan(distances.between(state, spoiled, TRAINABLE)["C_parameters"])
 
 
-@pytest.mark.xfail(reason="0 / 0 that rounding makes 0, inf or NaN", strict=True)
 def test_a_network_of_zeros_has_no_direction():
     for seed in range(20):
         state = network(np.random.default_rng(seed))

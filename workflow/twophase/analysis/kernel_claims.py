@@ -1,13 +1,16 @@
 """Claims about the kernel: its speed, the cone, and experiments without two phases.
 
-T is the time of the last kernel, and t* the inflection point of the very tables that a statistic is given.
+T is the time of the last kernel, and t_K that of the kernel's own bend, the elbow of S(t, t + dt) over t: the workshop
+paper knows no forks, and its claims need no inflection point of theirs.
 """
 
+from collections.abc import Callable
 from math import inf, nan
 
 import numpy as np
+import pandas as pd
 
-from twophase.analysis import inflection
+from twophase.analysis import confinement, gains
 from twophase.analysis.claim import SAME, claim, trained_for
 from twophase.analysis.statistics import Means
 
@@ -15,23 +18,39 @@ from twophase.analysis.statistics import Means
 SLOWER = 2.0  # a fast kernel moves at least so many times as far as a slow one in the same time
 MOVING, LOW = 1e-6, 0.1  # S at least, if a kernel moves (kernels are kept in float32), and at most, if it is low
 FLAT = 0.2  # the largest share of its last value by which a constant curve grows over the second half of its time
-NARROW = 0.5  # width at most, as a share of that before
 
 
 @claim(
     name="kernel slows down",
-    text="The kernel moves fast before the inflection point and slowly after it.",
-    definition="mean S(t, t + dt) over t < t*, divided by that over t > t*, at the shortest dt",
-    paper="Figures 4 and 5a",
+    text="The kernel moves fast at first and slowly later.",
+    definition="mean S(t, t + dt) over t < t_K, divided by that over t > t_K, at the shortest dt",
+    paper="Figures 4 and 5b; workshop paper, Figure 1b",
     holds=(SLOWER, inf),
     figure="fig5",
-    needs=("chaos", "S"),
+    needs=("S",),
+    after_inflection=False,
     scale="log",
 )
 def slowing(m: Means) -> float:
     t, steps = m.steps(m.shortest)
-    before, after = steps[t < m.inflection], steps[t > m.inflection]
+    before, after = steps[t < m.kernel_elbow], steps[t > m.kernel_elbow]
     return before.mean() / after.mean() if len(before) and len(after) else nan
+
+
+@claim(
+    name="kernel drops quickly",
+    text="S(t, t + dt) is significant early in training and drops quickly.",
+    definition="share of all t after which S(t, t + dt) is half of the way down, on a logarithmic scale, at the "
+    "shortest dt",
+    paper="Figure 5b, 2000 of 10^4",
+    holds=(0.0, confinement.QUICKLY),
+    unit="of all t",
+    figure="fig5",
+    needs=("S",),
+    after_inflection=False,
+)
+def how_soon(m: Means) -> float:
+    return confinement.drop(m.kernel_surface, m.shortest)
 
 
 @claim(
@@ -51,12 +70,13 @@ def elbow_over_inflection(m: Means) -> float:
 
 @claim(
     name="kernel keeps moving",
-    text="After the inflection point, S(t, t + dt) is low but not zero.",
-    definition="mean S(t, t + dt) over the later half of t > t*, at the shortest dt",
-    paper="Figure 5a",
+    text="After its transition, S(t, t + dt) is low but not zero.",
+    definition="mean S(t, t + dt) over the later half of t > t_K, at the shortest dt",
+    paper="Figure 5b",
     holds=(MOVING, LOW),
     figure="fig5",
-    needs=("chaos", "S"),
+    needs=("S",),
+    after_inflection=False,
     scale="log",
 )
 def late_step(m: Means) -> float:
@@ -67,54 +87,81 @@ def late_step(m: Means) -> float:
 @claim(
     name="one bound for all dt",
     text="The late upper bound of S(t, t + dt) is the same for every dt.",
-    definition="largest S(t, t + dt) over the later half of t > t* at the longest dt, divided by that at the shortest",
-    paper="Figure 5a",
-    holds=(1 / SAME, SAME),
+    definition="slope of the logarithm of the largest S(t, t + dt) over t > t_K on that of dt (diffusion: 1)",
+    paper="Figure 5b",
+    holds=(-inf, confinement.SAME_BOUND),
     figure="fig5",
-    needs=("chaos", "S"),
-    scale="log",
+    needs=("S",),
+    after_inflection=False,
 )
-def bound_over_bound(m: Means) -> float:
-    short, long = m.later_steps(m.shortest), m.later_steps(m.longest)
-    return long.max() / short.max() if len(short) and len(long) else nan
+def exponent_of_bound(m: Means) -> float:
+    return confinement.step_exponent(m.kernel_surface, m.kernel_elbow)
+
+
+@claim(
+    name="S first increases",
+    text="For tau after the transition, S(t, tau) first increases.",
+    definition="S at the first kernel after tau, as a share of its mean over the last quarter of the time; mean over "
+    "t_K < tau <= T / 2",
+    paper="Figure 5a",
+    holds=(0.0, confinement.RISES),
+    figure="fig5",
+    needs=("S",),
+    after_inflection=False,
+)
+def first_step(m: Means) -> float:
+    return _over_taus(m, confinement.first_over_late)
 
 
 @claim(
     name="constant after tau",
-    text="For tau after the inflection point, S(t, tau) rises and then stays nearly constant.",
-    definition="largest 1 - S((tau + T) / 2, tau) / S(T, tau) over t* < tau <= 3/4 T, where T is the time of the last "
-    "kernel",
-    paper="Figure 5b, tau = 2000, 4000, 6000, 8000",
-    holds=(-inf, FLAT),
+    text="For tau after the transition, S(t, tau) then stays nearly constant.",
+    definition="exponent u^a of the growth of S(tau, tau + u), from the second quarter of the time to the last; mean "
+    "over t_K < tau <= T / 2",
+    paper="Figure 5a, tau = 2000, 4000, 6000, 8000",
+    holds=(-inf, confinement.CONSTANT),
     figure="fig5",
-    needs=("chaos", "S"),
+    needs=("S",),
+    after_inflection=False,
 )
-def largest_late_growth(m: Means) -> float:
-    return max((_second_half(*m.since(tau)) for tau in m.taus), default=nan)
+def late_growth(m: Means) -> float:
+    return _over_taus(m, confinement.growth_exponent)
 
 
-def _second_half(t: np.ndarray, curve: np.ndarray) -> float:
-    """The growth of a curve in the second half of its time, as a share of its last value."""
-    return 1 - np.interp((t[0] + t[-1]) / 2, t, curve) / curve[-1]
+@claim(
+    name="no confinement early",
+    text="For tau = 0 the kernel is not confined: S(t, 0) keeps growing.",
+    definition="exponent u^a of the growth of S(0, u), from the second quarter of the time to the last",
+    paper="Figure 5a",
+    holds=(confinement.CONSTANT, inf),
+    figure="fig5",
+    needs=("S",),
+    after_inflection=False,
+)
+def growth_from_zero(m: Means) -> float:
+    return confinement.growth_exponent(m.kernel_surface, 0)
 
 
 @claim(
     name="cone",
-    text="After the inflection point, the kernel stays in a narrow cone.",
-    definition="width of the cone from the first tau > t* to T, divided by its width from 0 on over the same length "
-    "of time",
+    text="After its transition, the kernel stays in a narrow cone.",
+    definition="arccos(1 - mean S(tau, t) over the last quarter of t > tau); mean over t_K < tau <= T / 2",
     paper="Figure 5c",
-    holds=(0.0, NARROW),
+    holds=(0.0, confinement.NARROW),
+    unit="degrees",
     figure="fig5",
-    needs=("chaos", "S"),
+    needs=("S",),
+    after_inflection=False,
     scale="log",
 )
-def narrowing(m: Means) -> float:
-    if not len(m.taus):
-        return nan
-    (t, after), (times, before) = m.since(m.taus[0]), m.since(0)
-    same = times <= t[-1] - t[0]
-    return inflection.width(after) / inflection.width(before[same])
+def angle_of_cone(m: Means) -> float:
+    return _over_taus(m, confinement.angle)
+
+
+def _over_taus(m: Means, statistic: Callable[[pd.DataFrame, float], float]) -> float:
+    """The mean of a statistic over all tau from the kernel's transition to half of the time; NaN of none."""
+    values = [statistic(m.kernel_surface, tau) for tau in m.taus]
+    return float(np.nanmean(values)) if np.isfinite(values).any() else nan
 
 
 @claim(
@@ -132,6 +179,21 @@ def narrowing(m: Means) -> float:
 )
 def elbow(m: Means) -> float:
     return m.kernel_elbow
+
+
+@claim(
+    name="training improves in phase II",
+    text="Performance improves significantly in Phase II.",
+    definition="test accuracy of the base run over the last quarter of t > t_K less that at t_K",
+    paper="workshop paper, Figure 2",
+    holds=(gains.BETTER, inf),
+    unit="of the test set",
+    figure="fig6",
+    needs=("S", "standard"),
+    after_inflection=False,
+)
+def late_improvement(m: Means) -> float:
+    return m.gain_past(m.kernel_elbow)
 
 
 @claim(
@@ -164,4 +226,5 @@ def slowing_over_halves(m: Means) -> float:
     counterexample=True,
 )
 def growth_from_start(m: Means) -> float:
-    return _second_half(*m.since(0))
+    t, curve = m.since(0)
+    return 1 - np.interp((t[0] + t[-1]) / 2, t, curve) / curve[-1]

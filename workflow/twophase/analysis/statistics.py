@@ -8,7 +8,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from twophase.analysis import changes, curves, inflection, lags, surfaces
+from twophase.analysis import changes, curves, gains, inflection, lags, surfaces
 
 NONE = np.empty(0)  # the values of a part that an experiment does not have
 
@@ -23,7 +23,7 @@ class Run:
         control: columns C, D.
         independent: columns t and those of `chaos`, between this base run and another seed's.
         S: columns i, j, value.
-        linearized: columns switch, iteration, test_accuracy.
+        linearized: columns switch, iteration, test_accuracy, test_loss.
         standard: columns iteration, test_accuracy, of the base run.
     """
 
@@ -62,16 +62,18 @@ class Run:
         """The largest C or D between an unperturbed fork and the base run."""
         return float(self.control[["C", "D"]].to_numpy().max())
 
-    def switched(self, switches: Sequence[int], end: int) -> tuple[np.ndarray, float]:
-        """Test accuracy after linearized training from each of the `switches` to `end` [k], and the base run's there.
+    def switched(self, switches: Sequence[int], end: int) -> tuple[np.ndarray, np.ndarray, float]:
+        """What linearized training from each of the `switches` comes to at `end`.
 
-        NaN where training diverged on the way, or the base run has no score.
+        Returns:
+            test accuracy and loss (nats) [k], NaN where training diverged on the way; the base run's accuracy, NaN
+            where it has no score.
         """
-        scores = self.linearized[self.linearized["iteration"] == end].set_index("switch")["test_accuracy"]
+        scores = self.linearized[self.linearized["iteration"] == end].set_index("switch").reindex(switches)
         base = nan
         if self.standard is not None:
             base = float(self.standard.loc[self.standard["iteration"] == end, "test_accuracy"].mean())
-        return scores.reindex(switches).to_numpy(), base
+        return scores["test_accuracy"].to_numpy(), scores["test_loss"].to_numpy(), base
 
 
 class Means:
@@ -90,7 +92,8 @@ class Means:
         early, late: which comparisons at the last t1 are of forks from before t*, and from after it [cells].
         inside: which comparisons have t0 <= t* < t1 [cells].
         times, S: iterations [m] and kernel distances [m, m], i <= j.
-        switches, accuracy, standard: switches [k], test accuracy after linearized training [k], the base run's.
+        switches, accuracy, loss, standard: switches [k], test accuracy and loss (nats) after linearized training [k],
+            and the base run's accuracy.
     """
 
     def __init__(self, runs: Sequence[Run], settings: Mapping, inflection: float | None = None):
@@ -110,12 +113,12 @@ class Means:
         if kernels:
             self.times, self.S = runs[0].kernels[0], np.mean([run.kernels[1] for run in runs], axis=0)
 
-        self.switches, self.accuracy, self.standard = NONE, NONE, nan
+        self.switches, self.accuracy, self.loss, self.standard = NONE, NONE, NONE, nan
         if switched:
             self.switches = np.array(settings["switch"])
             scores = [run.switched(settings["switch"], settings["until"]) for run in runs]
-            self.accuracy = np.mean([accuracy for accuracy, _ in scores], axis=0)
-            self.standard = float(np.mean([base for _, base in scores]))
+            self.accuracy, self.loss = (np.mean([score[k] for score in scores], axis=0) for k in (0, 1))
+            self.standard = float(np.mean([base for *_, base in scores]))
 
     def _own_inflection(self) -> float:
         """Where C after equal times changes level over t0; NaN without forks."""
@@ -161,9 +164,9 @@ class Means:
         return each[0][0], np.mean([values for _, values in each], axis=0)
 
     def later_steps(self, dt: int) -> np.ndarray:
-        """S(t, t + dt) over the later half of t > t*."""
+        """S(t, t + dt) over the later half of t after the kernel's bend."""
         t, values = self.steps(dt)
-        values = values[t > self.inflection]
+        values = values[t > self.kernel_elbow]
         return values[len(values) // 2 :]
 
     def since(self, tau: int) -> tuple[np.ndarray, np.ndarray]:
@@ -179,5 +182,15 @@ class Means:
 
     @property
     def taus(self) -> np.ndarray:
-        """The times of kernels after t*, up to three quarters of the last one's."""
-        return self.times[(self.times > self.inflection) & (self.times <= 0.75 * self.times.max(initial=0))]
+        """The times of kernels after the kernel's bend, up to half of the last one's."""
+        return self.times[(self.times > self.kernel_elbow) & (self.times <= self.times.max(initial=0) / 2)]
+
+    @property
+    def kernel_surface(self) -> pd.DataFrame:
+        """Kernel distances S [i, j], i <= j, by their iterations; NaN below."""
+        return pd.DataFrame(self.S, index=self.times, columns=self.times)
+
+    def gain_past(self, place: float) -> float:
+        """By how much the base runs' test accuracy improves past an iteration, averaged over runs."""
+        scores = [run.standard.sort_values("iteration") for run in self.runs]
+        return float(np.mean([gains.gain_past(s["iteration"], s["test_accuracy"], place) for s in scores]))

@@ -112,7 +112,7 @@ def of_forks(run: Measured, blocks: Sequence[Measured], vector: str) -> Tables:
                     "t0": state.fork.t0,
                     "t1": state.t1,
                     "draw": state.fork.draw,
-                    **of_block[state.fork].set_index("t1").loc[state.t1],
+                    **of_block[state.fork].set_index("t1").reindex([state.t1]).iloc[0],  # NaN of a state that is none
                     **barriers.loc[state.path],
                     **_disagreements(disagreements),
                     "S": _kernel_distance(base, state, measured, run),

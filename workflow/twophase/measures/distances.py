@@ -119,7 +119,7 @@ def between(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray], trainable:
             square_a, square_b, square, radial = sum(sums[part] for part in parts)
             length_a, length_b = np.sqrt(square_a), np.sqrt(square_b)
             value = (square - (radial / (length_a + length_b)) ** 2) / (2 * length_a * length_b)
-            found[f"C_{vector}"] = float(np.maximum(value, 0.0))
+            found[f"C_{vector}"] = float(np.maximum(value, 0.0)) if length_a * length_b > 0 else np.nan
     return {**found, "l2": float(np.sqrt(sums["parameters"][2]))}
 
 

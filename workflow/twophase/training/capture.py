@@ -26,6 +26,8 @@ def obstacle(experiment: Experiment, optimizer: torch.optim.Optimizer) -> str | 
         return "there is no GPU"
     if any(isinstance(module, nn.Dropout) and module.p > 0 for module in experiment.network.modules()):
         return "dropout draws its masks from a seed that the host sets"
+    if experiment.settings["schedule"]["kind"] == "cosine":
+        return "the learning rate, a constant of a graph, changes with every iteration"
     if not isinstance(optimizer, torch.optim.SGD):
         return "the optimizer counts its steps on the host"
     return None
