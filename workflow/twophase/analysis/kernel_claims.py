@@ -42,7 +42,7 @@ def slowing(m: Means) -> float:
     holds=(1 / SAME, SAME),
     figure="fig4",
     needs=("chaos", "S"),
-    chosen_by_others=False,
+    places=("inflection", "kernel_elbow"),
     scale="log",
 )
 def elbow_over_inflection(m: Means) -> float:
@@ -128,6 +128,7 @@ def narrowing(m: Means) -> float:
     needs=("S",),
     after_inflection=False,
     decidable=trained_for(4000),
+    places=("kernel_elbow",),
     scale="log",
 )
 def elbow(m: Means) -> float:

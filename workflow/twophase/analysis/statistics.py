@@ -8,7 +8,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from twophase.analysis import changes, curves, inflection, lags
+from twophase.analysis import changes, contest, curves, inflection, lags
 
 NONE = np.empty(0)  # the values of a part that an experiment does not have
 
@@ -157,6 +157,12 @@ class Means:
         """The elbow of S(t, t + dt) at the shortest dt, in iterations."""
         t, values = self.steps(self.shortest)
         return changes.elbow(t, values) if len(t) else nan
+
+    def rounding(self, place: str) -> float:
+        """How far the grid alone can put a place off, `inflection` or `kernel_elbow`, in logarithms of time."""
+        if place == "inflection":
+            return contest.rounding(lags.curve(self.t0, self.t1, self.level)[0], self.inflection)
+        return contest.rounding(self.steps(self.shortest)[0], self.kernel_elbow)
 
     @property
     def taus(self) -> np.ndarray:
