@@ -81,15 +81,16 @@ def estimates(experiments: Mapping) -> pd.DataFrame:
     """Rows of phases: an inflection point of each kind, and cone widths."""
     rows = []
     for name, experiment in experiments.items():
-        bend, inflection = BEND * experiment["training"]["iterations"], ("inflection", "iterations", 0.001)
+        bend, inflection = BEND * experiment["training"]["iterations"], ("inflection", "iterations", 3.0)
         found = [
             (*inflection, "chaos C", bend),
             (*inflection, "kernel", bend / 2),
             (*inflection, "parameters", bend / 3),
         ]
         found += [("cone width", "degrees", np.nan, f"after {tau}", 20.0) for tau in experiment["kernel"]["grid"][:-1]]
-        rows += [(name, *row, 0.8 * row[-1], 1.2 * row[-1], True, "made up") for row in found]
-    columns = ["experiment", "quantity", "unit", "p", "estimator", "value", "low", "high", "found", "definition"]
+        rows += [(name, *row, 0.8 * row[-1], 1.2 * row[-1], True, "", "made up") for row in found]
+    columns = ["experiment", "quantity", "unit", "gain", "estimator"]
+    columns += ["value", "low", "high", "found", "reason", "definition"]
     return pd.DataFrame(rows, columns=columns)
 
 

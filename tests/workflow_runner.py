@@ -37,7 +37,6 @@ TINY = {
             "kernel": {"n": 12},
             "cone": {"tau": [8], "dt": [4, 8]},
             "linearized": {"switch": [0, 8], "evaluate": {"every": 12}, "switches_per_job": 2},
-            "phases": {"bootstrap": 20},
         }
     },
 }

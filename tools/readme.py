@@ -155,7 +155,7 @@ def _times(rows: pd.DataFrame, what: str) -> str:
 def _point(row, level: float) -> str:
     if row.found:
         return f"{row.value:.0f} ({row.low:.0f} to {row.high:.0f})"
-    return "none (too small)" if row.p <= 1 - level else f"none (p = {row.p:.1g})"
+    return "none (one seed)" if np.isnan(row.gain) else f"none (gain {row.gain:.1f})"
 
 
 def _range(values, form: str) -> str:

@@ -75,6 +75,13 @@ def peaked(top=400, height=1.0, t0s=T0):
     return pd.DataFrame(rows, columns=["t0", "t1", "draw", "C"])
 
 
+def corner(at=400):
+    """Distances between checkpoints of a run that goes straight on, but for a right angle."""
+    places = {t: np.array([min(t, at), max(t - at, 0)]) for t in range(0, END + 1, STEP)}
+    rows = [(i, j, np.linalg.norm(places[i] - places[j])) for i in places for j in places if i <= j]
+    return pd.DataFrame(rows, columns=["i", "j", "l2"])
+
+
 def angle(t, fast=FAST, slow=SLOW):
     return fast * min(t, BEND) + slow * max(t - BEND, 0)
 
@@ -126,6 +133,7 @@ def run(**parts):
         "distances": peaked(),
         "control": pd.DataFrame({"C": [0.0], "D": [0.0]}),
         "independent": independent(),
+        "C": corner(),
         "S": kernels(),
         "linearized": switches(),
         "standard": pd.DataFrame({"iteration": [0, 500, END], "test_accuracy": [0.1, 0.9, 0.95]}),
@@ -170,6 +178,7 @@ def test_values_follow_from_the_world_s_formulas():
         "barrier as between seeds": 0.5,
         "disagreement near the error": 0.3 / 0.25,
         "one peak of C": 1.0,
+        "one turn": 1.0,
         "every fork has a peak": 4 / 7,  # those from before it that are compared before it, too: 0, 100, 200, 250
         "kernel slows down": steps[t < knot].mean() / steps[t > knot].mean(),
         "place, ResNet-20": BEND,

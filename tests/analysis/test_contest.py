@@ -109,3 +109,10 @@ def test_curves_with_gaps_have_no_change(what):
     change = what(T, curves, 0.95)
     assert not change.found
     assert np.isnan([change.value, change.low, change.high]).all()
+
+
+def test_a_place_is_known_up_to_the_points_around_it():
+    """A uniform distribution of width w has the standard deviation w / sqrt(12)."""
+    t = np.array([0.0, 10, 20, 40])  # log(t + 10) is log 10, 20, 30, 50
+    assert contest.rounding(t, 15) == pytest.approx(np.log(30 / 20) / 12**0.5)
+    assert contest.rounding(t, 20) == pytest.approx(np.log(50 / 20) / 2 / 12**0.5)

@@ -47,3 +47,12 @@ def test_every_replicate_is_tested_once_by_others_that_had_chosen(count):
     assert all(choosing for choosing, _ in pairs)
     assert count == 1 or not any(set(choosing) & set(tested) for choosing, tested in pairs)
     assert max(len(tested) for _, tested in pairs) - min(len(choosing) for choosing, _ in pairs) <= 1
+
+
+def test_values_that_were_rounded_to_the_same_are_not_so_close_for_certain():
+    """Their spread counts as no less than that of the rounding."""
+    alike = replicates.interval([5.0, 5.0], 0.95, rounding=0.1)
+    assert alike.high - 5 == pytest.approx(12.7062 * 0.1 / 2**0.5, rel=1e-4)
+    assert 5 - alike.low == pytest.approx(12.7062 * 0.1 / 2**0.5, rel=1e-4)
+    apart = [4.0, 5.0, 6.0]
+    assert replicates.interval(apart, 0.95, rounding=0.1) == replicates.interval(apart, 0.95)

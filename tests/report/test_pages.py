@@ -8,12 +8,12 @@ from twophase.report import pages
 
 ROWS = pd.DataFrame(
     [
-        ("inflection", "chaos C", 175.0, 100.0, 275.0, 0.01, True, "level"),
-        ("inflection", "kernel", 50.0, 25.0, 200.0, 0.4, False, "elbow"),
-        ("cone width", "after 100", 8.52, np.nan, np.nan, np.nan, True, "max"),
-        ("cone width", "after 110", 7.77, np.nan, np.nan, np.nan, True, "max"),
+        ("inflection", "chaos C", 175.0, 100.0, 275.0, 3.2, True, "", "level"),
+        ("inflection", "kernel", 50.0, 25.0, 200.0, 0.4, False, "a line does as well", "elbow"),
+        ("cone width", "after 100", 8.52, np.nan, np.nan, np.nan, True, "", "max"),
+        ("cone width", "after 110", 7.77, np.nan, np.nan, np.nan, True, "", "max"),
     ],
-    columns=["quantity", "estimator", "value", "low", "high", "p", "found", "definition"],
+    columns=["quantity", "estimator", "value", "low", "high", "gain", "found", "reason", "definition"],
 )
 CLAIM = {
     "text": "Forks part.",
@@ -47,9 +47,10 @@ def page() -> str:
 def test_inflection_points_are_there(page):
     assert "<h1>a &lt; b: it ends at 175.</h1>" in page
     assert "On average by &lt; 1." in page
-    assert '<td class="number">175</td><td class="number">100 to 275</td><td class="number">0.01</td>' in page
+    assert '<td class="number">175</td><td class="number">100 to 275</td><td class="number">3.2</td>' in page
     assert '<td>kernel</td><td class="number">none found</td>' in page
     assert "50" not in page.split("<td>kernel</td>")[1].split("</tr>")[0]
+    assert "a line does as well" in page
     assert "8.52°" in page
     assert "7.77°" not in page  # not a tau of the config
     assert "90 % interval" in page

@@ -94,7 +94,7 @@ def test_a_heat_map_says_where_what_it_shows_changes(ax, metric, found):
 def test_inflections_keep_the_legend_and_the_limits(ax, found):
     panels.steps(ax, pairs(range(0, 50, 10), lambda i, j: 1.0), [10])
     limits, lines = ax.get_xlim(), len(ax.lines)
-    row = {"quantity": "inflection", "estimator": "kernel", "value": 25.0, "low": -100.0, "high": 900.0, "p": 0.2}
+    row = {"quantity": "inflection", "estimator": "kernel", "value": 25.0, "low": -100.0, "high": 900.0, "gain": 0.2}
     rows = [row | {"found": found}, row | {"estimator": "another", "found": found}]
     panels.inflections(ax, pd.DataFrame(rows), {"kernel": MARK})
     assert ax.get_xlim() == limits

@@ -34,7 +34,7 @@ def forks() -> pd.DataFrame:
 
 
 def inflection(found: bool) -> pd.Series:
-    return pd.Series({"value": 40.0, "low": 20.0, "high": 60.0, "p": 0.3, "found": found})
+    return pd.Series({"value": 40.0, "low": 20.0, "high": 60.0, "gain": 3.0, "found": found, "reason": "why"})
 
 
 def test_they_name_iteration_interval_and_both_levels(forks):
@@ -45,7 +45,7 @@ def test_they_name_iteration_interval_and_both_levels(forks):
 
 def test_they_say_when_nothing_was_found(forks):
     sentence, _ = sentences.end_of_chaos(SETTINGS, inflection(False), forks)
-    assert "no significant end" in sentence
+    assert "no end" in sentence
     assert "40" not in sentence
 
 

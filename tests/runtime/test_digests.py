@@ -187,6 +187,7 @@ MEASURING = {"calibrate", "measure_scaling"}
 TRAINING = {"trajectory", "train_forks", "train_linearized", "predictions", "kernels", "block_B", "fork_barriers"}
 TRAINING |= {"independent", *MEASURING}
 PLANNING = {"calibrate", "print_estimate"}
+ESTIMATORS = ("barrier_claims", "coincidence", "confinement", "gains", "peak_claims", "peaks", "surfaces", "turning")
 USERS = {  # module: the scripts whose results it can change
     "measures.distances": {"block_C", "block_S", "block_D", "compare_forks", "cone", "plane", "train_forks"}
     | {"independent", *MEASURING},
@@ -198,7 +199,8 @@ USERS = {  # module: the scripts whose results it can change
     "analysis.inflection": {"estimate_inflection", "judge_claims", "write_explorer", "experiment_pages"}
     | {"fig1", "lyapunov"},
     "analysis.changes": {"estimate_inflection", "judge_claims"},
-    "analysis.contest": {"estimate_inflection"},
+    "analysis.contest": {"estimate_inflection", "judge_claims"},
+    **{f"analysis.{name}": {"judge_claims"} for name in ESTIMATORS},
     "analysis.lags": {"estimate_inflection", "judge_claims", "experiment_pages", "write_explorer"},
     "analysis.replicates": {"estimate_inflection", "judge_claims"},
     "analysis.curves": {"estimate_inflection", "judge_claims", "fig5", "wfig1", "wfig3"},

@@ -76,7 +76,7 @@ def test_what_would_train_anew_is_refused(results, parts, name):
         {"chaos": {"t0": [0, 4, 8, 16], "draws": 3}},
         {"checkpoints": {"every": 2}},
         {"training": {"engine": "solo"}},
-        {"phases": {"bootstrap": 50}},
+        {"phases": {"level": 0.9}},
         {"title": "another"},
         {"linearized": {"switch": []}},
         {"pairs": {"block": 2}},

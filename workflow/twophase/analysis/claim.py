@@ -25,8 +25,8 @@ class Claim:
         statistic: computes the value of a run; NaN where its tables lack what it takes.
         of_forks: whether it is about what perturbations do, of which distances between checkpoints tell nothing.
         after_inflection: whether it refers to an inflection point, so that it cannot be tested without one.
-        chosen_by_others: whether every run is judged at the inflection point of other runs, since its own makes any
-            contrast there as large as possible; not if the claim is about that point itself.
+        places: those that it is about, attributes of `Means`. Then every run is judged at its own; otherwise at the
+            inflection point of other runs, since its own makes any contrast there as large as possible.
         scale: of `replicates.SCALES`, on which the values of runs are about Gaussian.
         exact: whether one run decides it.
         takes_significance: whether it also takes that the inflection point was found.
@@ -45,7 +45,7 @@ class Claim:
     statistic: Callable[[Means], float]
     of_forks: bool = False
     after_inflection: bool = True
-    chosen_by_others: bool = True
+    places: tuple[str, ...] = ()
     scale: str = "plain"
     exact: bool = False
     takes_significance: bool = False

@@ -19,6 +19,7 @@ CLAIMS = (
     barrier_claims.disagreement_over_error,
     peak_claims.height_of_peak,
     peak_claims.share_of_peaks,
+    peak_claims.prominence_of_turn,
     kernel_claims.slowing,
     kernel_claims.how_soon,
     kernel_claims.elbow_over_inflection,

@@ -92,9 +92,9 @@ def gain(found: Mapping[str, np.ndarray], sharp: str, smooth: Mapping) -> np.nda
     """
     behind = np.stack([found[name] - found[sharp] for name in smooth])
     error = behind.std(axis=-1, ddof=1) / np.sqrt(behind.shape[-1])
-    # Runs that are all alike have errors without spread: the difference decides.
-    ratio = np.divide(behind.mean(axis=-1), error, out=np.sign(behind.mean(axis=-1)) * np.inf, where=error > 0)
-    return np.where(behind.mean(axis=-1) == 0, 0.0, ratio).min(axis=0)
+    mean = behind.mean(axis=-1)
+    error = np.maximum(error, 1e-9 * np.abs(mean))  # runs that are all alike have errors without spread
+    return np.divide(mean, error, out=np.zeros_like(mean), where=error > 0).min(axis=0)
 
 
 def sharpness(t: np.ndarray, curves: np.ndarray) -> dict[str, np.ndarray]:
@@ -143,7 +143,7 @@ def step(t: np.ndarray, curves: np.ndarray, level: float, smallest: float = SMAL
         level: of the interval, e.g. 0.95.
         smallest: fall of an inflection in units of the curves; its sign is asked for as well.
     """
-    place = _place(changes.change_point, t, curves, level)
+    place = place_of(changes.change_point, t, curves, level)
     if len(curves) < 2 or np.isnan(place.value):
         return _none(place, curves)
     x, measured = log_time(t), {key: float(value) for key, value in sharpness(t, curves).items()}
@@ -165,7 +165,7 @@ def bend(t: np.ndarray, curves: np.ndarray, level: float) -> Change:
         curves: [runs, points], e.g. S(t, t + dt).
         level: of the interval, e.g. 0.95.
     """
-    place = _place(changes.elbow, t, curves, level)
+    place = place_of(changes.elbow, t, curves, level)
     if len(curves) < 2 or np.isnan(place.value):
         return _none(place, curves)
     found = errors(STRAIGHT | BENT, np.asarray(t, dtype=float), curves)
@@ -174,19 +174,43 @@ def bend(t: np.ndarray, curves: np.ndarray, level: float) -> Change:
     return Change(*place, found=not why, reason=why, gain=ahead, width=nan, fall=nan, models=_table(found, BENT))
 
 
-def _place(model: Model, t: np.ndarray, curves: np.ndarray, level: float) -> Interval:
-    """The place of a model's change in the mean curve, and its interval over runs, up to points of the grid."""
+def place_of(model: Model, t: np.ndarray, curves: np.ndarray, level: float) -> Interval:
+    """The place of a model's change in the mean curve, and its interval over runs, up to points of the grid.
+
+    Args:
+        model: `changes.change_point` or `changes.elbow`.
+        t: [points], iterations, sorted.
+        curves: [runs, points].
+        level: of the interval, e.g. 0.95.
+
+    Returns:
+        the place and its interval (iterations), as in `Change`.
+    """
     t = np.asarray(t, dtype=float)
     value = model(t, curves.mean(axis=0))
     if np.isnan(value):
         return Interval(nan, nan, nan)
     offset = t[t > 0].min()
     own = np.array([model(t, curve) for curve in curves]) + offset
-    _, low, high = np.array(replicates.interval(own, level, "log")) - offset
+    off = rounding(t, value)
+    _, low, high = np.array(replicates.interval(own, level, "log", off)) - offset
     if np.isnan(low):
         return Interval(value, nan, nan)
     low, high = min(low, value), max(high, value)
     return Interval(value, float(t[t < low].max(initial=t[0])), float(t[t > high].min(initial=t[-1])))
+
+
+def rounding(t: np.ndarray, place: float) -> float:
+    """The standard deviation of log(place + t'), t' as in `log_time`, of places that lie anywhere between two points.
+
+    Args:
+        t: [points], iterations, sorted.
+        place: in iterations; between two points, or one of them, which then stands for all up to halfway to the next.
+    """
+    x = np.log(10) * log_time(t)
+    below, above = np.searchsorted(t, place, "left") - 1, np.searchsorted(t, place, "right")
+    gap = x[min(above, len(x) - 1)] - x[max(below, 0)]
+    return float(gap / (1 + (above - below > 1)) / np.sqrt(12))
 
 
 def _none(place: Interval, curves: np.ndarray) -> Change:

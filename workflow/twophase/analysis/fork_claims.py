@@ -201,7 +201,7 @@ def _elsewhere(m: Means, values: np.ndarray) -> float:
     figure="fig1",
     needs=("chaos",),
     decidable=_papers_network("resnet20", width=16, iterations=1000),
-    chosen_by_others=False,
+    places=("inflection",),
     scale="log",
 )
 def place_for_resnet20(m: Means) -> float:
@@ -218,7 +218,7 @@ def place_for_resnet20(m: Means) -> float:
     figure="fig1",
     needs=("chaos",),
     decidable=_papers_network("vgg16", width=1, iterations=5000),
-    chosen_by_others=False,
+    places=("inflection",),
     scale="log",
 )
 def place_for_vgg16(m: Means) -> float:

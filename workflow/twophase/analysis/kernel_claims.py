@@ -61,7 +61,7 @@ def how_soon(m: Means) -> float:
     holds=(1 / SAME, SAME),
     figure="fig4",
     needs=("chaos", "S"),
-    chosen_by_others=False,
+    places=("inflection", "kernel_elbow"),
     scale="log",
 )
 def elbow_over_inflection(m: Means) -> float:
@@ -175,6 +175,7 @@ def _over_taus(m: Means, statistic: Callable[[pd.DataFrame, float], float]) -> f
     needs=("S",),
     after_inflection=False,
     decidable=trained_for(4000),
+    places=("kernel_elbow",),
     scale="log",
 )
 def elbow(m: Means) -> float:

@@ -3,9 +3,9 @@
 That point is not the one at which C changes level over t0, which the other claims about forks refer to.
 """
 
-from math import inf
+from math import inf, nan
 
-from twophase.analysis import peaks
+from twophase.analysis import peaks, turning
 from twophase.analysis.claim import claim
 from twophase.analysis.statistics import Means
 
@@ -41,3 +41,21 @@ def height_of_peak(m: Means) -> float:
 )
 def share_of_peaks(m: Means) -> float:
     return peaks.share_with_peak(m.surface("distances", "C"))
+
+
+@claim(
+    name="one turn",
+    text="The trajectory changes its direction at a fixed point.",
+    definition="psi = 1 - cos of the angle between theta_t - theta_(t-dt) and theta_(t+dt) - theta_t: its largest "
+    "value less the largest at other times, at the shortest dt",
+    paper="Finding I",
+    holds=(turning.TURN, inf),
+    figure="fig3",
+    needs=("C",),
+    after_inflection=False,
+)
+def prominence_of_turn(m: Means) -> float:
+    table = m.runs[0].C
+    if "l2" not in table or not m.settings["dt"]:
+        return nan
+    return turning.sharpest(turning.turning(table, m.shortest)).prominence

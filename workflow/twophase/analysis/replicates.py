@@ -10,7 +10,7 @@ from math import nan
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 
 class Interval(NamedTuple):
@@ -48,7 +48,7 @@ SCALES = {
 }
 
 
-def interval(values: Sequence[float], level: float, scale: str = "plain") -> Interval:
+def interval(values: Sequence[float], level: float, scale: str = "plain", rounding: float = 0.0) -> Interval:
     """The mean of independent replicates on a scale, and Student's t interval about it, both brought back from there.
 
     On the scale `log` the value is the geometric mean. What a scale cannot show (a ratio of 0, say) is taken as it is.
@@ -57,6 +57,8 @@ def interval(values: Sequence[float], level: float, scale: str = "plain") -> Int
         values: [replicates], one for each run: draws within a run are averaged before.
         level: e.g. 0.95.
         scale: a key of `SCALES`.
+        rounding: the standard deviation, on that scale, of what rounding alone adds to each value: two that are rounded
+            to the same are not so close for certain. Theirs counts as no less.
 
     Returns:
         ends of NaN from a single replicate; all NaN where one of the values is.
@@ -66,10 +68,12 @@ def interval(values: Sequence[float], level: float, scale: str = "plain") -> Int
         return Interval(nan, nan, nan)
     on = SCALES[scale] if SCALES[scale].shows(values) else SCALES["plain"]
     shown = on.forward(values)
-    if len(shown) < 2 or np.ptp(values) == 0:
-        end = float(values[0]) if len(values) > 1 else nan
-        return Interval(float(values[0]), end, end)
-    centre, reach = shown.mean(), stats.t.ppf((1 + level) / 2, len(shown) - 1) * stats.sem(shown)
+    if len(shown) < 2:
+        return Interval(float(values[0]), nan, nan)
+    error = max(shown.std(ddof=1) if np.ptp(shown) else 0.0, rounding) / np.sqrt(len(shown))
+    if error == 0:
+        return Interval(*[float(values[0])] * 3)
+    centre, reach = shown.mean(), special.stdtrit(len(shown) - 1, (1 + level) / 2) * error
     return Interval(*(float(on.back(end)) for end in (centre, centre - reach, centre + reach)))
 
 

@@ -32,6 +32,7 @@ PARTS = {  # of a `Run`, in words
     "distances": "forks",
     "independent": "comparison of seeds (pairs.independent)",
     "control": "control",
+    "C": "distances between checkpoints",
     "S": "kernels",
     "linearized": "linearized training",
     "standard": "test scores",
@@ -130,11 +131,12 @@ def _intervals(claims: Sequence[Claim], runs: Sequence[Run], settings: Mapping) 
         tested |= {k: Means([runs[k]], settings, place) for k in others}
 
     def interval(claim):
-        means = tested if claim.chosen_by_others else own
+        means = own if claim.places else tested
         values = [_value(claim, means[k]) for k in range(len(runs))]
         if claim.exact:
             return Interval(max(values), nan, nan)
-        return replicates.interval(values, settings["level"], claim.scale)
+        rounding = 0.0 if np.isnan(values).any() else np.hypot.reduce([own[0].rounding(p) for p in claim.places] or [0])
+        return replicates.interval(values, settings["level"], claim.scale, rounding)
 
     return [interval(claim) for claim in claims]
 

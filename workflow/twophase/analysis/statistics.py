@@ -8,7 +8,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from twophase.analysis import changes, curves, gains, inflection, lags, surfaces
+from twophase.analysis import changes, contest, curves, gains, inflection, lags, surfaces
 
 NONE = np.empty(0)  # the values of a part that an experiment does not have
 
@@ -22,6 +22,7 @@ class Run:
         distances: columns t0, t1, draw, C: as `chaos`, also at the t1 where nothing else is measured.
         control: columns C, D.
         independent: columns t and those of `chaos`, between this base run and another seed's.
+        C: columns i, j, l2 (Euclidean distance of the parameters).
         S: columns i, j, value.
         linearized: columns switch, iteration, test_accuracy, test_loss.
         standard: columns iteration, test_accuracy, of the base run.
@@ -31,6 +32,7 @@ class Run:
     distances: pd.DataFrame | None = None
     control: pd.DataFrame | None = None
     independent: pd.DataFrame | None = None
+    C: pd.DataFrame | None = None
     S: pd.DataFrame | None = None
     linearized: pd.DataFrame | None = None
     standard: pd.DataFrame | None = None
@@ -179,6 +181,12 @@ class Means:
         """The elbow of S(t, t + dt) at the shortest dt, in iterations."""
         t, values = self.steps(self.shortest)
         return changes.elbow(t, values) if len(t) else nan
+
+    def rounding(self, place: str) -> float:
+        """How far the grid alone can put a place off, `inflection` or `kernel_elbow`, in logarithms of time."""
+        if place == "inflection":
+            return contest.rounding(lags.curve(self.t0, self.t1, self.level)[0], self.inflection)
+        return contest.rounding(self.steps(self.shortest)[0], self.kernel_elbow)
 
     @property
     def taus(self) -> np.ndarray:

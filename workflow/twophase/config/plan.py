@@ -110,13 +110,17 @@ def judged_tables(experiment: Mapping) -> list[str]:
     names = ["S"] if experiment["cone"]["dt"] else []
     if experiment["counterexample"]:
         return names
+    if experiment["cone"]["dt"]:
+        names.append("C")
     if experiment["chaos"]["t0"]:
         names += estimators.tables(experiment, "chaos")
         if experiment["phases"]["distance"] == "forks":
             names += ["control", "distances"]
     if experiment["pairs"]["independent"]:
         names.append("independent")
-    return [*names, "linearized"] if experiment["linearized"]["switch"] else names
+    if experiment["linearized"]["switch"]:
+        names.append("linearized")
+    return list(dict.fromkeys(names))
 
 
 def other_seed(experiment: Mapping, seed: int) -> int:

@@ -145,7 +145,7 @@ def _tables(task: Mapping, began: float) -> dict:
     units["distance"] = timers.rate(timers.times(lambda: distances.between(a, b, ["weight"]))) / length
 
     options = about["phases"]
-    count = (options["points"], options["seeds"], options["bootstrap"])
+    count = (options["points"], options["seeds"])
     units["bend"] = timers.rate(timers.times(lambda: timers.bend(*count)))
     units["widths"] = timers.rate(timers.times(lambda: timers.widths(*count)))
     return {"units": units, "memory": memory}

@@ -50,44 +50,28 @@ def times(function: Callable) -> Callable[[int], None]:
     return repeat
 
 
-def bend(points: int, seeds: int, samples: int) -> None:
-    """As much work as an inflection point with its p-value and its bootstrap interval: fits of a bend at every point.
+def bend(points: int, seeds: int) -> None:
+    """As much work as an inflection point with its interval: fits of hundreds of curves to each seed and the others.
 
     In place of `analysis` itself, so that a change there doesn't ask for a new calibration.
     """
     rng, x = np.random.default_rng(0), np.arange(points, dtype=float)
-    curves = [rng.random((1, points)) for _ in range(seeds)]
-
-    def fit(x, y):
-        bends = np.maximum(x - np.unique(x)[:, None], 0.0)
+    curves = rng.random((2 * seeds + 1, points))
+    for _ in range(6):
         basis = np.linalg.qr(np.stack([np.ones_like(x), x], axis=1))[0]
-        bends = bends - bends @ basis @ basis.T
-        bends /= np.linalg.norm(bends, axis=1, keepdims=True) + 1.0
-        residual = y - y @ basis @ basis.T
-        error = (residual**2).sum(axis=-1)
-        return ((residual @ bends.T) ** 2).max(axis=-1) / np.where(error > 0, error, np.nan)
-
-    fit(x, rng.standard_normal((9999, points)))
-    fit(x, _resampled(rng, curves))
-    for _ in range(samples):
-        drawn = np.sort(rng.integers(points, size=points))
-        fit(x[drawn], _resampled(rng, curves)[drawn])
+        shapes = rng.random((40 * points, points))
+        shapes = shapes - shapes @ basis @ basis.T
+        shapes /= np.linalg.norm(shapes, axis=1, keepdims=True) + 1.0
+        residual = curves - curves @ basis @ basis.T
+        ((residual @ shapes.T) ** 2).max(axis=-1)
 
 
-def widths(points: int, seeds: int, samples: int) -> None:
-    """As much work as the widths of the cone after every point, with their bootstrap intervals."""
+def widths(points: int, seeds: int) -> None:
+    """As much work as the widths of the cone after every point, with their intervals."""
     rng = np.random.default_rng(0)
     for after in range(1, points):
-        curves = [rng.random((1, points - after)) for _ in range(seeds)]
-        for _ in range(samples if seeds > 1 else 0):  # of one seed there is nothing to draw
-            np.degrees(np.arccos(1 - _resampled(rng, curves).max()))
-
-
-def _resampled(rng: np.random.Generator, curves: list[np.ndarray]) -> np.ndarray:
-    """The mean curve of a bootstrap sample of seeds, and of draws within each."""
-    seeds = [curves[k] for k in rng.integers(len(curves), size=len(curves))]
-    seeds = [seed[rng.integers(len(seed), size=len(seed))] for seed in seeds]
-    return np.mean([seed.mean(axis=0) for seed in seeds], axis=0)
+        for _ in range(seeds):
+            np.degrees(np.arccos(1 - rng.random(points - after).max()))
 
 
 def heat_maps(points: int, panels: int, folder: Path) -> None:

@@ -83,8 +83,8 @@ _PAIR_BARRIERS = {
     **_PAIR_ENDS,
 }
 _INTERVAL = {
-    "low": Column(BY_ROW, "lower end of the bootstrap interval; NaN where nothing can be drawn"),
-    "high": Column(BY_ROW, "upper end of the bootstrap interval; NaN where nothing can be drawn"),
+    "low": Column(BY_ROW, "lower end of the interval over seeds; NaN from one"),
+    "high": Column(BY_ROW, "upper end of the interval over seeds; NaN from one"),
 }
 _COUNTS = {
     "seeds": Column("", "number of base runs"),
@@ -169,8 +169,11 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "estimator": Column("", "from what: a distance of forks, kernels, parameters, or after which tau"),
         "value": Column(BY_ROW, "the estimate; NaN where there is none"),
         **_INTERVAL,
-        "p": Column("", "chance of so clear a change in noise alone; NaN where no change is tested"),
-        "found": Column("", "whether the change is significant, and large enough to count"),
+        "gain": Column("standard errors", "by how much a sharp change predicts other seeds better than smooth curves"),
+        "width": Column("", "factor in time from 10 to 90 % of a change of level"),
+        "fall": Column("as in the definition", "of the curve, in all; log10 C in decades"),
+        "found": Column("", "whether the change is sharp, and large enough to count"),
+        "reason": Column("", "why it does not count"),
         "unit": Column("", "of value and interval"),
         **_COUNTS,
         "points": Column("", "number of points of the curve that is read"),

@@ -98,7 +98,7 @@ def forks(
 
 def rows_of(phases: pd.DataFrame, name: str) -> list[dict]:
     """The rows of an experiment in the phases; NaN, which JSON does not have, as None."""
-    columns = ["quantity", "estimator", "value", "low", "high", "p", "found", "unit", "definition"]
+    columns = ["quantity", "estimator", "value", "low", "high", "gain", "found", "reason", "unit", "definition"]
     if phases.empty:
         return []
     rows = phases.loc[phases["experiment"] == name, columns].astype(object)

@@ -17,7 +17,7 @@ def of_experiment(said: Sequence[str], phases: pd.DataFrame, claims: pd.DataFram
 
     Args:
         said: of `sentences.end_of_chaos`.
-        phases: its rows, columns quantity, estimator, value, low, high, p, found, definition.
+        phases: its rows, columns quantity, estimator, value, low, high, gain, found, reason, definition.
         claims: its rows of the scorecard.
         settings: of `config.settings_of`. Widths of the cone are shown after its `cone.tau`.
     """
@@ -26,8 +26,8 @@ def of_experiment(said: Sequence[str], phases: pd.DataFrame, claims: pd.DataFram
     level = settings["phases"]["level"]
     parts = [f"<p>{escape(said[1])}</p>"]
     if len(points):
-        rows = [[r.estimator, *_point(r), _number(r.p), r.definition] for r in points.itertuples()]
-        heads = ["estimated from", "iteration", _interval(level), "p", "definition"]
+        rows = [[r.estimator, *_point(r), _number(r.gain), r.reason, r.definition] for r in points.itertuples()]
+        heads = ["estimated from", "iteration", _interval(level), "gain", "why not", "definition"]
         parts.append(_table("Inflection points", heads, rows))
     if len(widths):
         rows = [[r.estimator, f"{r.value:.3g}°", _range(r, "°"), r.definition] for r in widths.itertuples()]

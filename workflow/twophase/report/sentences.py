@@ -35,10 +35,10 @@ def end_of_chaos(settings: Mapping, inflection: pd.Series | None, forks: pd.Data
 
     if not inflection["found"]:
         return [
-            f"{title}: no significant end of a chaotic phase was found.",
+            f"{title}: no end of a chaotic phase was found.",
             f"Copies of the network were perturbed by {size} at {last['t0'].nunique()} iterations and trained to the "
-            f"end, where they differ from the base run by {level(last)}, on average. Nowhere does C fall with the time "
-            f"of the perturbation both significantly and, over equal times, tenfold.{source}",
+            f"end, where they differ from the base run by {level(last)}, on average. Over the time of the "
+            f"perturbation, C after equal times has no step that several seeds show: {inflection['reason']}.{source}",
         ]
     ratio = growth_after(
         *(forks[name].to_numpy() for name in ("t0", "t1")), exponents(forks).to_numpy(), inflection["value"]

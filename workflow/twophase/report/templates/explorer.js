@@ -269,11 +269,11 @@ function drawInflections() {
   const level = Math.round(100 * experiment().level);
   const whose = `${experiment().distance}' `; // forks' or checkpoints'
   const body = inflections().map((r) => `<tr><td>${r.estimator.startsWith("chaos") ? whose : ""}${data.points[r.estimator]}${r.estimator === "chaos C" ? " (first line of this page)" : ""}</td><td class="number">${r.found ? `<b>${show(r.value)}</b>` : "not found"}</td>
-    <td class="number">${r.found ? `${show(r.low)} to ${show(r.high)}` : "–"}</td><td class="number">${show(r.p, 2)}</td></tr><tr class="definition"><td colspan="4">${r.definition}</td></tr>`);
+    <td class="number">${r.found ? `${show(r.low)} to ${show(r.high)}` : "–"}</td><td class="number">${show(r.gain, 2)}</td></tr><tr class="definition"><td colspan="4">${r.definition}${r.reason ? ` (${r.reason})` : ""}</td></tr>`);
   $("inflections").innerHTML = body.length ? `<thead><tr><th>estimated from</th><th>iteration</th><th>${level} % interval</th>
-    <th>p</th></tr></thead><tbody>${body.join("")}</tbody>` : "<tbody><tr><td>This experiment has none.</td></tr></tbody>";
-  tables.inflections = [["quantity", "estimator", "value", "low", "high", "p", "found", "definition"],
-    ...experiment().phases.map((r) => [r.quantity, r.estimator, r.value, r.low, r.high, r.p, r.found, r.definition])];
+    <th>gain</th></tr></thead><tbody>${body.join("")}</tbody>` : "<tbody><tr><td>This experiment has none.</td></tr></tbody>";
+  tables.inflections = [["quantity", "estimator", "value", "low", "high", "gain", "found", "reason", "definition"],
+    ...experiment().phases.map((r) => [r.quantity, r.estimator, r.value, r.low, r.high, r.gain, r.found, r.reason, r.definition])];
 }
 
 // The grid, and its chosen cell -----------------------------------------------------------------------------------------
