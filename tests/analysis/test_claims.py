@@ -42,6 +42,7 @@ SETTINGS = {
     "distance": "forks",
     "scale": "log",
     "level": 0.95,
+    "gain": np.nan,
 }
 
 
@@ -359,6 +360,13 @@ def test_a_fall_that_may_be_chance_is_undecided():
     row = judge(found=False).loc["inflection point"]
     assert row["value"] == pytest.approx(8.0)
     assert row["verdict"] == scorecard.UNDECIDED
+
+
+def test_a_fall_that_smooth_curves_predict_better_is_no_inflection_point():
+    row = judge(found=False, gain=-1.5).loc["inflection point"]
+    assert row["value"] == pytest.approx(8.0)
+    assert row["verdict"] == scorecard.NOT
+    assert judge(found=False, gain=-0.5).loc["inflection point", "verdict"] == scorecard.UNDECIDED
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Every claim of both papers, judged for every experiment: value, interval and verdict."""
 
+import numpy as np
 import pandas as pd
 
 from twophase.analysis import inflection, scorecard, statistics
@@ -22,7 +23,8 @@ def main(path_to_tables, path_to_predictions, path_to_phases, path_to_claims, ex
             runs.append(statistics.Run(**{part: run[part] for part in there}))
         end = inflection.end_of_chaos(phases, name)
         found = end is not None and bool(end["found"])
-        judged.append(scorecard.of_experiment(runs, found, settings).assign(experiment=name))
+        gain = np.nan if end is None else end["gain"]
+        judged.append(scorecard.of_experiment(runs, found, settings | {"gain": gain}).assign(experiment=name))
     table = pd.concat(judged, ignore_index=True)
     table = table[["experiment", *table.columns.drop("experiment")]]
     definition = "claims of both papers: value with interval over seeds, and verdict"

@@ -40,7 +40,7 @@ def fall(t0: np.ndarray, t1: np.ndarray, level: np.ndarray, inflection: float) -
     """
     _, pairs = lags.contrast(t0, t1, level, inflection)
     if not len(pairs):
-        end = t1 == t1.max()
+        end = lags.last(t0, t1)
         pairs = np.array([[level[end & part].mean() for part in (t0 < inflection, t0 > inflection)]])
     return float(-np.diff(pairs, axis=1).mean())
 
@@ -103,13 +103,12 @@ def from_chaos(grids: Sequence[pd.DataFrame], scale: str, level: float) -> list[
     rows += [of_c(f"chaos C, {other}", other) for other in SCALES if other != scale]
     if grids[0]["epsilon"].isna().all():
         return rows
-    end = grids[0]["t1"].max()
-    last = [grid[grid["t1"] == end] for grid in grids]
+    last = [grid[lags.last(grid["t0"], grid["t1"])] for grid in grids]
     curves = [g.assign(value=exponents(g)).groupby("t0")["value"].mean() for g in last]
     x, curves = curves[0].index.to_numpy(), np.array([curve.to_numpy() for curve in curves])
     own = [changes.sign_change(x, curve) for curve in curves]
     interval = replicates.interval(own, level)
-    definition = f"first t0 with log(|theta'(t1) - theta(t1)| / |epsilon|) <= 0, t1 = {end}"
+    definition = "first t0 with log(|theta'(t1) - theta(t1)| / |epsilon|) <= 0 at the last t1"
     row = _row("sign change", "Lyapunov exponent", interval, "iterations", size, len(x), definition)
     return [*rows, row | {"found": bool(np.isfinite(interval.value))}]
 

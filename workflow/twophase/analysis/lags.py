@@ -10,6 +10,13 @@ import numpy as np
 FEWEST = 4  # points at least of a curve at equal lag, and half of all t0; less says little about where it changes
 
 
+def last(t0: np.ndarray, t1: np.ndarray) -> np.ndarray:
+    """Which comparisons [cells] are the last of their fork; `t0` and `t1` of all [cells]."""
+    t0, t1 = np.asarray(t0), np.asarray(t1)
+    latest = {fork: t1[t0 == fork].max() for fork in np.unique(t0)}
+    return t1 == np.array([latest[fork] for fork in t0], dtype=t1.dtype)
+
+
 def at_lags(
     t0: np.ndarray, t1: np.ndarray, values: np.ndarray, over: Callable = np.log
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from twophase.analysis import replicates
+from twophase.analysis import contest, replicates
 from twophase.analysis.claim import Claim
 from twophase.analysis.claims import CLAIMS
 from twophase.analysis.replicates import Interval
@@ -46,8 +46,8 @@ def of_experiment(runs: Sequence[Run], inflection_found: bool, settings: Mapping
         runs: of all its seeds, with the same parts.
         inflection_found: whether its distances show an inflection point, by `inflection.from_chaos`.
         settings: as of `Means`, and `counterexample`, `distance` (of the config's `phases`), `level` of the intervals,
-            and what claims ask to know whether they can be decided: `size` (of epsilon), `iterations`, `dataset`,
-            `source`, `model`.
+            `gain` (of the inflection point, by `inflection.from_chaos`), and what claims ask to know whether they can
+            be decided: `size` (of epsilon), `iterations`, `dataset`, `source`, `model`.
 
     Returns:
         columns claim, text, definition, paper, holds_from, holds_to, value, low, high (NaN from one run), unit,
@@ -86,7 +86,8 @@ def verdict(claim: Claim, interval: Interval, inflection_found: bool, run: Run, 
     """A claim's verdict and the reason for it.
 
     `reproduced` where value and interval lie where the claim holds, `not reproduced` where they lie outside,
-    `undecided` where the interval reaches both or there is but one run (unless that is enough), `untested` where the
+    `undecided` where the interval reaches both or there is but one run (unless that is enough), or an inflection point
+    was neither found nor ruled out, `untested` where the
     claim refers to an inflection point and none was found, and `outside this run's scale` where the experiment cannot
     decide it.
 
@@ -113,6 +114,8 @@ def verdict(claim: Claim, interval: Interval, inflection_found: bool, run: Run, 
         return (REPRODUCED if bottom <= value <= top else NOT), ""
     if np.isnan(low):
         return UNDECIDED, ALONE
+    if claim.takes_significance and not inflection_found and settings["gain"] <= -contest.MARGIN:
+        return NOT, "smooth curves predict other runs better than any step does"
     if high < bottom or low > top:
         return NOT, ""
     if low < bottom or high > top:

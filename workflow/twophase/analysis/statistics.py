@@ -89,7 +89,7 @@ class Means:
     Attributes:
         t0, t1, C, B, D, exponent: of the forks' comparisons [cells]; log10 of C, Lyapunov exponents per iteration.
         level: C on the scale of the settings [cells], whose change of level after equal times is at t*.
-        end: which comparisons are at the last t1 [cells].
+        end: which comparisons are a fork's last [cells]: at the last t1 of all, or at the longest lag.
         inflection: t*, the inflection point (iterations).
         early, late: which comparisons at the last t1 are of forks from before t*, and from after it [cells].
         inside: which comparisons have t0 <= t* < t1 [cells].
@@ -106,7 +106,7 @@ class Means:
         names = ("C", "level", "B", "D", "exponent")
         cells = self._mean_cells() if forks else dict.fromkeys(names, NONE)
         self.C, self.level, self.B, self.D, self.exponent = (cells[name] for name in names)
-        self.end = self.t1 == self.t1.max(initial=0)
+        self.end = lags.last(self.t0, self.t1)
         self.inflection = self._own_inflection() if inflection is None else inflection
         self.early, self.late = (self.end & part for part in (self.t0 < self.inflection, self.t0 > self.inflection))
         self.inside = (self.t0 <= self.inflection) & (self.inflection < self.t1)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from twophase.analysis import lags
 from twophase.analysis.inflection import TINY, exponents, growth_after
 
 
@@ -27,7 +28,7 @@ def end_of_chaos(settings: Mapping, inflection: pd.Series | None, forks: pd.Data
     size = _power(f"{settings['size']:g}")
     source = " The iteration itself is estimated from distances between checkpoints of the base run, not from these."
     source = source if settings["distance"] == "checkpoints" else ""
-    last = forks[forks["t1"] == forks["t1"].max()]
+    last = forks[lags.last(forks["t0"], forks["t1"])]
 
     def level(part):
         c = np.exp(np.log(np.maximum(part["C"], TINY)).mean())
