@@ -193,14 +193,7 @@ USERS = {  # module: the scripts whose results it can change
     "analysis.inflection": {"estimate_inflection", "judge_claims", "write_explorer", "experiment_pages"}
     | {"fig1", "lyapunov"},
     "analysis.changes": {"estimate_inflection", "judge_claims"},
-    "analysis.contest": {
-        "estimate_inflection",
-        "judge_claims",
-        "write_explorer",
-        "experiment_pages",
-        "fig1",
-        "lyapunov",
-    },
+    "analysis.contest": {"estimate_inflection", "judge_claims"},
     "analysis.replicates": {"estimate_inflection", "judge_claims"},
     "analysis.curves": {"estimate_inflection", "judge_claims", "fig5", "wfig1", "wfig3"},
     "training.perturbation": {"train_forks"},
