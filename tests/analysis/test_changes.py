@@ -51,7 +51,6 @@ def test_the_change_point_is_the_best_of_all_splits(seed, a, b):
 
 
 def test_equal_times_are_not_split():
-    """A bootstrap sample repeats points."""
     x, y = np.array([0, 0, 0, 10, 10, 30.0]), np.array([5, 5, 0, 0, 0, 0.0])
     assert changes.change_point(x, y) == 5
     assert np.isnan(changes.change_point(np.array([3.0, 3]), np.array([0.0, 1])))
