@@ -209,6 +209,7 @@ USERS = {  # module: the scripts whose results it can change
     "measures.comparison": {"compare_forks"},
     "networks.state": TRAINING,
     "training.machine": TRAINING - MEASURING,
+    "networks.initialisation": TRAINING,
     "networks.models": TRAINING,
     "networks.names": {*TRAINING, "calibrate"},
     "data.dataset": {*TRAINING, "prepare_dataset"},
