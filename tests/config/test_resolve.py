@@ -192,10 +192,22 @@ def leaves(part, path: tuple = ()) -> dict:
     return {place: value for key, item in part.items() for place, value in leaves(item, (*path, key)).items()}
 
 
-def test_readings_differ_from_the_first_in_one_key_each_and_one_in_the_two_that_matter():
-    first, *others = resolve(yaml.safe_load((REPOSITORY / "config" / "readings.yaml").read_text()))[
-        "experiments"
-    ].values()
+VARIED = {  # file: the keys in one of which its readings differ from the first, and those in all of which one does
+    "readings": (
+        {
+            *("chaos.norm", "chaos.size", "training.dtype", "phases.distance", "phases.scale", "evaluation.bn"),
+            *("kernel.reduce", "kernel.n", "kernel.bn", "linearized.momentum", "linearized.lr"),
+        },
+        {"phases.distance", "phases.scale"},
+    ),
+    "readings-networks": ({"model.shortcut", "model.init", "model.bn_gamma"},) * 2,
+}
+
+
+@pytest.mark.parametrize("name", VARIED)
+def test_readings_differ_from_the_first_in_one_key_each_and_one_in_those_that_matter_together(name):
+    config = resolve(yaml.safe_load((REPOSITORY / "config" / f"{name}.yaml").read_text()))
+    first, *others = config["experiments"].values()
     default, varied, pairs = leaves(first), set(), []
     for experiment in others:
         other = leaves(experiment)
@@ -209,11 +221,12 @@ def test_readings_differ_from_the_first_in_one_key_each_and_one_in_the_two_that_
             varied |= keys
         else:
             pairs.append(keys)
-    assert pairs == [{"phases.distance", "phases.scale"}]
-    assert varied == {
-        *("chaos.norm", "chaos.size", "training.dtype", "phases.distance", "phases.scale", "evaluation.bn"),
-        *("kernel.reduce", "kernel.n", "kernel.bn", "linearized.momentum", "linearized.lr"),
-    }
+    assert (varied, *pairs) == VARIED[name]
+
+
+def test_readings_of_both_files_have_the_same_first():
+    files = [yaml.safe_load((REPOSITORY / "config" / f"{name}.yaml").read_text()) for name in VARIED]
+    assert files[0]["defaults"] == files[1]["defaults"]
 
 
 def test_resolving_leaves_the_config_alone():
@@ -522,6 +535,11 @@ BAD = {
         with_experiment(model={"head": "mlp4096"}),
         "model: head 'mlp4096' has no effect on resnet8; leave",
     ),
+    "init that changes nothing": (
+        with_experiment(model={"name": "lenet300", "init": "torch"}),
+        "model: init 'torch' has no effect on lenet300, whose default it is",
+    ),
+    "unknown init": (with_experiment(model={"init": "he"}), "model.init: 'he' is not one of"),
     "setting of another optimizer": (
         with_experiment(training={"betas": [0.5, 0.9]}),
         "training.betas: has no effect where optimizer is sgd; set that to adam, or drop it.",
@@ -960,4 +978,4 @@ def test_settings_without_effect_are_left_out(changes, present, absent):
 def test_settings_hold_the_data_set_and_the_options_of_the_model():
     found = settings_of(resolve(PLAIN), "one")
     assert found["dataset"]["source"] == "digits"
-    assert found["model"] == {"name": "resnet8", "width": None, "shortcut": "A"}
+    assert found["model"] == {"name": "resnet8", "width": None, "shortcut": "A", "init": "default", "bn_gamma": "ones"}

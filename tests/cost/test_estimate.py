@@ -118,11 +118,13 @@ def test_experiments_are_shown_side_by_side_where_there_are_two_with_claims_of_t
 MODELS = [
     ({"name": "lenet5"}, (1, 28, 28)),
     ({"name": "lenet5"}, (3, 32, 40)),
+    ({"name": "lenet300"}, (2, 9, 7)),
     *(({"name": f"resnet{d}", "shortcut": s}, (3, 32, 32)) for d in (8, 20) for s in "AB"),
     ({"name": "resnet8", "width": 5, "shortcut": "B"}, (1, 8, 8)),
     *(({"name": "vgg11", "width": 0.1, "head": h, "batch_norm": b}, (3, 32, 32)) for h in ("linear",) for b in (0, 1)),
     ({"name": "vgg16"}, (3, 32, 32)),
     ({"name": "vgg11", "head": "mlp4096", "width": 0.25}, (1, 32, 32)),
+    ({"name": "vgg11", "head": "mlp128", "width": 0.25}, (1, 32, 32)),
 ]
 
 

@@ -20,10 +20,12 @@ from twophase.torchvision_ops import import_torchvision
 OWN = [
     ("lenet5", 1, 28, {}),
     ("lenet5", 3, (12, 17), {}),
+    ("lenet300", 2, (5, 3), {"init": "kaiming_fan_in"}),
     ("resnet8", 1, 8, {"width": 8}),
     ("resnet14", 3, (10, 7), {"width": 5, "shortcut": "B"}),
     ("vgg11", 3, 32, {"width": 0.125}),
     ("vgg13", 1, (40, 64), {"width": 0.06, "batch_norm": False}),
+    ("vgg11", 3, 32, {"width": 0.06, "head": "mlp128", "init": "kaiming_fan_out", "bn_gamma": "uniform"}),
     ("vgg16", 3, 32, {"width": 0.06, "head": "mlp4096", "dropout": 0.2}),
 ]
 
@@ -47,15 +49,17 @@ def images(in_channels, image_size, count=3, **options):
     ("name", "in_channels", "options", "published"),
     [
         ("lenet5", 1, {}, 61_706),
+        ("lenet300", 1, {}, 266_610),
         ("resnet20", 3, {"shortcut": "A"}, 269_722),
         ("resnet20", 3, {"shortcut": "B"}, 272_474),
         ("vgg16", 3, {}, 14_728_266),
         ("vgg16", 3, {"head": "mlp4096"}, 33_646_666),
+        ("vgg16", 3, {"head": "mlp128"}, 14_728_266 - 513 * 10 + 513 * 128 + 129 * 10),
     ],
 )
 def test_parameter_counts_of_the_papers(name, in_channels, options, published):
     with torch.device("meta"):
-        net = build(name, 10, in_channels, 28 if name == "lenet5" else 32, **options)
+        net = build(name, 10, in_channels, 28 if name.startswith("lenet") else 32, **options)
     assert trainable(net) == published
 
 
@@ -157,18 +161,92 @@ def test_the_seed_decides_the_weights(name, in_channels, image_size, options):
     assert not any(torch.equal(first[key], other[key]) for key in matrices)
 
 
-@pytest.mark.parametrize("name", ["resnet20", "vgg16"])
-def test_convolutions_start_normal_with_variance_two_over_fan_in(name):
-    for module in build(name, 10, 3, 32).modules():
-        if isinstance(module, nn.Conv2d) and module.weight.numel() > 4000:
-            weight = module.weight.detach().flatten()
-            fan_in = module.in_channels * 9
-            scaled = weight / (2 / fan_in) ** 0.5
-            # Standard errors: 1/sqrt(n) of the mean, sqrt(2/n) of the variance, sqrt(24/n) of the kurtosis.
-            n = len(scaled)
-            assert abs(scaled.mean()) < 6 * n**-0.5
-            assert abs(scaled.var() - 1) < 6 * (2 / n) ** 0.5
-            assert abs((scaled**4).mean() - 3) < 10 * (24 / n) ** 0.5
+@pytest.mark.parametrize(("name", "in_channels", "image_size", "options"), OWN)
+def test_by_default_torch_makes_all_layers_and_he_the_convolutions(name, in_channels, image_size, options):
+    """The same numbers of the same generator, in this order; and those of a LeNet are torch's alone."""
+    options = {key: value for key, value in options.items() if key not in ("init", "bn_gamma")}
+    torch.manual_seed(3)
+    net = build(name, 4, in_channels, image_size, **options)
+    torch.manual_seed(3)
+    expected = build(name, 4, in_channels, image_size, **options, **({} if "lenet" in name else {"init": "torch"}))
+    convolutions = [m for m in expected.modules() if isinstance(m, nn.Conv2d) and "lenet" not in name]
+    for module in convolutions:
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    wanted = expected.state_dict()
+    assert all(torch.equal(value, wanted[key]) for key, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize(("name", "size"), [("lenet5", 12), ("lenet300", 4)])
+def test_a_lenet_starts_as_torch_makes_its_layers(name, size):
+    torch.manual_seed(4)
+    net = build(name, 5, 1, size)
+    torch.manual_seed(4)
+    for module in (m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)):
+        if isinstance(module, nn.Linear):
+            again = nn.Linear(module.in_features, module.out_features)
+        else:
+            again = nn.Conv2d(module.in_channels, module.out_channels, module.kernel_size)
+        assert torch.equal(module.weight, again.weight)
+        assert torch.equal(module.bias, again.bias)
+
+
+def is_normal(weight, deviation):
+    """Standard errors of n normal numbers: 1/sqrt(n) of the mean, sqrt(2/n) of the variance, sqrt(24/n) of kurtosis."""
+    scaled, n = weight.detach().flatten() / deviation, weight.numel()
+    assert abs(scaled.mean()) < 6 * n**-0.5
+    assert abs(scaled.var() - 1) < 6 * (2 / n) ** 0.5
+    assert abs((scaled**4).mean() - 3) < 10 * (24 / n) ** 0.5
+
+
+def is_uniform(weight, low, high):
+    """Bounds, mean and variance of uniform numbers, (high - low)^2 / 12 with a kurtosis of 9/5."""
+    values, n, variance = weight.detach().flatten(), weight.numel(), (high - low) ** 2 / 12
+    assert low <= values.min() < values.max() <= high
+    assert abs(values.mean() - (low + high) / 2) < 6 * (variance / n) ** 0.5
+    assert abs(values.var() / variance - 1) < 6 * (0.8 / n) ** 0.5
+
+
+@pytest.mark.parametrize("init", ["default", "torch", "kaiming_fan_in", "kaiming_fan_out"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("resnet20", {"shortcut": "B"}), ("vgg16", {"head": "mlp128"}), ("lenet5", {}), ("lenet300", {})],
+)
+def test_weights_start_with_the_distribution_of_their_init(name, options, init):
+    if init == "torch" and "lenet" in name:
+        return
+    net = build(name, 10, 3, 32, **options, init=init)
+    torch_s = init == "torch" or (init == "default" and "lenet" in name)
+    for module in net.modules():
+        if not isinstance(module, nn.Conv2d | nn.Linear):
+            continue
+        linear = isinstance(module, nn.Linear)
+        area = 1 if linear else module.kernel_size[0] * module.kernel_size[1]
+        fan_in, fan_out = module.weight.shape[1] * area, module.weight.shape[0] * area
+        if torch_s or (init == "default" and linear):
+            is_uniform(module.weight, -(fan_in**-0.5), fan_in**-0.5)
+        elif init == "kaiming_fan_out":
+            is_normal(module.weight, 0.01 if linear else (2 / fan_out) ** 0.5)
+        else:
+            is_normal(module.weight, (2 / fan_in) ** 0.5)
+        if module.bias is not None:
+            zero = not torch_s and (init == "kaiming_fan_out" or (init == "default" and not linear))
+            assert (module.bias == 0).all() == zero
+            assert module.bias.abs().max() <= fan_in**-0.5
+
+
+@pytest.mark.parametrize(("name", "options"), [("resnet20", {"shortcut": "B"}), ("vgg11", {"width": 0.5})])
+def test_uniform_scales_of_batch_norms_leave_all_else_as_it_is(name, options):
+    torch.manual_seed(2)
+    ones = build(name, 10, 3, 32, **options)
+    torch.manual_seed(2)
+    uniform = build(name, 10, 3, 32, **options, bn_gamma="uniform")
+    scales = {f"{key}.weight" for key, module in ones.named_modules() if isinstance(module, nn.BatchNorm2d)}
+    other = uniform.state_dict()
+    for key, value in ones.state_dict().items():
+        assert torch.equal(value, other[key] if key not in scales else torch.ones_like(value))
+    is_uniform(torch.cat([other[key] for key in sorted(scales)]), 0, 1)
 
 
 def test_shortcut_a_subsamples_and_pads_with_zero_channels():
@@ -336,7 +414,7 @@ def test_names_read_from_the_source_are_those_that_torchvision_registers():
     assert set(torchvision_names()) == set(models.list_models(module=models))
 
 
-@pytest.mark.parametrize("name", ["lenet5", "resnet20", "resnet26", "vgg19", "torchvision:resnet18"])
+@pytest.mark.parametrize("name", ["lenet5", "lenet300", "resnet20", "resnet26", "vgg19", "torchvision:resnet18"])
 def test_known_names(name):
     assert known_model(name) is None
 
@@ -370,7 +448,15 @@ def test_every_depth_is_6k_plus_2_or_told_the_nearest():
         ("vgg16", {"width": 0}, "width 0 must be a factor above 0"),
         ("resnet20", {"width": 2.5}, "width 2.5 must be the number of channels"),
         ("resnet20", {"shortcut": "C"}, "shortcut 'C' must be one of A, B"),
-        ("vgg16", {"head": "conv"}, "head 'conv' must be one of linear, mlp4096"),
+        ("vgg16", {"head": "conv"}, "head 'conv' must be one of linear, mlp128, mlp4096"),
+        ("vgg16", {"head": "mlp128", "dropout": 0.3}, "dropout 0.3 has no effect on vgg16 with head mlp128; set head"),
+        ("resnet20", {"head": "mlp128"}, "head 'mlp128' has no effect on resnet20"),
+        ("resnet20", {"init": "he"}, "init 'he' must be one of default, torch, kaiming_fan_in, kaiming_fan_out"),
+        ("lenet300", {"init": "torch"}, "init 'torch' has no effect on lenet300, whose default it is"),
+        ("torchvision:resnet18", {"init": "torch"}, "init 'torch' has no effect on torchvision:resnet18"),
+        ("lenet5", {"bn_gamma": "uniform"}, "bn_gamma 'uniform' has no effect on lenet5"),
+        ("vgg16", {"batch_norm": False, "bn_gamma": "uniform"}, "no effect on vgg16 without batch norms"),
+        ("lenet-300", {}, "did you mean lenet300"),
         ("vgg16", {"depth": 3}, "depth is no option"),
     ],
 )

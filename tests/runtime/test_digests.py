@@ -219,6 +219,7 @@ USERS = {  # module: the scripts whose results it can change
     "measures.comparison": {"compare_forks", "independent"},
     "networks.state": TRAINING - {"block_B", "fork_barriers", "independent"},
     "training.machine": TRAINING - MEASURING,
+    "networks.initialisation": TRAINING,
     "networks.models": TRAINING,
     "networks.names": {*TRAINING, "print_estimate"},
     "data.dataset": {*TRAINING, "prepare_dataset"},

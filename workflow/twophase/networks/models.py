@@ -15,51 +15,56 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twophase.errors import UserError
-from twophase.networks.names import VGG_CHANNELS, VGG_STAGES, family, known_model, too_small
+from twophase.networks import initialisation
+from twophase.networks.names import DEFAULTS, HEADS, VGG_CHANNELS, VGG_STAGES, family, known_model, too_small
 from twophase.torchvision_ops import import_torchvision
 
 
 def build(
-    name: str,
-    num_classes: int,
-    in_channels: int,
-    image_size: int | tuple[int, int],
-    width: float | None = None,
-    shortcut: str = "A",
-    batch_norm: bool = True,
-    head: str = "linear",
-    dropout: float = 0.5,
+    name: str, num_classes: int, in_channels: int, image_size: int | tuple[int, int], **options: float | str | None
 ) -> nn.Module:
     """Returns a network, float32 on the CPU, that maps images [N, in_channels, H, W] to logits [N, num_classes].
 
     Args:
-        name: lenet5 | resnet{6k+2} | vgg{11,13,16,19} | torchvision:<name>
+        name: lenet5 | lenet300 | resnet{6k+2} | vgg{11,13,16,19} | torchvision:<name>
         image_size: pixels, the side of a square or (H, W)
-        width: channels of a ResNet's first stage (None: 16), or the factor on all channels of a VGG (None: 1)
-        shortcut: of a ResNet where the shape changes, A (parameter-free) | B (1x1 convolution and batch norm)
-        batch_norm: of a VGG
-        head: of a VGG, linear (512-c) | mlp4096 (512-4096-4096-c)
-        dropout: probability after each hidden layer of the mlp4096 head
+        options: any of these, by default as in `names.DEFAULTS`.
+            width: channels of a ResNet's first stage (None: 16), or the factor on all channels of a VGG (None: 1)
+            shortcut: of a ResNet where the shape changes, A (parameter-free) | B (1x1 convolution and batch norm)
+            batch_norm: of a VGG
+            head: of a VGG, linear (512-c) | mlp128 (512-128-c) | mlp4096 (512-4096-4096-c)
+            dropout: probability after each hidden layer of the mlp4096 head
+            init, bn_gamma: of all but torchvision's, see `initialisation`
 
     Raises:
         UserError: an unknown name, an option that does not fit the model, or images too small for it.
     """
-    if message := known_model(name, width=width, shortcut=shortcut, batch_norm=batch_norm, head=head, dropout=dropout):
+    if message := known_model(name, **options):
         raise UserError(f"model: {message}")
     size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
     if message := too_small(name, size):
         raise UserError(f"model: {message}")
-    match family(name):
+    options = DEFAULTS | options
+    width, kind = options["width"], family(name)
+    match kind:
         case "lenet5":
-            return LeNet5(num_classes, in_channels, size)
+            net = LeNet5(num_classes, in_channels, size)
+        case "lenet300":
+            net = LeNet300(num_classes, in_channels, size)
         case "resnet":
-            return ResNet(int(name[6:]), num_classes, in_channels, 16 if width is None else int(width), shortcut)
+            net = ResNet(int(name[6:]), num_classes, in_channels, int(width or 16), options["shortcut"])
         case "vgg":
-            width = 1.0 if width is None else width
-            return VGG(VGG_STAGES[name], num_classes, in_channels, width, batch_norm, head, dropout)
+            head, dropout = HEADS[options["head"]], options["dropout"] if options["head"] == "mlp4096" else 0.0
+            net = VGG(VGG_STAGES[name], num_classes, in_channels, width or 1.0, options["batch_norm"], head, dropout)
         case "torchvision":
             return _torchvision(name.partition(":")[2], num_classes, in_channels, size)
-    raise UserError(f"model: {name} is named in model_names.py, but `build` in models.py has no case for it; add one")
+        case _:
+            raise UserError(f"model: {name} is named in names.py, but `build` in models.py has no case for it; add one")
+    init = options["init"]
+    if init == "default":
+        init = "torch" if kind.startswith("lenet") else "kaiming_convolutions"
+    initialisation.initialise(net, init, options["bn_gamma"])
+    return net
 
 
 def check(net: nn.Module, num_classes: int, images: Sequence[int]) -> None:
@@ -86,14 +91,6 @@ def check(net: nn.Module, num_classes: int, images: Sequence[int]) -> None:
             f"model: for a batch of {images[0]} images and {num_classes} classes the network returns {found}; "
             f"it must return logits of shape [{images[0]}, {num_classes}]"
         )
-
-
-def _he(module: nn.Module) -> None:
-    """He et al. 2015: normal weights of variance 2/fan_in for convolutions, zero biases."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
 
 
 def max_pool(x: Tensor) -> Tensor:
@@ -123,6 +120,19 @@ class LeNet5(nn.Module):
         x = F.relu(max_pool(self.conv2(x)))
         x = F.relu(self.fc1(x.flatten(1)))
         return self.fc3(F.relu(self.fc2(x)))
+
+
+class LeNet300(nn.Module):
+    """LeNet-300-100 (LeCun et al. 1998), fully connected, [N, C, H, W] -> [N, c]: 266,610 parameters on MNIST."""
+
+    def __init__(self, num_classes: int, in_channels: int, size: tuple[int, int]):
+        super().__init__()
+        self.fc1 = nn.Linear(in_channels * size[0] * size[1], 300)
+        self.fc2 = nn.Linear(300, 100)
+        self.fc3 = nn.Linear(100, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x.flatten(1))))))
 
 
 class PadShortcut(nn.Module):
@@ -175,7 +185,6 @@ class ResNet(nn.Module):
             blocks += [BasicBlock(2 * channels, 2 * channels, 1, shortcut) for _ in range((depth - 2) // 6 - 1)]
         self.blocks = nn.Sequential(*blocks)
         self.fc = nn.Linear(4 * width, num_classes)
-        self.apply(_he)
 
     def forward(self, x: Tensor) -> Tensor:
         # A plain mean: the backward pass of adaptive pooling is not deterministic on a GPU.
@@ -185,8 +194,9 @@ class ResNet(nn.Module):
 class VGG(nn.Module):
     """VGG (Simonyan & Zisserman 2015) for 32x32 images, [N, C, H, W] -> [N, c].
 
-    VGG-16 with batch norm on 3 channels and 10 classes: 14,728,266 parameters with the linear head, 33,646,666 with
-    mlp4096. Both counts say that the convolutions carry biases, though batch norm makes them redundant.
+    VGG-16 with batch norm on 3 channels and 10 classes: 14,728,266 parameters with the linear head, 14,790,090 with
+    mlp128, 33,646,666 with mlp4096. The counts say that the convolutions carry biases, though batch norm makes them
+    redundant.
     """
 
     def __init__(
@@ -196,7 +206,7 @@ class VGG(nn.Module):
         in_channels: int,
         width: float,
         batch_norm: bool,
-        head: str,
+        hidden: tuple[int, ...],
         dropout: float,
     ):
         super().__init__()
@@ -211,13 +221,12 @@ class VGG(nn.Module):
             layers += [nn.MaxPool2d(2)] if index in last_of_stage else []
             before = channels
         self.features = nn.Sequential(*layers)
-        if head == "linear":
-            self.head = nn.Linear(before, num_classes)
-        else:
-            hidden = [nn.Linear(before, 4096), nn.ReLU(), nn.Dropout(dropout)]
-            hidden += [nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(dropout)]
-            self.head = nn.Sequential(*hidden, nn.Linear(4096, num_classes))
-        self.apply(_he)
+        head = []
+        for units in hidden:
+            head += [nn.Linear(before, units), nn.ReLU(), nn.Dropout(dropout)]
+            before = units
+        last = nn.Linear(before, num_classes)
+        self.head = nn.Sequential(*head, last) if head else last
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x).mean((2, 3)))

@@ -13,15 +13,32 @@ VGG_STAGES = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2
 VGG_CHANNELS = (64, 128, 256, 512, 512)
 VGG_DEPTHS = tuple(int(name[3:]) for name in VGG_STAGES)
 OPTIONS = {
-    "lenet5": (),
-    "resnet": ("width", "shortcut"),
-    "vgg": ("width", "batch_norm", "head", "dropout"),
+    "lenet5": ("init",),
+    "lenet300": ("init",),
+    "resnet": ("width", "shortcut", "init", "bn_gamma"),
+    "vgg": ("width", "batch_norm", "head", "dropout", "init", "bn_gamma"),
     "torchvision": (),
 }
+HEADS = {"linear": (), "mlp128": (128,), "mlp4096": (4096, 4096)}  # hidden units of a VGG's classifier
 SMALLEST = {"lenet5": 12, "vgg": 32}  # family: pixels on a side that survive its pooling
-DEFAULTS = {"width": None, "shortcut": "A", "batch_norm": True, "head": "linear", "dropout": 0.5}
-CHOICES = {"shortcut": ("A", "B"), "head": ("linear", "mlp4096")}
-KNOWN = "lenet5, resnet8, resnet14, resnet20, ... (depth 6k+2), vgg11, vgg13, vgg16, vgg19, torchvision:<name>"
+DEFAULTS = {
+    "width": None,
+    "shortcut": "A",
+    "batch_norm": True,
+    "head": "linear",
+    "dropout": 0.5,
+    "init": "default",
+    "bn_gamma": "ones",
+}
+CHOICES = {
+    "shortcut": ("A", "B"),
+    "head": tuple(HEADS),
+    "init": ("default", "torch", "kaiming_fan_in", "kaiming_fan_out"),
+    "bn_gamma": ("ones", "uniform"),
+}
+KNOWN = (
+    "lenet5, lenet300, resnet8, resnet14, resnet20, ... (depth 6k+2), vgg11, vgg13, vgg16, vgg19, torchvision:<name>"
+)
 
 
 def family(name: str) -> str:
@@ -39,7 +56,7 @@ def known_model(name: str, **options) -> str | None:
     kind = family(name)
     if kind not in OPTIONS:
         also = [f"torchvision:{name}"] if name in torchvision_names() else []
-        close = also or difflib.get_close_matches(name, ["lenet5", "resnet20", *(f"vgg{d}" for d in VGG_DEPTHS)], n=1)
+        close = also or difflib.get_close_matches(name, ["lenet5", "lenet300", "resnet20", *VGG_STAGES], n=1)
         return f"{name!r} is unknown{_did_you_mean(close)}; known are {KNOWN}"
     if kind == "resnet" and ((depth := int(name[6:])) % 6 != 2 or depth < 8):
         nearest = max(8, 6 * round((depth - 2) / 6) + 2)
@@ -83,6 +100,8 @@ def parameters(name: str, num_classes: int, image: Sequence[int], **options) -> 
             flat = 16 * ((height // 2 - 4) // 2) * ((width // 2 - 4) // 2)
             shapes = [(6, channels * 25), (16, 6 * 25), (120, flat), (84, 120), (num_classes, 84)]
             return sum(outputs * (inputs + 1) for outputs, inputs in shapes)
+        case "lenet300":
+            return _fully_connected(channels * height * width, 300, 100, num_classes)
         case "resnet":
             first, blocks = int(options["width"] or 16), (int(name[6:]) - 2) // 6
             count, before = first * (channels * 9 + 2), first  # each convolution with its batch norm
@@ -99,10 +118,12 @@ def parameters(name: str, num_classes: int, image: Sequence[int], **options) -> 
                 for _ in range(repeats):
                     count += stage * (before * 9 + 1 + 2 * options["batch_norm"])
                     before = stage
-            hidden = [4096, 4096] if options["head"] == "mlp4096" else []
-            sides = [before, *hidden, num_classes]
-            return count + sum(b * (a + 1) for a, b in itertools.pairwise(sides))
+            return count + _fully_connected(before, *HEADS[options["head"]], num_classes)
     return None
+
+
+def _fully_connected(*widths: int) -> int:
+    return sum(outputs * (inputs + 1) for inputs, outputs in itertools.pairwise(widths))
 
 
 def _did_you_mean(close: list[str]) -> str:
@@ -121,8 +142,12 @@ def _wrong_option(name: str, kind: str, options: dict) -> str | None:
     for key, value in options.items():
         if key not in OPTIONS[kind] and value != DEFAULTS[key]:
             return f"{key} {value!r} has no effect on {name}; leave it out"
-    if kind == "vgg" and head == "linear" and dropout not in (0, DEFAULTS["dropout"]):
-        return f"dropout {dropout!r} has no effect on {name} with head linear; set head to mlp4096 or leave it out"
+    if kind == "vgg" and head != "mlp4096" and dropout not in (0, DEFAULTS["dropout"]):
+        return f"dropout {dropout!r} has no effect on {name} with head {head}; set head to mlp4096 or leave it out"
+    if kind == "vgg" and not options["batch_norm"] and options["bn_gamma"] != "ones":
+        return f"bn_gamma {options['bn_gamma']!r} has no effect on {name} without batch norms; leave one of the two out"
+    if kind.startswith("lenet") and options["init"] == "torch":
+        return f"init 'torch' has no effect on {name}, whose default it is; leave it out"
     if kind == "resnet" and width is not None and (width < 1 or width != int(width)):
         return f"width {width!r} must be the number of channels of the first stage, a whole number from 1"
     if width is not None and width <= 0:
