@@ -232,7 +232,7 @@ USERS = {  # module: the scripts whose results it can change
     "report.theme": {*FIGURES, "scaling_figure", "write_explorer"},
     "report.figures": FIGURES,
     "report.panels": {*FIGURES, "scaling_figure"} - {"readings"},
-    "report.lag_panels": {"lags"},
+    "report.lag_panels": {"equal_lags"},
     "report.verdict_matrix": {"readings"},
     "report.explorer": {"write_explorer"},
     "report.sentences": {"write_explorer", "experiment_pages"},
@@ -441,7 +441,7 @@ def test_all_that_jobs_call_is_in_their_digests(whole_run):
     """Seen while a whole run went on: an independent account of what results depend on."""
     found = set(called(whole_run.folder / "called"))
     assert {script for script, *_ in found} >= {"prepare_dataset", *TRAINING, *LIGHT, *FIGURES} - {
-        *MEASURING, "print_estimate", "scaling_figure", "readings",
+        *MEASURING, "print_estimate", "scaling_figure", "readings", "independent",  # which takes two seeds
     }  # fmt: skip
     reached = {script: {(r.path, r.name) for r in digests.definitions(*what(script))} for script in ALL}
     overlooked = {

@@ -170,7 +170,7 @@ FIGURES = {
         settings=("taus", "dts", "drops"),
         panels=("a  kernel distance", "b  over a time step", "c  from a fixed time"),
     ),
-    "lags": Figure(
+    "equal_lags": Figure(
         category=BEYOND,
         shows="forks after equal times",
         description="C, B, B+ and D of forks from every t0 after the same times, with either statistics of batch norms",

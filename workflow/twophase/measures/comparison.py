@@ -38,12 +38,12 @@ class Tables(NamedTuple):
 
     Attributes:
         comparisons: everything at the t1 at which a fork's state is kept.
-        distances: the distances of the parameters, also at the t1 in between.
+        dense: the distances of the parameters, also at the t1 in between.
         perturbations: of all forks, with the metadata of the first.
     """
 
     comparisons: pd.DataFrame
-    distances: pd.DataFrame
+    dense: pd.DataFrame
     perturbations: pd.DataFrame
 
 

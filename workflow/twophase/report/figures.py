@@ -133,7 +133,7 @@ def lyapunov(paths, titles, headings, style, drops):
     return figure
 
 
-def lags(paths, titles, headings, style, lags, drops):
+def equal_lags(paths, titles, headings, style, lags, drops):
     """Forks after equal times: C (a), barriers (b) and disagreement (c) over t0."""
     chaos, distances = tables.of_runs(paths["chaos"]), tables.of_runs(paths["distances"])
     figure, axes = _canvas(titles, headings, style)
