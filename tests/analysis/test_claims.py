@@ -363,10 +363,10 @@ def test_a_fall_that_may_be_chance_is_undecided():
 
 
 def test_a_fall_that_smooth_curves_predict_better_is_no_inflection_point():
-    row = judge(found=False, gain=-1.5).loc["inflection point"]
+    row = judge(found=False, gain=-2.5).loc["inflection point"]
     assert row["value"] == pytest.approx(8.0)
     assert row["verdict"] == scorecard.NOT
-    assert judge(found=False, gain=-0.5).loc["inflection point", "verdict"] == scorecard.UNDECIDED
+    assert judge(found=False, gain=-1.5).loc["inflection point", "verdict"] == scorecard.UNDECIDED
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from twophase.analysis import contest, replicates
+from twophase.analysis import replicates
 from twophase.analysis.claim import Claim
 from twophase.analysis.claims import CLAIMS
 from twophase.analysis.replicates import Interval
@@ -26,6 +26,7 @@ VERDICTS = REPRODUCED, NOT, UNDECIDED, UNTESTED, OUTSIDE = (
     "outside this run's scale",
 )
 MISSING = "this experiment has no "  # and then the parts that it lacks
+AGAINST = 2.0  # standard errors by which smooth curves have to predict better, to rule a step out
 ALONE = "one run: how much another would differ is unknown"
 PARTS = {  # of a `Run`, in words
     "chaos": "forks",
@@ -114,7 +115,7 @@ def verdict(claim: Claim, interval: Interval, inflection_found: bool, run: Run, 
         return (REPRODUCED if bottom <= value <= top else NOT), ""
     if np.isnan(low):
         return UNDECIDED, ALONE
-    if claim.takes_significance and not inflection_found and settings["gain"] <= -contest.MARGIN:
+    if claim.takes_significance and not inflection_found and settings["gain"] <= -AGAINST:
         return NOT, "smooth curves predict other runs better than any step does"
     if high < bottom or low > top:
         return NOT, ""
