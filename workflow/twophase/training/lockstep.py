@@ -27,11 +27,10 @@ ATen limited to less; where members differ all the same, the check stops the run
 network draws. On a GPU, where dropout of a single network is a fused kernel, it need not be (not tried): the twin then
 has other masks than the base run, its forks have the twin's, and its losses are not compared with the base run's.
 
-**Why vmap.** It is the one way that could be tested without a GPU: the same code runs on both. On a GPU the number of
-kernel launches of an iteration does not grow with the members, which is what small networks wait for; convolutions
-become grouped ones. Neither its speed nor the bit-equality of members has been measured on a GPU: there
-`tests/gpu/test_lockstep.py` measures both, and the checks above stop a run whose members differ. The alternative, one
-captured CUDA graph for each member on a stream of its own, is not implemented.
+**Why vmap.** The same code runs on a CPU and a GPU, where the number of kernel launches of an iteration does not grow
+with the members. On an H200 members of 16 stay equal bit by bit, and ResNet-20 takes 5.8 ms a member and iteration, as
+much as one captured network alone (`training.capture`): its kernels, and not their launches, are what takes the time
+(results/reference/benchmarks-gpu.md).
 
 A stack needs the memory of its members' states and activations together; `chaos.t0_per_job` bounds their number.
 """
