@@ -40,7 +40,7 @@ def config() -> dict:
     tiny["checkpoints"] = {"every": 8}
     tiny["cone"] = {"tau": [8], "dt": [8]}
     tiny["barrier"]["grid"] = {"every": 16}
-    tiny["chaos"] |= {"t0": [0, 8], "t1": [32, 48], "t0_per_job": 1}
+    tiny["chaos"] |= {"t0": [0, 8], "t1": [32, 48], "lags": [], "dense": {}, "t0_per_job": 1}  # jobs of one length
     tiny["linearized"]["switch"] = [8]
     return config
 
