@@ -3,7 +3,6 @@
 import numpy as np
 
 from twophase.files import layout, predicted, storage
-from twophase.files.predicted import STATISTICS
 from twophase.measures import distances
 from twophase.runtime import job
 
@@ -15,9 +14,8 @@ def main(path_to_predictions, path_to_block, rows, columns, facts):
         left, right = (np.stack([of[t] for t in times]) for times in (rows, columns))
         found[bn] = distances.disagreement(left, None if rows == columns else right)
     chosen = next(iter(found))
-    table = distances.upper(
-        rows, columns, value=found[chosen], **{f"D_{bn}": found.get(bn, found[chosen]) for bn in STATISTICS}
-    )
+    named = {f"D_{bn}": matrix for bn, matrix in predicted.either(found).items()}
+    table = distances.upper(rows, columns, value=found[chosen], **named)
     definition = (
         "D, share of test inputs on which the checkpoints at iterations i and j predict different classes; "
         f"statistics of batch norms: {chosen}, and either in columns of its name"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from twophase.files import layout, storage
-from twophase.files.predicted import tensor
+from twophase.files.predicted import STATISTICS, tensor
 from twophase.networks import evaluation
 from twophase.networks import state as network_state
 from twophase.progress import bar
@@ -26,9 +26,8 @@ def main(path_to_data, path_to_run, path_to_predictions, model, settings, seed, 
     found = {(name, bn): [] for bn in kinds for name in ("predictions", "loss", "error")}
     with bar(len(states), label="predictions") as progress:
         for k, state in enumerate(states):
-            arrays = storage.read_tensors(Path(path_to_run) / state)
-            for bn in kinds:
-                network_state.load_state(network, arrays)
+            network_state.load_state(network, storage.read_tensors(Path(path_to_run) / state))
+            for bn in sorted(kinds, key=STATISTICS.index):  # the running ones before they are replaced
                 if bn == "recalibrate":
                     evaluation.recalibrate(network, calibration)
                 outputs = evaluation.logits(network, inputs)

@@ -103,13 +103,11 @@ def fork_steps(experiment: Mapping, block: int) -> int:
 def _forks(e, s, w) -> Work:
     states, block = fork_states(e, int(w["block"])), plan.fork_blocks(e)[int(w["block"])]
     steps = fork_steps(e, int(w["block"]))
-    members = len(layout.forks(block, e["chaos"]["draws"], e["chaos"]["control"]))
-    looks = sum(
-        len(plan.fork_stops(e, t0).all) for t0, _ in layout.forks(block, e["chaos"]["draws"], e["chaos"]["control"])
-    )
-    counts = {"start": 1, "step": steps, "save": len(states), "load": len(block) + members + looks}
+    members = layout.forks(block, e["chaos"]["draws"], e["chaos"]["control"])
+    looks = sum(len(plan.fork_stops(e, t0).all) for t0, _ in members)
+    counts = {"start": 1, "step": steps, "save": len(states), "load": len(block) + len(members) + looks}
     counts["distance"] = looks * s["parameters"]
-    disk = len(states) * (s["state"] + TABLE) + members * TABLE + _log(steps)
+    disk = len(states) * (s["state"] + TABLE) + len(members) * TABLE + _log(steps)
     return Work(counts, "step", 4 * s["state"] + s["optimizer"], disk)  # base, perturbed and loaded state, resume file
 
 
@@ -125,7 +123,7 @@ def _predictions(e, s, w) -> Work:
     states, _ = _states(e, w)
     kinds = sizes.statistics(e)
     images = kinds * s["test"] + (kinds - 1) * min(e["evaluation"]["calibration_size"], s["train"])
-    counts = {"start": 1, "load": kinds * states, "image": states * images}
+    counts = {"start": 1, "load": states, "image": states * images}
     return Work(counts, "image", s["state"], states * 2 * kinds * s["test"] + TABLE)
 
 

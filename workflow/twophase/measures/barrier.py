@@ -10,7 +10,7 @@ import torch
 
 from twophase.files import storage
 from twophase.files.layout import OPTIMIZER
-from twophase.files.predicted import STATISTICS
+from twophase.files.predicted import either
 from twophase.networks import evaluation
 
 METRICS = ("loss", "error")
@@ -143,9 +143,7 @@ def of_files(
     rows = []
     for i, j in pairs:
         found = {bn: b.pair(state(i), state(j), level(bn, i), level(bn, j)) for bn, b in barriers.items()}
-        row = dict(found[chosen])
-        for bn in STATISTICS:
-            row |= {f"{name}_{bn}": found.get(bn, found[chosen])[name] for name in IN_TABLES}
-        rows.append(row)
+        named = {f"{name}_{bn}": pair[name] for bn, pair in either(found).items() for name in IN_TABLES}
+        rows.append(found[chosen] | named)
         progress(len(rows))
     return rows

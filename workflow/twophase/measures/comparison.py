@@ -10,7 +10,7 @@ import pandas as pd
 
 from twophase.files import predicted, storage, vectors
 from twophase.files.layout import Block, Fork, step_file
-from twophase.files.predicted import STATISTICS
+from twophase.files.predicted import STATISTICS, either
 from twophase.measures import distances
 
 KEYS = ["t0", "t1", "draw"]
@@ -98,7 +98,7 @@ def of_forks(run: Measured, blocks: Sequence[Measured], vector: str) -> Tables:
         epsilons = {Fork(e.t0, e.draw): e.realised for table in made for e in table.itertuples()}
         of_block = {fork: _distances(measured.checkpoints, fork, vector) for fork in epsilons}
         for fork, table in of_block.items():
-            dense.append(table.assign(t0=fork.t0, draw=fork.draw, epsilon=epsilons[fork]))
+            dense.append(table.reset_index().assign(t0=fork.t0, draw=fork.draw, epsilon=epsilons[fork]))
         of_forks, barriers = predicted.classes(measured.predictions), _barriers(measured.barriers)
         block = Block(next(iter(of_forks.values())))
         for state in block.states:
@@ -112,7 +112,7 @@ def of_forks(run: Measured, blocks: Sequence[Measured], vector: str) -> Tables:
                     "t0": state.fork.t0,
                     "t1": state.t1,
                     "draw": state.fork.draw,
-                    **of_block[state.fork].set_index("t1").reindex([state.t1]).iloc[0],  # NaN of a state that is none
+                    **of_block[state.fork].reindex([state.t1]).iloc[0],  # NaN where the parameters are not finite
                     **barriers.loc[state.path],
                     **_disagreements(disagreements),
                     "S": _kernel_distance(base, state, measured, run),
@@ -127,17 +127,16 @@ def of_forks(run: Measured, blocks: Sequence[Measured], vector: str) -> Tables:
 
 
 def _distances(checkpoints: str | Path, fork: Fork, vector: str) -> pd.DataFrame:
-    """What a fork's log has of its distance to the base run: t1, C, and what `distances.between` returns."""
-    log = storage.read_table(Path(checkpoints) / fork.folder / "log.parquet")
-    found = log.loc[log["l2"].notna(), ["iteration", *distances.OF_PAIR]].rename(columns={"iteration": "t1"})
-    found.insert(1, "C", found[f"C_{vector}"])
-    return found.reset_index(drop=True)
+    """What a fork's log has of its distance to the base run, by t1: C, and what `distances.between` returns."""
+    log = storage.read_table(Path(checkpoints) / fork.folder / "log.parquet").set_index("iteration").rename_axis("t1")
+    found = log.loc[log["l2"].notna(), list(distances.OF_PAIR)]
+    found.insert(0, "C", found[f"C_{vector}"])
+    return found
 
 
 def _disagreements(found: Mapping[str, float]) -> dict[str, float]:
-    """D under the statistics of choice, the first, and under either; without batch norms they are the same."""
-    chosen = next(iter(found))
-    return {"D": found[chosen], **{f"D_{bn}": found.get(bn, found[chosen]) for bn in STATISTICS}}
+    """D under the statistics of choice, the first, and under either."""
+    return {"D": next(iter(found.values())), **{f"D_{bn}": share for bn, share in either(found).items()}}
 
 
 def _barriers(path: str | Path) -> pd.DataFrame:

@@ -105,12 +105,9 @@ class Captured:
 
     def _body(self, size: int) -> None:
         """One iteration, with everything that depends on it read from the device."""
-        data, augment = self.experiment.data, self.experiment.settings["augment"]
         at = self.position * self.batch + self.lanes[:size]
-        indices = self.order[at]
-        images = data.train_images[indices]
-        images = noise.augment(images, self.offsets[at], self.flips[at], augment["crop"], augment["flip"])
-        row = self.learn(data.normalise(images), data.train_labels[indices])
+        drawn = (table[at] for table in (self.order, self.offsets, self.flips))
+        row = self.learn(*noise.inputs(self.experiment.data, self.experiment.settings, *drawn))
         self.log.copy_(torch.where(self.rows == self.row, row, self.log))
         self.row.add_(1)
         self.position.add_(1)

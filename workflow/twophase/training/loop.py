@@ -44,11 +44,9 @@ def make_optimizer(model: nn.Module, settings: Mapping) -> torch.optim.Optimizer
 
 def batch(data: Data, settings: Mapping, seed: int, t: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Inputs [b, C, H, W], augmented and normalised, and labels [b] of iteration `t`."""
-    crop, flip = settings["augment"]["crop"], settings["augment"]["flip"]
-    indices, offsets, flips = noise.batch(seed, t, len(data.train_labels), settings["batch_size"], crop)
-    indices, offsets, flips = (torch.from_numpy(a).to(data.train_labels.device) for a in (indices, offsets, flips))
-    images = noise.augment(data.train_images[indices], offsets, flips, crop, flip)
-    return data.normalise(images), data.train_labels[indices]
+    crop = settings["augment"]["crop"]
+    drawn = noise.batch(seed, t, len(data.train_labels), settings["batch_size"], crop)
+    return noise.inputs(data, settings, *(torch.from_numpy(a).to(data.train_labels.device) for a in drawn))
 
 
 def train(

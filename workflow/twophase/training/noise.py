@@ -46,6 +46,19 @@ def batch(seed: int, iteration: int, size: int, batch_size: int, crop: int = 0):
     return order[part], offsets[part], flips[part]
 
 
+def inputs(data, settings, indices, offsets, flips):
+    """A batch from what was drawn for it, on the device of the data: inputs [b, C, H, W] and labels [b].
+
+    Args:
+        data: a `Data`.
+        settings: the config's `training`.
+        indices, offsets, flips: as of `batch`, tensors.
+    """
+    crop, flip = settings["augment"]["crop"], settings["augment"]["flip"]
+    images = augment(data.train_images[indices], offsets, flips, crop, flip)
+    return data.normalise(images), data.train_labels[indices]
+
+
 def augment(images, offsets, flips, crop: int, flip: bool):
     """Random crop (after zero padding by `crop` pixels) and horizontal flip, per sample, as one gather.
 
