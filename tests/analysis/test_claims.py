@@ -83,8 +83,8 @@ def corner(at=400):
     return pd.DataFrame(rows, columns=["i", "j", "l2"])
 
 
-def angle(t, fast=FAST, slow=SLOW):
-    return fast * min(t, BEND) + slow * max(t - BEND, 0)
+def angle(t, fast=FAST, slow=SLOW, at=BEND):
+    return fast * min(t, at) + slow * max(t - at, 0)
 
 
 def kernels(**speeds):
@@ -337,16 +337,30 @@ def test_a_run_is_judged_at_the_inflection_point_of_others():
     """In one of two runs forks stop separating later, which that of the other puts on both sides."""
     early, late = run(chaos=chaos(bend=BEND)), run(chaos=chaos(bend=300))
     table = judge(early, late, found=True)
-    places = [statistics.Means([part], SETTINGS).inflection for part in (early, late)]
+    own = [statistics.Means([part], SETTINGS) for part in (early, late)]
+    places = [means.inflection for means in own]
     assert places == [225, 325]
     crossed = [
-        fork_claims.largest_c_after.statistic(statistics.Means([part], SETTINGS, place))
-        for part, place in zip((early, late), places[::-1], strict=True)
+        fork_claims.largest_c_after.statistic(statistics.Means([part], SETTINGS, other))
+        for part, other in zip((early, late), own[::-1], strict=True)
     ]
     assert crossed == pytest.approx([1e-10, 1e-2])
     assert table.loc["stays after", "value"] == pytest.approx((crossed[0] * crossed[1]) ** 0.5)
     # Its own place is what a claim about the place is about.
     assert table.loc["place, ResNet-20", "value"] == pytest.approx((225 * 325) ** 0.5)
+
+
+def test_a_run_is_judged_at_the_kernel_s_bend_of_others():
+    """One slows down at 225, one at 525."""
+    early, late = run(), run(S=kernels(at=525))
+    own = [statistics.Means([part], SETTINGS) for part in (early, late)]
+    assert own[0].kernel_elbow != own[1].kernel_elbow
+    table = judge(early, late, found=True)
+    crossed = [
+        kernel_claims.slowing.statistic(statistics.Means([part], SETTINGS, other))
+        for part, other in zip((early, late), own[::-1], strict=True)
+    ]
+    assert table.loc["kernel slows down", "value"] == pytest.approx(np.prod(crossed) ** 0.5)
 
 
 def test_an_interval_around_all_that_is_allowed_decides_nothing():

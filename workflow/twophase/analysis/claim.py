@@ -25,8 +25,8 @@ class Claim:
         statistic: computes the value of a run; NaN where its tables lack what it takes.
         of_forks: whether it is about what perturbations do, of which distances between checkpoints tell nothing.
         after_inflection: whether it refers to an inflection point, so that it cannot be tested without one.
-        places: those that it is about, attributes of `Means`. Then every run is judged at its own; otherwise at the
-            inflection point of other runs, since its own makes any contrast there as large as possible.
+        places: those that it is about, attributes of `Means`. Then every run is judged at its own; otherwise at those
+            of other runs, since its own make any contrast there as large as possible.
         scale: of `replicates.SCALES`, on which the values of runs are about Gaussian.
         exact: whether one run decides it.
         takes_significance: whether it also takes that the inflection point was found.

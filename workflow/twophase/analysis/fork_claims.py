@@ -55,8 +55,8 @@ def same_noise(m: Means) -> float:
     name="inflection point",
     text="There is an inflection point: a perturbation before it changes where the parameters end up, one after it "
     "hardly does.",
-    definition="mean log10 C(t0, t1) over t0 < t* minus that over t0 > t*, at equal t1 - t0; the change of level over "
-    "t0 must also be significant",
+    definition="mean log10 C(t0, t1) over t0 < t* minus that over t0 > t*, at equal t1 - t0; a step over t0 "
+    "must also predict other runs better than smooth curves do",
     paper="Figures 1 and 3",
     holds=(inflection.DECADE, inf),
     unit="decades",
@@ -194,7 +194,7 @@ def _elsewhere(m: Means, values: np.ndarray) -> float:
 @claim(
     name="place, ResNet-20",
     text="For ResNet-20, the inflection point lies between iterations 100 and 500.",
-    definition="t*, where C(t0, T) changes level",
+    definition="t*, where C(t0, t1) after equal times changes level",
     paper="100 to 500",
     holds=(100.0, 500.0),
     unit="iterations",
@@ -211,7 +211,7 @@ def place_for_resnet20(m: Means) -> float:
 @claim(
     name="place, VGG-16",
     text="For VGG-16, the inflection point lies near iteration 2500.",
-    definition="t*, where C(t0, T) changes level",
+    definition="t*, where C(t0, t1) after equal times changes level",
     paper="2500",
     holds=(2500 / SAME, 2500 * SAME),
     unit="iterations",

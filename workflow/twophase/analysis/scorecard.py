@@ -2,8 +2,8 @@
 
 A run (another seed) is the unit of replication: a claim's value is computed for each, and Student's t interval is that
 of their mean, on a scale that suits them. Draws of the perturbation within a run are averaged before. The inflection
-point at which a run is judged is that of the other half of the runs. The verdict follows from value and interval, see
-`verdict`.
+point and the kernel's bend at which a run is judged are those of the other half of the runs. The verdict follows from
+value and interval, see `verdict`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -131,8 +131,8 @@ def _intervals(claims: Sequence[Claim], runs: Sequence[Run], settings: Mapping) 
     own = [Means([run], settings) for run in runs]
     tested = dict(enumerate(own))
     for choosing, others in replicates.halves(len(runs)) if len(runs) > 1 else []:
-        place = Means([runs[k] for k in choosing], settings).inflection
-        tested |= {k: Means([runs[k]], settings, place) for k in others}
+        chosen_by = Means([runs[k] for k in choosing], settings)
+        tested |= {k: Means([runs[k]], settings, chosen_by) for k in others}
 
     def interval(claim):
         means = own if claim.places else tested

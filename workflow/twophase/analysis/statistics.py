@@ -84,7 +84,7 @@ class Means:
     Args:
         runs: of some seeds.
         settings: `dt`, `switch` and `until` (iterations; of `cone` and `linearized`) and `scale` (of `phases`).
-        inflection: t* (iterations), if other runs have chosen it; None for that of these runs.
+        chosen_by: other runs' means, whose inflection point and kernel's bend are taken; None for those of these runs.
 
     Attributes:
         t0, t1, C, B, D, exponent: of the forks' comparisons [cells]; log10 of C, Lyapunov exponents per iteration.
@@ -98,8 +98,8 @@ class Means:
             and the base run's accuracy.
     """
 
-    def __init__(self, runs: Sequence[Run], settings: Mapping, inflection: float | None = None):
-        self.runs, self.settings = runs, settings
+    def __init__(self, runs: Sequence[Run], settings: Mapping, chosen_by: "Means | None" = None):
+        self.runs, self.settings, self.chosen_by = runs, settings, chosen_by
         forks, kernels, switched = (getattr(runs[0], part) is not None for part in ("chaos", "S", "linearized"))
 
         self.t0, self.t1 = runs[0].cells[0].T if forks else (NONE, NONE)
@@ -107,7 +107,7 @@ class Means:
         cells = self._mean_cells() if forks else dict.fromkeys(names, NONE)
         self.C, self.level, self.B, self.D, self.exponent = (cells[name] for name in names)
         self.end = lags.last(self.t0, self.t1)
-        self.inflection = self._own_inflection() if inflection is None else inflection
+        self.inflection = self._own_inflection() if chosen_by is None else chosen_by.inflection
         self.early, self.late = (self.end & part for part in (self.t0 < self.inflection, self.t0 > self.inflection))
         self.inside = (self.t0 <= self.inflection) & (self.inflection < self.t1)
 
@@ -179,6 +179,8 @@ class Means:
     @cached_property
     def kernel_elbow(self) -> float:
         """The elbow of S(t, t + dt) at the shortest dt, in iterations."""
+        if self.chosen_by is not None:
+            return self.chosen_by.kernel_elbow
         t, values = self.steps(self.shortest)
         return changes.elbow(t, values) if len(t) else nan
 
