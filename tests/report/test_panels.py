@@ -141,3 +141,29 @@ def test_no_tick_lies_beyond_the_times(ax):
         assert len(ticks) > 1
         assert low <= min(ticks) < max(ticks) <= high
     assert {"2k", "4k"} <= {text.get_text() for text in ax.get_xticklabels()}
+
+
+def lagged():
+    """Forks from three t0, each compared after 100 and 300 iterations, so that no two have a t1 in common."""
+    rows = [(t0, t0 + lag, lag, 0.1 * lag + t0) for t0 in (0, 7, 40) for lag in (100, 300)]
+    return pd.DataFrame(rows, columns=["t0", "t1", "lag", "C"]).assign(draw=0, l2=1.0, epsilon=1e-3)
+
+
+def test_forks_that_are_compared_at_lags_are_shown_by_lag():
+    frame = lagged()
+    found, by, _ = panels.compared_by(frame.drop(columns="lag"))
+    assert by == "lag"
+    assert found["lag"].tolist() == frame["lag"].tolist()
+    _, ax = plt.subplots()
+    panels.chaos_heat(ax, frame, "C", panels.scale(frame["C"]), "rocket_r", "C")
+    assert np.isfinite(np.asarray(ax.collections[0].get_array(), dtype=float)).all()  # no cell without a comparison
+    assert ax.get_ylabel() == "$t_1 - t_0$ (iterations)"
+    _, ax = plt.subplots()
+    panels.exponents(ax, frame, pd.DataFrame({"quantity": ["inflection"]}))
+    curves = [line.get_xdata().tolist() for line in ax.lines if len(line.get_xdata()) == 3]
+    assert curves == [[0, 7, 40]] * 2
+
+
+def test_forks_with_t1_in_common_are_shown_by_t1():
+    frame = pd.DataFrame([(t0, t1) for t0 in (0, 7, 40) for t1 in (100, 300)], columns=["t0", "t1"])
+    assert panels.compared_by(frame)[1] == "t1"

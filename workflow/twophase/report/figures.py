@@ -52,10 +52,10 @@ def fig1(paths, titles, headings, style):
 
 def fig2(paths, titles, headings, style, drops):
     """The perturbation scheme, drawn as what became of each perturbation."""
-    chaos, perturbations = tables.of_runs(paths["chaos"]), tables.of_runs(paths["perturbations"])
+    distances, perturbations = tables.of_runs(paths["distances"]), tables.of_runs(paths["perturbations"])
     figure, axes = _canvas(titles, headings, _wide(style))
     for name, (ax,) in zip(titles, axes, strict=True):
-        panels.divergence(ax, _rows(chaos, name), _rows(perturbations, name))
+        panels.divergence(ax, _rows(distances, name), _rows(perturbations, name))
         panels.drops(ax, drops[name])
     return figure
 
@@ -140,8 +140,8 @@ def equal_lags(paths, titles, headings, style, lags, drops):
     for name, row in zip(titles, axes, strict=True):
         own, last = _rows(chaos, name), max(lags[name]["full"])
         lag_panels.dissimilarity(row[0], _rows(distances, name), lags[name]["all"])
-        lag_panels.under_either(row[1], own, last, {"B": "$B$", "hump": "$B_+$"}, f"barrier after {last} iterations")
-        lag_panels.under_either(row[2], own, last, {"D": ""}, f"disagreement $D$ after {last} iterations")
+        lag_panels.under_either(row[1], own, last, {"B": "$B$", "hump": "$B_+$"}, f"barrier at lag {last}")
+        lag_panels.under_either(row[2], own, last, {"D": ""}, f"disagreement $D$ at lag {last}")
         for ax in row:
             panels.drops(ax, drops[name])
     return figure

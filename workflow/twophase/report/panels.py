@@ -69,10 +69,23 @@ def pairs_heat(ax, frame: pd.DataFrame, norm, colormap: str, label: str):
 
 
 def chaos_heat(ax, frame: pd.DataFrame, metric: str, norm, colormap: str, label: str):
-    """Heat map over (t0, t1) of a distance between fork and base run, the column `metric`."""
-    image = heat(ax, frame, "t0", "t1", metric, norm, colormap)
-    ax.set(xlabel="$t_0$ (iterations)", ylabel="$t_1$ (iterations)")
+    """Heat map over t0 and t1, or t1 - t0, of a distance between fork and base run, the column `metric`."""
+    frame, by, words = compared_by(frame)
+    image = heat(ax, frame, "t0", by, metric, norm, colormap)
+    ax.set(xlabel="$t_0$ (iterations)", ylabel=f"{words} (iterations)")
     ax.figure.colorbar(image, ax=ax, label=label, shrink=0.85)
+
+
+def compared_by(frame: pd.DataFrame) -> tuple[pd.DataFrame, str, str]:
+    """What the comparisons of forks have in common: their t1, or their lag t1 - t0 where that is by design.
+
+    Returns:
+        the frame with a column `lag`, the column in common, and what a figure calls it.
+    """
+    frame = frame.assign(lag=frame["t1"] - frame["t0"])
+    if frame["lag"].nunique() < frame["t1"].nunique():
+        return frame, "lag", "$t_1 - t_0$"
+    return frame, "t1", "$t_1$"
 
 
 # Curves -------------------------------------------------------------------------------------------------------------
@@ -237,14 +250,14 @@ def plane(ax, frame: pd.DataFrame, inflection: float) -> None:
     ax.set(xlabel="PC 1 of the parameters", ylabel="PC 2 of the parameters")
 
 
-def divergence(ax, chaos: pd.DataFrame, perturbations: pd.DataFrame) -> None:
+def divergence(ax, distances: pd.DataFrame, perturbations: pd.DataFrame) -> None:
     """The perturbation scheme: the distance of forks to the base run over time, starting at (t0, |epsilon|)."""
     starts = (
         perturbations[perturbations["draw"] >= 0]
         .rename(columns={"t0": "t1", "realised": "l2"})
         .assign(t0=lambda f: f["t1"])
     )
-    both = pd.concat([starts[["t0", "t1", "draw", "l2"]], chaos[["t0", "t1", "draw", "l2"]]])
+    both = pd.concat([starts[["t0", "t1", "draw", "l2"]], distances[["t0", "t1", "draw", "l2"]]])
     t0s = sorted(both["t0"].unique())
     for t0, colour in zip(t0s, sns.color_palette(TIME, len(t0s) + 1), strict=False):
         mean = np.exp(np.log(both[both["t0"] == t0].set_index("t1")["l2"]).groupby(level=0).mean())
@@ -256,8 +269,9 @@ def divergence(ax, chaos: pd.DataFrame, perturbations: pd.DataFrame) -> None:
 
 
 def exponents(ax, chaos: pd.DataFrame, phases: pd.DataFrame) -> None:
-    """Lyapunov exponents over t0, a curve for each t1 (mean and range over seeds and draws), and their sign change."""
-    curves(ax, chaos.assign(exponent=lyapunov(chaos)), "t0", "exponent", "t1", "$t_1$")
+    """Lyapunov exponents over t0, a curve for each t1 or lag (mean and range of seeds and draws); their sign change."""
+    chaos, by, words = compared_by(chaos.assign(exponent=lyapunov(chaos)))
+    curves(ax, chaos, "t0", "exponent", by, words)
     ax.axhline(0.0, color=INK, lw=0.8)
     handles = ax.get_legend().legend_handles
     for row in phases[phases["quantity"] == "sign change"].itertuples():  # none of checkpoints
@@ -267,7 +281,7 @@ def exponents(ax, chaos: pd.DataFrame, phases: pd.DataFrame) -> None:
         place = f"{row.value:.0f}" if row.found else "none"
         marker = "D" if row.found else ""
         handles.append(Line2D([], [], color=INK, marker=marker, ms=5, ls="none", label=f"sign change: {place}"))
-    legend(ax, handles, "$t_1$")
+    legend(ax, handles, words)
     label = r"$\log(|\theta'_{t_1}-\theta_{t_1}| / |\varepsilon|)\,/\,(t_1-t_0)$ (1/iteration)"
     ax.set(xlabel="$t_0$ (iterations)", ylabel=label)
 
