@@ -12,7 +12,7 @@ for name, figure in figures.FIGURES.items():
                 f"{RESULTS}/figures/{name}.png",
                 caption=f"../report/{name}.rst",
                 category=figure.category,
-                labels={"figure": name, "shows": figure.shows},
+                labels={"figure": f"{name}: {figure.shows}"},  # a second label would hide a category of two figures
             ),
         log:
             f"{RESULTS}/logs/figures/{name}.log",

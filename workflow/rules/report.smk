@@ -77,7 +77,7 @@ rule claims_page:
             f"{RESULTS}/claims.html",
             caption="../report/claims.rst",
             category="Claims",
-            labels={"table": "claims", "shows": "claims and verdicts"},
+            labels={"table": "claims and verdicts"},
         ),
     log:
         f"{RESULTS}/logs/claims_page.log",
