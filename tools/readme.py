@@ -15,7 +15,7 @@ import yaml
 import configuration
 from configuration import markdown
 from twophase.analysis import claims, scorecard
-from twophase.config.figures import FIGURES
+from twophase.config.figures import CAPTIONS, FIGURES
 from twophase.config.resolve import resolve
 from twophase.files import storage, tables
 from twophase.report import pages
@@ -23,7 +23,8 @@ from twophase.report import pages
 REPOSITORY = Path(__file__).parents[1]
 REFERENCE = REPOSITORY / "results" / "reference"
 PAGES = [
-    REPOSITORY / page for page in ("README.md", "config/README.md", "docs/results.md", "results/reference/README.md")
+    REPOSITORY / page
+    for page in ("README.md", "config/README.md", "docs/figures.md", "docs/results.md", "results/reference/README.md")
 ]
 FILES = {  # that are generated as a whole
     REPOSITORY / "docs" / "configuration.md": configuration.page,
@@ -121,11 +122,22 @@ def figures() -> str:
     return markdown(["figure", "needs", "shows"], rows)
 
 
+def panels() -> str:
+    """A row for each panel of both papers: what its caption says there, and which panels of ours answer it."""
+    ours = {place: [] for place in CAPTIONS}
+    for name, figure in FIGURES.items():
+        for panel in figure.panels:
+            if panel.answers:
+                ours[panel.answers].append(f"`{name}` {panel.letter}".strip())
+    return markdown(["the papers' panel", "shows", "ours"], [[p, CAPTIONS[p], ", ".join(ours[p])] for p in CAPTIONS])
+
+
 TABLES = {  # by the names of their marks in the pages
     "headlines": headlines,
     "inflection points": inflection_points,
     "scorecard": all_claims,
     "figures": figures,
+    "panels": panels,
 }
 for run, name in RUNS.values():
     TABLES |= {f"{name} forks": partial(forks, run, name), f"{name} linearized": partial(linearized, run, name)}

@@ -37,7 +37,7 @@ def test_figures_are_drawn_from_kept_tables(published):
         p.name for p in (published.folder / "results").iterdir()
     }
     jobs = published.planned(*figures, "results/claims.html")
-    assert set(jobs) == {*figures, "inflection", "phases", "claims", "claims_page"}
+    assert set(jobs) == {*figures, "cone", "inflection", "phases", "claims", "claims_page"}
 
 
 def test_images_are_not_missed(tmp_path):

@@ -133,7 +133,7 @@ def test_another_distance_estimates_and_judges_anew(changed):
 
 
 def test_another_tau_redraws_only_what_shows_it(changed):
-    assert set(changed("cone.tau", [8, 16]).planned()) == {"fig5", "wfig2", "explorer", "experiment_pages"}
+    assert set(changed("cone.tau", [8, 16]).planned()) == {"fig5", "wfig1", "curves", "explorer", "experiment_pages"}
 
 
 def test_another_t0_trains_its_own_block_alone(changed):

@@ -191,11 +191,11 @@ ESTIMATORS = ("barrier_claims", "coincidence", "confinement", "gains", "peak_cla
 USERS = {  # module: the scripts whose results it can change
     "measures.distances": {"block_C", "block_S", "block_D", "compare_forks", "cone", "plane", "train_forks"}
     | {"independent", *MEASURING},
-    "files.vectors": {"block_C", "block_S", "compare_forks", "cone", "plane", "train_forks", "independent"}
+    "files.vectors": {"block_C", "block_S", "compare_forks", "plane", "train_forks", "independent"}
     | {*MEASURING, *PLANNING},
     # What batch norms of a network under evaluation use.
     "files.predicted": {"predictions", "block_B", "block_D", "fork_barriers", "compare_forks", "independent"}
-    | {"train_linearized", "judge_claims", "write_explorer", "fig6", "wfig2"},
+    | {"train_linearized", "judge_claims", "write_explorer", "fig6", "wfig2", "curves"},
     "analysis.inflection": {"estimate_inflection", "judge_claims", "write_explorer", "experiment_pages"}
     | {"fig1", "lyapunov"},
     "analysis.changes": {"estimate_inflection", "judge_claims"},
@@ -203,7 +203,7 @@ USERS = {  # module: the scripts whose results it can change
     **{f"analysis.{name}": {"judge_claims"} for name in ESTIMATORS},
     "analysis.lags": {"estimate_inflection", "judge_claims", "experiment_pages", "write_explorer"},
     "analysis.replicates": {"estimate_inflection", "judge_claims"},
-    "analysis.curves": {"estimate_inflection", "judge_claims", "fig5", "wfig1", "wfig3"},
+    "analysis.curves": {"estimate_inflection", "judge_claims", "fig5", "wfig1", "wfig3", "velocity"},
     "training.perturbation": {"train_forks"},
     "training.forks": {"train_forks"},
     "training.linearized": {"train_linearized", *MEASURING},
@@ -247,6 +247,7 @@ USERS = {  # module: the scripts whose results it can change
     "files.tables": {
         *FIGURES,
         "grid",
+        "cone",
         "estimate_inflection",
         "gather_estimates",
         "write_explorer",
@@ -261,13 +262,12 @@ USERS = {  # module: the scripts whose results it can change
         "block_D",
         "block_S",
         "compare_forks",
-        "cone",
         "plane",
         "switches",
         "write_explorer",
         "print_estimate",
     }
-    | {"fig6", "wfig2", "judge_claims"},  # scores of checkpoints
+    | {"fig6", "wfig2", "curves", "judge_claims"},  # scores of checkpoints
     "files.results": set(),
     "files.units": set(),
     "runtime.summary": set(),

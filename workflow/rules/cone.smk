@@ -87,7 +87,7 @@ rule switches:
 
 rule cone:
     input:
-        kernels=f"{RUN}/kernels/trajectory",
+        distances=f"{RUN}/S.parquet",
     output:
         cone=f"{RUN}/cone.parquet",
     log:
@@ -100,7 +100,6 @@ rule cone:
     resources:
         **estimated_resources("cone"),
     params:
-        steps=setting("kernel", "grid"),
         code=code_digest("cone"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: curves and picture of the cone"

@@ -27,7 +27,7 @@ for name, figure in figures.FIGURES.items():
             **figure_settings(name),
             figure=name,
             titles=titles(name),
-            headings=[*figure.panels],
+            headings=figure.headings,
             style=style(name),
             code=code_digest("draw", name),
         message:

@@ -1,21 +1,18 @@
 """The cone's picture: unit kernels along their three principal axes about the kernel at initialisation."""
 
-from pathlib import Path
-
 import numpy as np
 
-from twophase.files import storage, vectors
-from twophase.files.layout import step_file
+from twophase.files import storage, tables
 from twophase.measures import distances
 from twophase.runtime import job
 
 
-def main(path_to_kernels, path_to_cone, steps, facts):
-    (stacked,) = vectors.kernels([Path(path_to_kernels) / step_file(t) for t in steps])()
-    unit = stacked.astype(np.float64)
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+def main(path_to_distances, path_to_cone, facts):
+    grid = tables.matrix(storage.read_table(path_to_distances))
+    values, axes = np.linalg.eigh(1 - grid.to_numpy())
+    unit = axes * np.sqrt(np.maximum(values, 0))  # vectors [m, m] with the cosines of the kernels
     coordinates, explained = distances.principal_coordinates(lambda: iter([unit]), 0, 3)
-    table = {"iteration": steps, **dict(zip("xyz", coordinates.T, strict=True))}
+    table = {"iteration": [*grid.index], **dict(zip("xyz", coordinates.T, strict=True))}
     definition = (
         "unit vectors of the empirical NTK along their principal axes about the first; explained: share of each"
     )

@@ -9,6 +9,45 @@ from dataclasses import dataclass, field
 
 PAPER, WORKSHOP, BEYOND = "Figures", "Figures of the workshop paper", "Beyond the papers"  # categories of the report
 
+FROM_TAU = "S(t, τ), how far the kernel at t is from that at a fixed time"
+OVER_DT = "S(t, t + Δt), how far the kernel moves in a time step"
+CONE = "a picture of the cone"
+CAPTIONS = {  # every panel of both papers, as claims cite it, and what its caption says that it shows, in our words
+    "Figure 1": "the two phases: perturbed runs, and the kernel's cone",
+    "Figure 2": "how a run is perturbed",
+    "Figure 3a": "C, parameter dissimilarity over t0 and t1",
+    "Figure 3b": "B, loss barrier over t0 and t1",
+    "Figure 3c": "D, disagreement over t0 and t1",
+    "Figure 4": "S of all pairs, kernel distance",
+    "Figure 5a": FROM_TAU,
+    "Figure 5b": OVER_DT,
+    "Figure 5c": CONE,
+    "Figure 6": "test accuracy after a switch to linearized training at t",
+    "workshop paper, Figure 1a": FROM_TAU,
+    "workshop paper, Figure 1b": OVER_DT,
+    "workshop paper, Figure 1c": CONE,
+    "workshop paper, Figure 2, left": "test accuracy after a switch to linearized training at t",
+    "workshop paper, Figure 2, right": "test loss after a switch to linearized training at t",
+    "workshop paper, Figure 3a": f"{FROM_TAU}, without two phases",
+    "workshop paper, Figure 3b": f"{OVER_DT}, without two phases",
+    "workshop paper, Figure 3c": f"{CONE}, without two phases",
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel of a figure.
+
+    Attributes:
+        letter: by which claims and captions cite it; none in a figure with a single panel.
+        heading: what stands over it, behind the letter.
+        answers: the panel of the papers that it answers, a key of `CAPTIONS`; none if it is ours.
+    """
+
+    letter: str = ""
+    heading: str = ""
+    answers: str = ""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -25,7 +64,7 @@ class Figure:
         results: its inputs that are about all runs: name, that of the rule that makes it -> file below the results.
         estimates: the family of estimates among its inputs, as `phases`; see `estimators`.
         settings: what it has to know of each experiment, among `SETTINGS`.
-        panels: headings of the panels of an experiment.
+        panels: those of an experiment.
         cost: time that drawing an experiment takes, in heat maps; one for each panel where it is 0.
     """
 
@@ -39,8 +78,13 @@ class Figure:
     results: Mapping[str, str] = field(default_factory=dict)
     estimates: str | None = None
     settings: tuple[str, ...] = ()
-    panels: tuple[str, ...] = ()
+    panels: tuple[Panel, ...] = ()
     cost: float = 0
+
+    @property
+    def headings(self) -> list[str]:
+        """Over the panels, with their letters."""
+        return [f"{panel.letter}  {panel.heading}".strip() for panel in self.panels]
 
 
 def value(experiment: Mapping, key: str):
@@ -67,6 +111,13 @@ SETTINGS = {  # what a figure may have to know of an experiment, and how it is f
     "drops": drops,
 }
 
+
+def cone_effect(figure: str) -> tuple[Panel, ...]:
+    """The three panels of a figure of the papers about the cone."""
+    headings = {"a": "from a fixed time", "b": "over a time step", "c": "the cone"}
+    return tuple(Panel(letter, heading, f"{figure}{letter}") for letter, heading in headings.items())
+
+
 FIGURES = {
     "fig1": Figure(
         category=PAPER,
@@ -75,7 +126,10 @@ FIGURES = {
         needs=("chaos.t0",),
         tables={"planes": "plane.parquet", "cones": "cone.parquet"},
         estimates="chaos",
-        panels=("a  forks in parameter space", "b  kernels in their cone"),
+        panels=(
+            Panel("a", "forks in parameter space", "Figure 1"),
+            Panel("b", "kernels in their cone", "Figure 1"),
+        ),
     ),
     "fig2": Figure(
         category=PAPER,
@@ -84,7 +138,7 @@ FIGURES = {
         needs=("chaos.t0",),
         tables={"distances": "distances.parquet", "perturbations": "perturbations.parquet"},
         settings=("drops",),
-        panels=("",),
+        panels=(Panel(answers="Figure 2"),),
         cost=2.25,
     ),
     "fig3": Figure(
@@ -94,7 +148,10 @@ FIGURES = {
         needs=("chaos.t0",),
         tables={"chaos": "chaos.parquet", "C": "C.parquet", "B": "B.parquet", "D": "D.parquet"},
         estimates="chaos",
-        panels=("a  forks", "b  forks", "c  forks", "a'  pairs", "b'  pairs", "c'  pairs"),
+        panels=(
+            *(Panel(letter, "forks", f"Figure 3{letter}") for letter in "abc"),
+            *(Panel(f"{letter}'", "pairs", f"Figure 3{letter}") for letter in "abc"),  # another reading of the same
+        ),
     ),
     "fig4": Figure(
         category=PAPER,
@@ -103,18 +160,18 @@ FIGURES = {
         tables={"S": "S.parquet"},
         estimates="kernel",
         settings=("drops",),
-        panels=("",),
+        panels=(Panel(answers="Figure 4"),),
         cost=2.25,
     ),
     "fig5": Figure(
         category=PAPER,
         shows="the cone effect",
-        description="S(t, t + dt), S(t, tau), the cone",
+        description="S(t, tau), S(t, t + dt), the cone",
         needs=("cone.tau", "cone.dt"),
         tables={"S": "S.parquet", "cones": "cone.parquet"},
         estimates="kernel",
         settings=("taus", "dts", "drops"),
-        panels=("a  over a time step", "b  from a fixed time", "c  the cone"),
+        panels=cone_effect("Figure 5"),
     ),
     "fig6": Figure(
         category=PAPER,
@@ -124,7 +181,10 @@ FIGURES = {
         tables={"switches": "linearized.parquet", "standard": "predictions/trajectory.safetensors"},
         estimates="kernel",
         settings=("ends",),
-        panels=("a  test accuracy", "b  test loss"),
+        panels=(
+            Panel("a", "test accuracy", "Figure 6"),
+            Panel("b", "test loss"),
+        ),
     ),
     "lyapunov": Figure(
         category=BEYOND,
@@ -134,21 +194,21 @@ FIGURES = {
         tables={"chaos": "chaos.parquet"},
         estimates="chaos",
         settings=("drops",),
-        panels=("",),
+        panels=(Panel(),),
         cost=1.5,
     ),
-    "wfig1": Figure(
-        category=WORKSHOP,
+    "velocity": Figure(
+        category=BEYOND,
         shows="the kernel's motion",
         description="kernel velocity S(t, t + dt)/dt, and S of all pairs",
         needs=("cone.dt",),
         tables={"S": "S.parquet"},
         estimates="kernel",
         settings=("dts", "drops"),
-        panels=("a  kernel velocity", "b  kernel distance"),
+        panels=(Panel("a", "kernel velocity"), Panel("b", "kernel distance")),
     ),
-    "wfig2": Figure(
-        category=WORKSHOP,
+    "curves": Figure(
+        category=BEYOND,
         shows="what the cone is worth",
         description="S(t, tau), accuracy over training after each switch",
         needs=("cone.tau", "linearized.switch"),
@@ -158,17 +218,40 @@ FIGURES = {
             "standard": "predictions/trajectory.safetensors",
         },
         settings=("taus", "drops"),
-        panels=(r"a  kernel distance from $\tau$", "b  test accuracy after the switch"),
+        panels=(Panel("a", r"kernel distance from $\tau$"), Panel("b", "test accuracy after the switch")),
+    ),
+    "wfig1": Figure(
+        category=WORKSHOP,
+        shows="the cone effect",
+        description="S(t, tau), S(t, t + dt), the cone",
+        needs=("cone.tau", "cone.dt"),
+        tables={"S": "S.parquet", "cones": "cone.parquet"},
+        estimates="kernel",
+        settings=("taus", "dts", "drops"),
+        panels=cone_effect("workshop paper, Figure 1"),
+    ),
+    "wfig2": Figure(
+        category=WORKSHOP,
+        shows="linearized training",
+        description="accuracy and loss after a switch at t",
+        needs=("linearized.switch",),
+        tables={"switches": "linearized.parquet", "standard": "predictions/trajectory.safetensors"},
+        estimates="kernel",
+        settings=("ends",),
+        panels=(
+            Panel("a", "test accuracy", "workshop paper, Figure 2, left"),
+            Panel("b", "test loss", "workshop paper, Figure 2, right"),
+        ),
     ),
     "wfig3": Figure(
         category=WORKSHOP,
         shows="the counterexample",
-        description="S of an experiment without two phases",
+        description="S(t, tau), S(t, t + dt), the cone of an experiment without two phases",
         needs=("cone.tau", "cone.dt"),
         counterexamples=True,
-        tables={"S": "S.parquet"},
+        tables={"S": "S.parquet", "cones": "cone.parquet"},
         settings=("taus", "dts", "drops"),
-        panels=("a  kernel distance", "b  over a time step", "c  from a fixed time"),
+        panels=cone_effect("workshop paper, Figure 3"),
     ),
     "equal_lags": Figure(
         category=BEYOND,
@@ -177,7 +260,7 @@ FIGURES = {
         needs=("chaos.t0", "chaos.lags"),
         tables={"chaos": "chaos.parquet", "distances": "distances.parquet"},
         settings=("lags", "drops"),
-        panels=("a  in the weights", "b  barriers", "c  on the test set"),
+        panels=(Panel("a", "in the weights"), Panel("b", "barriers"), Panel("c", "on the test set")),
     ),
     "readings": Figure(
         category=BEYOND,

@@ -201,7 +201,6 @@ def _of_run(experiment: Mapping, of: dict) -> Iterator[Job]:
         if forks:
             yield job("chaos", kernels, predictions, *measured)
             yield job("plane", *forks)
-        yield job("cone", kernels)
         if experiment["pairs"]["independent"]:
             other = {**of, "seed": other_seed(experiment, of["seed"])}
             needs = [NAMES["trajectory"].format(**other), NAMES["predictions"].format(**other, run="trajectory")]
@@ -214,4 +213,8 @@ def _of_run(experiment: Mapping, of: dict) -> Iterator[Job]:
         pairs = grids.block_pairs(len(metric_blocks(experiment, metric)))
         blocks = [job(f"block_{metric}", source, bi=i, bj=j) for i, j in pairs]
         yield from blocks
-        yield job("grid", *blocks, metric=metric)
+        grid = job("grid", *blocks, metric=metric)
+        yield grid
+        drawn = all(figures.value(experiment, key) for key in FIGURES["wfig3"].needs)
+        if metric == "S" and (drawn or not experiment["counterexample"]):
+            yield job("cone", grid)

@@ -221,8 +221,7 @@ def _plane(e, s, w) -> Work:
 
 def _cone(e, s, w) -> Work:
     states = len(e["kernel"]["grid"])
-    numbers = states * _kernel_numbers(e, s)
-    return Work({"start_table": 1, "coordinate": numbers}, "start_table", 32 * numbers, TABLE + ROW * states)
+    return Work({"start_table": 1, "coordinate": states**2}, "start_table", 32 * states**2, TABLE + ROW * states)
 
 
 def linear_runs(experiment: Mapping, block: int) -> tuple[int, int]:

@@ -94,21 +94,32 @@ def fig4(paths, titles, headings, style, drops):
 
 
 def fig5(paths, titles, headings, style, taus, dts, drops):
-    """The cone effect: S(t, t + dt) (a), S(t, tau) (b), the kernels' cone (c)."""
+    """The cone effect."""
+    return _cone_effect(paths, titles, headings, style, taus, dts, drops)
+
+
+def _cone_effect(paths, titles, headings, style, taus, dts, drops):
+    """S(t, tau) (a), S(t, t + dt) (b), the kernels' cone (c); with inflection points where there are estimates."""
     grids, cones = tables.of_runs(paths["S"]), tables.of_runs(paths["cones"])
-    phases = tables.of_experiments(paths["phases"])
+    phases = tables.of_experiments(paths["phases"]) if "phases" in paths else None
     figure, axes = _canvas(titles, headings, style, projections={2: "3d"})
     for name, (left, middle, right) in zip(titles, axes, strict=True):
-        panels.steps(left, _rows(grids, name), dts[name])
-        panels.since(middle, _rows(grids, name), taus[name])
+        panels.since(left, _rows(grids, name), taus[name])
+        panels.steps(middle, _rows(grids, name), dts[name])
         for ax in (left, middle):
-            panels.inflections(ax, _rows(phases, name), style["marks"])
+            if phases is not None:
+                panels.inflections(ax, _rows(phases, name), style["marks"])
             panels.drops(ax, drops[name])
         panels.cone(right, panels.first_seed(cones, name))
     return figure
 
 
 def fig6(paths, titles, headings, style, ends):
+    """Linearized training."""
+    return _switching(paths, titles, headings, style, ends)
+
+
+def _switching(paths, titles, headings, style, ends):
     """Standard training that switches to linearized training at t: final accuracy (a) and loss (b)."""
     switches, phases = tables.of_runs(paths["switches"]), tables.of_experiments(paths["phases"])
     standard = tables.standard_scores(paths["standard"])
@@ -147,8 +158,8 @@ def equal_lags(paths, titles, headings, style, lags, drops):
     return figure
 
 
-def wfig1(paths, titles, headings, style, dts, drops):
-    """Workshop paper, Figure 1: the kernel's motion; its velocity (a) and its distance from where it was (b)."""
+def velocity(paths, titles, headings, style, dts, drops):
+    """The kernel's motion: its velocity (a) and its distance from where it was (b)."""
     grids, phases = tables.of_runs(paths["S"]), tables.of_experiments(paths["phases"])
     norm = panels.scale(grids["value"])
     figure, axes = _canvas(titles, headings, style)
@@ -161,8 +172,8 @@ def wfig1(paths, titles, headings, style, dts, drops):
     return figure
 
 
-def wfig2(paths, titles, headings, style, taus, drops):
-    """Workshop paper, Figure 2: the cone effect (a) and test accuracy while training, after each switch (b)."""
+def curves(paths, titles, headings, style, taus, drops):
+    """What the cone is worth: S(t, tau) (a) and test accuracy while training, after each switch (b)."""
     grids, switches = tables.of_runs(paths["S"]), tables.of_runs(paths["switches"])
     standard = tables.standard_scores(paths["standard"])
     figure, axes = _canvas(titles, headings, style)
@@ -174,18 +185,19 @@ def wfig2(paths, titles, headings, style, taus, drops):
     return figure
 
 
+def wfig1(paths, titles, headings, style, taus, dts, drops):
+    """Workshop paper, Figure 1: the cone effect."""
+    return _cone_effect(paths, titles, headings, style, taus, dts, drops)
+
+
+def wfig2(paths, titles, headings, style, ends):
+    """Workshop paper, Figure 2: linearized training."""
+    return _switching(paths, titles, headings, style, ends)
+
+
 def wfig3(paths, titles, headings, style, taus, dts, drops):
-    """Workshop paper, Figure 3: an experiment without two phases."""
-    grids = tables.of_runs(paths["S"])
-    norm = panels.scale(grids["value"])
-    figure, axes = _canvas(titles, headings, style)
-    for name, (left, middle, right) in zip(titles, axes, strict=True):
-        panels.pairs_heat(left, _rows(grids, name), norm, style["colormap"], DISTANCE)
-        panels.steps(middle, _rows(grids, name), dts[name])
-        panels.since(right, _rows(grids, name), taus[name])
-        for ax in (middle, right):
-            panels.drops(ax, drops[name])
-    return figure
+    """Workshop paper, Figure 3: the same as its Figure 1, of an experiment without two phases."""
+    return _cone_effect(paths, titles, headings, style, taus, dts, drops)
 
 
 def readings(paths, titles, headings, style):
