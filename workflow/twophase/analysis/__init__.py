@@ -1,6 +1,7 @@
 """Analysis of a run's tables: where curves change, and whether the papers' claims hold. No torch."""
 
 __all__ = [
+    "agreement",
     "barrier_claims",
     "changes",
     "claim",
