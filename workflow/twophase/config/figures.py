@@ -5,7 +5,7 @@ that of its rule, of the function in `report.figures` that draws it, and of its 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 PAPER, WORKSHOP, BEYOND = "Figures", "Figures of the workshop paper", "Beyond the papers"  # categories of the report
 
@@ -118,6 +118,28 @@ def cone_effect(figure: str) -> tuple[Panel, ...]:
     return tuple(Panel(letter, heading, f"{figure}{letter}") for letter, heading in headings.items())
 
 
+# What both papers show, by numbers of their own.
+CONE_EFFECT = Figure(
+    category=PAPER,
+    shows="the cone effect",
+    description="S(t, tau), S(t, t + dt), the cone",
+    needs=("cone.tau", "cone.dt"),
+    tables={"S": "S.parquet", "cones": "cone.parquet"},
+    estimates="kernel",
+    settings=("taus", "dts", "drops"),
+    panels=cone_effect("Figure 5"),
+)
+SWITCHING = Figure(
+    category=PAPER,
+    shows="linearized training",
+    description="accuracy and loss after a switch at t",
+    needs=("linearized.switch",),
+    tables={"switches": "linearized.parquet", "standard": "predictions/trajectory.safetensors"},
+    estimates="kernel",
+    settings=("ends",),
+    panels=(Panel("a", "test accuracy", "Figure 6"), Panel("b", "test loss")),
+)
+
 FIGURES = {
     "fig1": Figure(
         category=PAPER,
@@ -163,29 +185,8 @@ FIGURES = {
         panels=(Panel(answers="Figure 4"),),
         cost=2.25,
     ),
-    "fig5": Figure(
-        category=PAPER,
-        shows="the cone effect",
-        description="S(t, tau), S(t, t + dt), the cone",
-        needs=("cone.tau", "cone.dt"),
-        tables={"S": "S.parquet", "cones": "cone.parquet"},
-        estimates="kernel",
-        settings=("taus", "dts", "drops"),
-        panels=cone_effect("Figure 5"),
-    ),
-    "fig6": Figure(
-        category=PAPER,
-        shows="linearized training",
-        description="accuracy and loss after a switch at t",
-        needs=("linearized.switch",),
-        tables={"switches": "linearized.parquet", "standard": "predictions/trajectory.safetensors"},
-        estimates="kernel",
-        settings=("ends",),
-        panels=(
-            Panel("a", "test accuracy", "Figure 6"),
-            Panel("b", "test loss"),
-        ),
-    ),
+    "fig5": CONE_EFFECT,
+    "fig6": SWITCHING,
     "lyapunov": Figure(
         category=BEYOND,
         shows="growth of the perturbation",
@@ -220,37 +221,22 @@ FIGURES = {
         settings=("taus", "drops"),
         panels=(Panel("a", r"kernel distance from $\tau$"), Panel("b", "test accuracy after the switch")),
     ),
-    "wfig1": Figure(
+    "wfig1": replace(CONE_EFFECT, category=WORKSHOP, panels=cone_effect("workshop paper, Figure 1")),
+    "wfig2": replace(
+        SWITCHING,
         category=WORKSHOP,
-        shows="the cone effect",
-        description="S(t, tau), S(t, t + dt), the cone",
-        needs=("cone.tau", "cone.dt"),
-        tables={"S": "S.parquet", "cones": "cone.parquet"},
-        estimates="kernel",
-        settings=("taus", "dts", "drops"),
-        panels=cone_effect("workshop paper, Figure 1"),
-    ),
-    "wfig2": Figure(
-        category=WORKSHOP,
-        shows="linearized training",
-        description="accuracy and loss after a switch at t",
-        needs=("linearized.switch",),
-        tables={"switches": "linearized.parquet", "standard": "predictions/trajectory.safetensors"},
-        estimates="kernel",
-        settings=("ends",),
         panels=(
             Panel("a", "test accuracy", "workshop paper, Figure 2, left"),
             Panel("b", "test loss", "workshop paper, Figure 2, right"),
         ),
     ),
-    "wfig3": Figure(
+    "wfig3": replace(
+        CONE_EFFECT,
         category=WORKSHOP,
         shows="the counterexample",
         description="S(t, tau), S(t, t + dt), the cone of an experiment without two phases",
-        needs=("cone.tau", "cone.dt"),
         counterexamples=True,
-        tables={"S": "S.parquet", "cones": "cone.parquet"},
-        settings=("taus", "dts", "drops"),
+        estimates=None,
         panels=cone_effect("workshop paper, Figure 3"),
     ),
     "equal_lags": Figure(
