@@ -20,7 +20,7 @@ export CONFIG RUN
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: help figures report reference restore compare readme test test-faults test-slurm test-browser bench \
+.PHONY: help figures report reference restore compare arithmetics readme test test-faults test-slurm test-browser bench \
 	tools lint clean setup config-there
 .DEFAULT_GOAL := help
 
@@ -76,6 +76,9 @@ restore: config-there ## put the kept tables of RUN back: claims and any figure 
 
 compare: config-there $(READY) ## hold finished results against the published RUN: which verdicts and intervals differ
 	@$(BIN)/python tools/compare.py "$$RUN" "$(RESULTS)"
+
+arithmetics: $(READY) ## run the demo in five arithmetics and hold their verdicts against each other, 20 minutes
+	@$(BIN)/python tools/arithmetics.py results/arithmetics "$(if $(filter all,$(CORES)),$$(nproc),$(CORES))"
 
 readme: $(READY) ## write the generated parts of the documents anew: tables of results, keys of the config
 	$(BIN)/python tools/readme.py

@@ -1,10 +1,13 @@
 """Claims and their scorecard on tables of a made-up world in which every value follows from a formula."""
 
-from math import acos, cos, degrees, inf, isnan, log10, radians
+from dataclasses import replace
+from math import acos, cos, degrees, inf, isinf, isnan, log10, radians
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from twophase.analysis import (
     barrier_claims,
@@ -18,7 +21,7 @@ from twophase.analysis import (
     scorecard,
     statistics,
 )
-from twophase.analysis.claim import Claim
+from twophase.analysis.claim import POINTS, Claim
 from twophase.analysis.replicates import Interval
 from twophase.analysis.statistics import Run
 from twophase.config.figures import FIGURES
@@ -70,10 +73,15 @@ def chaos(early=1e-2, late=1e-10, draws=2, bend=BEND, t0s=T0):
     return pd.DataFrame(rows)
 
 
-def peaked(top=400, height=1.0, t0s=T0):
-    """C of all forks is `height` decades above the rest at one t1."""
-    rows = [(t0, t1, 0, 10.0 ** (-4 + height * (t1 == top))) for t0 in t0s for t1 in range(50, END + 1, 50) if t1 > t0]
-    return pd.DataFrame(rows, columns=["t0", "t1", "draw", "C"])
+def peaked(top=400, height=1.0, t0s=T0, rate=0.02, follows=0.0):
+    """C of all forks is `height` decades above the rest at t1 = top + follows * t0; l2 grows exponentially."""
+    rows = [
+        (t0, t1, 0, 10.0 ** (-4 + height * (t1 == top + follows * t0)), 1e-5 * np.exp(min(rate * (t1 - t0), 10)))
+        for t0 in t0s
+        for t1 in range(50, END + 1, 50)
+        if t1 > t0
+    ]
+    return pd.DataFrame(rows, columns=["t0", "t1", "draw", "C", "l2"])
 
 
 def corner(at=400):
@@ -181,6 +189,14 @@ def test_values_follow_from_the_world_s_formulas():
         "one peak of C": 1.0,
         "one turn": 1.0,
         "every fork has a peak": 4 / 7,  # those from before it that are compared before it, too: 0, 100, 200, 250
+        "peak at one t1": 1.0,
+        "peak at a fixed time": 0.0,
+        "C high at the peak": 1e-3,
+        "peak, ResNet-20": 400,
+        "peak and change of level": BEND / 400,
+        # Of the ten comparisons around 400, six are of forks that run away; elsewhere none is.
+        "barrier only past the peak": 0.01 / (0.6 * 0.5 + 0.4 * 0.01),
+        "disagreement only past the peak": 0.001 / (0.6 * 0.3 + 0.4 * 0.001),
         "kernel slows down": steps[t < knot].mean() / steps[t > knot].mean(),
         "place, ResNet-20": BEND,
         "kernel keeps moving": turned[50],
@@ -193,12 +209,16 @@ def test_values_follow_from_the_world_s_formulas():
         "later switch, lower loss": (2 - 4) / 6,
         "nonlinear beats linearized": 0.45,
         "cone beats linearized": 0.05,
+        # Past the bend, from 400 alone, where standard training is at .1 + .8 * 400 / 500.
+        "linearized training learns": 0.9 - 0.74,
         "training improves in phase II": 0.95 - (0.1 + 0.8 * knot / 500),
     }
     for name, value in expected.items():
         assert table.loc[name, "value"] == pytest.approx(value, rel=1e-9, abs=1e-12), name
     for metric, low in (("barrier", 0.01 / 0.5), ("disagreement", 0.001 / 0.3)):
         assert table.loc[f"{metric} only there", "value"] == pytest.approx(low)
+    # An exponential that is fitted to itself errs by nothing but rounding, the power law by decades.
+    assert table.loc["chaotic growth", "value"] > 6
 
 
 def test_verdicts_of_that_world():
@@ -232,6 +252,89 @@ def test_a_c_that_only_grows_has_no_peak():
     assert table.loc["every fork has a peak", "value"] == 0
 
 
+def test_a_peak_that_follows_the_perturbation_is_at_no_fixed_time():
+    t0s = (0, 50, 100, 150, 200)
+    table = judge(run(distances=peaked(top=300, follows=1.0, t0s=t0s)))
+    assert table.loc["peak at a fixed time", "value"] == pytest.approx(1.0)
+    assert table.loc["peak at a fixed time", "verdict"] == scorecard.NOT
+    assert table.loc["one peak of C", "verdict"] == scorecard.NOT
+    # Of the forks from before 400, the median of all peaks.
+    assert table.loc["peak at one t1", "value"] == pytest.approx(500 / 300)
+
+
+def test_without_a_peak_what_speaks_of_it_is_untested():
+    flat = peaked(height=0.0)
+    table = judge(run(distances=flat))
+    about = [claim.name for claim in claims.CLAIMS if "peak" in claim.refers_to and claim.decidable(SETTINGS)]
+    assert len(about) > 6
+    assert (table.loc[about, "verdict"] == scorecard.UNTESTED).all()
+    assert (table.loc[about, "reason"] == POINTS["peak"]).all()
+    # One of three runs without it is enough.
+    mixed = judge(run(), run(), run(distances=flat))
+    assert (mixed.loc[about, "verdict"] == scorecard.UNTESTED).all()
+
+
+def test_diffusion_is_no_chaotic_growth():
+    diffusing = peaked()
+    diffusing["l2"] = np.sqrt(diffusing["t1"] - diffusing["t0"])
+    row = judge(run(distances=diffusing)).loc["chaotic growth"]
+    assert row["value"] < -6
+    assert row["verdict"] == scorecard.NOT
+
+
+def test_barriers_that_set_in_at_one_time_or_lag():
+    rows = [(t0, t1) for t0 in (0, 100, 200, 300) for t1 in range(50, END + 1, 50) if t1 > t0]
+    table = pd.DataFrame(rows, columns=["t0", "t1"]).assign(draw=0, C=1e-2, B=0.0, D=0.0, l2=1.0, epsilon=1e-5)
+    for onset, slope, verdict in ((500, 0.0, scorecard.REPRODUCED), (table["t0"] + 200, 1.0, scorecard.NOT)):
+        humps = table.assign(hump_running=0.5 * (table["t1"] >= onset))
+        row = judge(run(chaos=humps)).loc["barrier at a fixed time"]
+        assert row["value"] == pytest.approx(slope, abs=1e-9)
+        assert row["verdict"] == verdict
+
+
+def test_a_barrier_that_emerges_past_the_inflection_point():
+    rows = [(t0, t1) for t0 in range(0, 800, 50) for t1 in range(50, END + 1, 50) if t1 > t0]
+    table = pd.DataFrame(rows, columns=["t0", "t1"]).assign(draw=0, l2=1.0, epsilon=1e-5)
+    early, past = table["t0"] < BEND, table["t1"] > BEND
+    table = table.assign(C=10.0 ** (-2 - 8 * ~early), B=0.5 * (early & past) + 0.02 * early, D=0.3 * early)
+    found = judge(run(chaos=table), found=True)
+    assert found.loc["barrier emerges past t*", "value"] == pytest.approx(0.02 / 0.52)
+    assert found.loc["barrier emerges past t*", "verdict"] == scorecard.REPRODUCED
+    assert found.loc["disagreement emerges past t*", "value"] == pytest.approx(1.0)
+    assert found.loc["disagreement emerges past t*", "verdict"] == scorecard.NOT
+
+
+@given(
+    ends=st.tuples(st.floats(-2, 2), st.floats(0, 2)),
+    bottom=st.floats(-3, 3),
+    width=st.floats(0, 3),
+    sides=st.sampled_from(["lower", "upper", "both"]),
+    other=st.floats(-4, 4),
+)
+def test_within_its_tolerance_no_bound_changes_a_verdict_and_beyond_each_does(ends, bottom, width, sides, other):
+    low, high = ends[0], ends[0] + ends[1]
+    holds = {"lower": (bottom, inf), "upper": (-inf, bottom), "both": (bottom, bottom + width)}[sides]
+    claim = replace(next(c for c in claims.CLAIMS if c.name == "kernel slows down"), holds=holds)
+    interval = Interval((low + high) / 2, low, high)
+
+    def said(changed):
+        return scorecard.verdict(*changed, {"inflection": True, "peak": True}, run(), SETTINGS)[0]
+
+    now, ranges = said((claim, interval)), scorecard.tolerance(claim, interval, said)
+    for side, (start, end) in enumerate(ranges):
+        assert isnan(start) == isinf(holds[side])
+        if isnan(start) or other in (start, end):
+            continue
+        assert start <= holds[side] <= end
+        moved = tuple(other if k == side else bound for k, bound in enumerate(holds))
+        assert (said((replace(claim, holds=moved), interval)) == now) == (start < other < end)
+
+
+def test_only_numbers_of_the_papers_have_no_reason_of_ours():
+    theirs = {claim.name for claim in claims.CLAIMS if not claim.bound}
+    assert theirs == {"same noise", "place, ResNet-20", "peak, ResNet-20"}
+
+
 def test_old_tables_without_humps_leave_those_claims_alone():
     old = chaos()[["t0", "t1", "draw", "C", "B", "D", "l2", "epsilon"]]
     table = judge(run(chaos=old))
@@ -245,7 +348,7 @@ def test_without_an_inflection_point_what_speaks_of_it_is_untested():
     everywhere["C"] *= 1 - everywhere["t0"] / 1000
     table = judge(run(chaos=everywhere))
     assert table.loc["inflection point", "verdict"] == scorecard.NOT
-    about = [claim.name for claim in claims.CLAIMS if claim.after_inflection and claim.decidable(SETTINGS)]
+    about = [claim.name for claim in claims.CLAIMS if "inflection" in claim.refers_to and claim.decidable(SETTINGS)]
     about = [name for name in about if name in table.index]
     assert (table.loc[about, "verdict"] == scorecard.UNTESTED).all()
     assert table.loc[about, "value"].isna().all()
@@ -366,8 +469,9 @@ def test_a_run_is_judged_at_the_kernel_s_bend_of_others():
 def test_an_interval_around_all_that_is_allowed_decides_nothing():
     claim = next(claim for claim in claims.CLAIMS if claim.name == "place, ResNet-20")
     below, above = claim.holds[0] / 2, claim.holds[1] * 2
-    assert scorecard.verdict(claim, Interval(below, below, above), True, run(), SETTINGS)[0] == scorecard.UNDECIDED
-    assert scorecard.verdict(claim, Interval(below, below, below), True, run(), SETTINGS)[0] == scorecard.NOT
+    found = {"inflection": True, "peak": True}
+    assert scorecard.verdict(claim, Interval(below, below, above), found, run(), SETTINGS)[0] == scorecard.UNDECIDED
+    assert scorecard.verdict(claim, Interval(below, below, below), found, run(), SETTINGS)[0] == scorecard.NOT
 
 
 def test_a_fall_that_may_be_chance_is_undecided():

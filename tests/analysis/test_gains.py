@@ -38,13 +38,6 @@ def test_switches_from_which_training_diverged_are_left_out():
     assert np.isnan(gains.kendall(range(4), [1, 1, 1, 1]))
 
 
-def test_the_gain_is_over_the_network_at_the_switch():
-    iterations, standard = np.array([0, 100, 200]), np.array([0.1, 0.5, 0.7])
-    gain = gains.gain_over_switch([0, 50, 200, 300], [0.4, 0.4, 0.7, 0.9], iterations, standard)
-    assert gain[:3].tolist() == pytest.approx([0.3, 0.1, 0.0])
-    assert np.isnan(gain[3])
-
-
 @given(before=st.floats(0.01, 0.5), after=st.floats(0.01, 0.5))
 def test_half_of_the_gain_is_where_the_gain_after_is_that_before(before, after):
     share = gains.share_of_gain_past([0, 1000, 2000, 3000, 4000], np.cumsum([0, 0, before, 0, after]))

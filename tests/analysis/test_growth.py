@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twophase.analysis import growth
+from twophase.analysis import growth, surfaces
 
 T0, LAGS = (0, 100, 500), np.arange(10, 401, 10)
 
@@ -27,54 +27,34 @@ def planted(f, noise=0.0, seed=0):
     return pd.DataFrame.from_dict(rows, "index").sort_index(axis="columns")
 
 
-@given(rate=st.floats(0.03, 0.065))
-def test_the_rate_of_an_exponential_comes_back(rate):
-    """Steps are shorter than a doubling, so that the rise ends before the plateau."""
-    fits = growth.fits(planted(lambda lag: exponential(lag, rate)))
-    assert fits["rate"].tolist() == pytest.approx([rate] * 3)
-    # the first lag of the grid at which half the plateau is reached
-    expected = np.ceil(np.log(0.5 / 1e-4) / rate / 10) * 10
-    assert fits["until"].tolist() == [expected] * 3
-
-
-@given(exponent=st.floats(0.1, 3))
-def test_the_exponent_of_a_power_law_comes_back(exponent):
-    fits = growth.fits(planted(lambda lag: lag**exponent))
-    assert fits["exponent"].dropna().tolist() == pytest.approx([exponent] * fits["exponent"].notna().sum())
-
-
-@pytest.mark.parametrize("runs", [1, 2, 5])
+@pytest.mark.parametrize("runs", [2, 5])
 @pytest.mark.parametrize(("shape", "better"), [(exponential, "exponential"), (diffusion, "power law")])
-def test_the_planted_one_is_better_in_every_run(shape, better, runs):
-    found = growth.exponential_over_power([planted(shape, noise=0.02, seed=k) for k in range(runs)])
-    assert len(found.each) == runs
-    for value in (*found.each, found.of_mean):
-        assert (value > growth.BETTER) == (better == "exponential")
+def test_the_planted_one_predicts_every_run_better(shape, better, runs):
+    each = [planted(shape, noise=0.02, seed=k) for k in range(runs)]
+    for k, run in enumerate(each):
+        found = growth.exponential_over_power(surfaces.mean([*each[:k], *each[k + 1 :]]), run)
+        assert (found > growth.BETTER) == (better == "exponential")
 
 
 def test_without_noise_the_planted_one_errs_by_rounding_alone():
-    exact = [planted(exponential)] * 3
-    found = growth.exponential_over_power(exact)
+    exact = planted(exponential)
     lag = LAGS[: growth.rise(LAGS, np.log10(exponential(LAGS)))]
     level = np.log10(exponential(lag))
     missed = level - np.polyval(np.polyfit(np.log10(lag), level, 1), np.log10(lag))
     expected = np.log10(np.sqrt(np.mean(missed**2)) / growth.ROUNDING)
-    assert [*found.each, found.of_mean] == pytest.approx([expected] * 4)
+    assert growth.exponential_over_power(exact, exact) == pytest.approx(expected)
 
 
-@given(st.lists(st.floats(-3, 3), min_size=3, max_size=3))
+@given(st.lists(st.floats(-3, 3), min_size=2, max_size=2))
 def test_the_level_of_a_run_does_not_count(levels):
-    runs = [planted(exponential, noise=0.05, seed=k) for k in range(3)]
+    runs = [planted(exponential, noise=0.05, seed=k) for k in range(2)]
     shifted = [run + level for run, level in zip(runs, levels, strict=True)]
-    expected = growth.exponential_over_power(runs)
-    np.testing.assert_allclose(growth.exponential_over_power(shifted).each, expected.each)
+    assert growth.exponential_over_power(*shifted) == pytest.approx(growth.exponential_over_power(*runs))
 
 
 def test_a_rise_that_was_not_compared_has_no_answer():
     flat = planted(lambda lag: np.ones(len(lag)))
-    assert np.isnan(growth.exponential_over_power([flat, flat]).each).all()
-    assert growth.fits(flat).isna().all(axis=None)
-    assert growth.fits(flat).index.tolist() == [*T0]
+    assert np.isnan(growth.exponential_over_power(flat, flat))
 
 
 def test_the_rise_ends_at_the_share_of_the_last_level():

@@ -1,4 +1,4 @@
-"""Surfaces are tables seen another way; a statistic of the mean run is of the mean surface."""
+"""Surfaces are tables seen another way."""
 
 import numpy as np
 import pandas as pd
@@ -26,16 +26,8 @@ def test_a_grid_of_pairs_is_a_surface_as_well():
 
 
 @given(st.lists(st.lists(st.floats(-9, 9), min_size=3, max_size=3), min_size=1, max_size=5))
-def test_a_linear_statistic_of_the_mean_is_the_mean_over_runs(runs):
-    found = surfaces.per_run(
-        lambda run, weights: (run * weights).sum(), [*map(np.array, runs)], [np.ones(3)] * len(runs)
-    )
-    assert found.each.tolist() == pytest.approx([sum(run) for run in runs])
-    assert found.of_mean == pytest.approx(found.each.mean(), abs=1e-9)
-
-
-def test_a_ratio_of_the_mean_is_that_of_the_means():
-    """A run whose denominator is small does not decide it."""
-    found = surfaces.per_run(lambda a, b: a / b, [1.0, 3.0], [0.5, 1.5])
-    assert (found.each.tolist(), found.of_mean) == ([2.0, 2.0], 2.0)
-    assert surfaces.per_run(lambda a, b: a / b, [1.0, 3.0], [0.1, 3.9]).of_mean == 1.0
+def test_the_mean_of_surfaces_is_that_of_their_cells(runs):
+    frames = [pd.DataFrame([run]) for run in runs]
+    assert surfaces.mean(frames).to_numpy()[0].tolist() == pytest.approx(np.mean(runs, axis=0).tolist(), abs=1e-9)
+    missing = [*frames, pd.DataFrame([[np.nan, 1.0, 1.0]])]
+    assert surfaces.mean(missing).isna().to_numpy()[0].tolist() == [True, False, False]

@@ -25,6 +25,11 @@ CLAIM = {
     "unit": "",
     "holds_from": 1.0,
     "holds_to": np.inf,
+    "bound": "a < b",
+    "lower_from": -np.inf,
+    "lower_to": 1.5,
+    "upper_from": np.nan,
+    "upper_to": np.nan,
     "verdict": "reproduced",
     "reason": "",
     "figure": "fig3",
@@ -80,3 +85,26 @@ def test_an_experiment_without_inflection_points_has_a_page():
     page = pages.of_experiment(["No forks.", ""], ROWS[:0], pd.DataFrame([CLAIM]), SETTINGS)
     assert "Inflection points" not in page
     assert "Width of the cone" not in page
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        ((-np.inf, 1.5, np.nan, np.nan), "the same with bounds up to 1.5"),
+        ((2.5, np.inf, np.nan, np.nan), "the same with bounds above 2.5"),
+        ((1.5, 2.5, np.nan, np.nan), "the same with bounds from 1.5 to 2.5"),
+        ((np.nan, np.nan, -np.inf, np.inf), "the same with bounds anywhere"),
+        ((-np.inf, 1.5, 2.5, np.inf), "the same with lower bound up to 1.5 and upper bound above 2.5"),
+        ((np.nan,) * 4, ""),
+    ],
+)
+def test_the_tolerance_of_a_verdict_in_words(ends, words):
+    names = ("lower_from", "lower_to", "upper_from", "upper_to")
+    assert pages.tolerance(pd.Series(dict(zip(names, ends, strict=True)))) == words
+
+
+def test_the_page_says_whose_the_bounds_are_and_escapes_it(page):
+    assert '≥ 1<div class="small">ours: a &lt; b</div>' in page
+    assert "the same with bounds up to 1.5" in page
+    theirs = pages.of_experiment(["", ""], ROWS, pd.DataFrame([CLAIM | {"bound": ""}]), SETTINGS)
+    assert "the papers&#x27;" in theirs

@@ -5,8 +5,14 @@ from dataclasses import dataclass
 
 from twophase.analysis.statistics import Means
 
-# Numbers for words of the papers that more than one claim is about.
-SAME = 2.0  # things are the same if they differ by less than this factor
+# Numbers for words of the papers that more than one claim is about, and why they are these.
+SAME, WHY_SAME = 2.0, "two times are one if they differ by less than a factor of 2, about the step of our grids"
+HIGH, WHY_HIGH = 1e-3, "an angle of 2.6 degrees between the parameters"
+
+POINTS = {  # that claims refer to: why a claim is untested without them
+    "inflection": "no inflection point was found",
+    "peak": "C(t0, t1) has no peak over t1",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,14 +25,15 @@ class Claim:
         definition: what is computed.
         paper: the papers' own value or picture, in words.
         holds: lowest and highest value with which the claim holds.
+        bound: where the papers name no number, why it is the one in `holds`; empty if it is theirs.
         unit: of the value.
         figure: the one that shows it.
         needs: the parts of a `Run` that it is computed from.
         statistic: computes the value of a run; NaN where its tables lack what it takes.
         of_forks: whether it is about what perturbations do, of which distances between checkpoints tell nothing.
-        after_inflection: whether it refers to an inflection point, so that it cannot be tested without one.
-        places: those that it is about, attributes of `Means`. Then every run is judged at its own; otherwise at those
-            of other runs, since its own make any contrast there as large as possible.
+        refers_to: keys of `POINTS`: without them it cannot be tested.
+        places: those points that it is about, attributes of `Means`. Then every run is judged at its own; otherwise at
+            those of other runs, since its own make any contrast there as large as possible.
         scale: of `replicates.SCALES`, on which the values of runs are about Gaussian.
         exact: whether one run decides it.
         takes_significance: whether it also takes that the inflection point was found.
@@ -39,12 +46,13 @@ class Claim:
     definition: str
     paper: str
     holds: tuple[float, float]
+    bound: str
     unit: str = ""
     figure: str
     needs: tuple[str, ...]
     statistic: Callable[[Means], float]
     of_forks: bool = False
-    after_inflection: bool = True
+    refers_to: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
     scale: str = "plain"
     exact: bool = False
@@ -60,6 +68,17 @@ def claim(**keywords) -> Callable[[Callable[[Means], float]], Claim]:
         keywords: of `Claim`, all but the statistic.
     """
     return lambda statistic: Claim(statistic=statistic, **keywords)
+
+
+def papers_network(name: str, width: int, iterations: int) -> Callable[[Mapping], bool]:
+    """Whether network and data set are the papers', and training is at least so long."""
+
+    def is_it(settings: Mapping) -> bool:
+        model, of_data = settings["model"], "cifar10" in (settings["dataset"], settings["source"])
+        same = model["name"] == name and model["width"] in (None, width)
+        return of_data and same and settings["iterations"] >= iterations
+
+    return is_it
 
 
 def trained_for(iterations: int) -> Callable[[Mapping], bool]:

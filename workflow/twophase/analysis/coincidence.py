@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 
 # Bounds of ours, for words of the papers that come without numbers.
-ALIKE = (0.8, 1.25)  # levels are alike if their ratio lies between these: of 0.25 and 0.3 nobody would say they differ
+ALIKE = (0.8, 1.25)  # levels are alike if their ratio lies between these
+WHY_ALIKE = "of levels of 0.25 and 0.3 nobody would say that they differ"
 TOGETHER = 2.0  # points are one if the largest is at most so many times the smallest: grids of t0 are about as coarse
-ONLY = 0.1  # the largest share of a level before it emerges
+ONLY = 0.1  # the largest share of a level that is left elsewhere, if it is reached only in one place
+WHY_ONLY = "a tenth of it may be left elsewhere"
 
 
 def coincidence(places: Sequence[float]) -> float:
@@ -38,6 +40,20 @@ def before_over_after(surface: pd.DataFrame, place: float) -> float:
     early = surface[surface.index <= place]
     before, after = (early.loc[:, part].stack().mean() for part in (early.columns <= place, early.columns > place))
     return float(before / after) if after > 0 else np.nan
+
+
+def elsewhere(values: np.ndarray, inside: np.ndarray) -> float:
+    """The mean of values elsewhere, as a share of their mean inside.
+
+    Args:
+        values: B or D [cells].
+        inside: which cells are inside [cells], e.g. those with t0 <= t* < t1.
+
+    Returns:
+        NaN where there is nothing inside, or elsewhere.
+    """
+    level = values[inside].mean() if inside.any() else 0.0
+    return float(values[~inside].mean() / level) if level > 0 and not inside.all() else np.nan
 
 
 def disagreement_over_error(disagreement: float, errors: Sequence[float]) -> float:

@@ -12,9 +12,8 @@ import pandas as pd
 
 # Bounds of ours, for words of the papers that come without numbers.
 SAME_BOUND = 0.25  # largest exponent of one bound for all dt: over a factor of 16 in dt it grows by 2, diffusion by 16
-CONSTANT = (
-    0.3  # largest exponent of a nearly constant curve: a fifth of its last value comes in the second half of its time
-)
+CONSTANT = 0.3  # largest exponent of a nearly constant curve
+WHY_CONSTANT = "a nearly constant curve gains a fifth of its last value, at most, in the second half of its time"
 NARROW = 30.0  # degrees at most: S of 0.13, between what was read off for late tau (up to 0.1) and for tau = 0 (0.15)
 QUICKLY = 0.25  # share of all t at most until it has dropped by half: the papers' own is 2000 of 10^4
 RISES = 0.5  # the first value, as a share of the late ones, at most, of a curve that 'first increases'

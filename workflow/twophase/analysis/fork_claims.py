@@ -3,32 +3,19 @@
 T is the last t1, at which forks are compared, and t* the inflection point of the very tables that a statistic is given.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import inf, log, nan
 
 import numpy as np
 
-from twophase.analysis import inflection
-from twophase.analysis.claim import SAME, claim
+from twophase.analysis import changes, coincidence, growth, inflection, lags
+from twophase.analysis.claim import HIGH, SAME, WHY_HIGH, WHY_SAME, claim, papers_network
 from twophase.analysis.statistics import Means
 
 # Numbers for words of the papers.
 STAYS = 1e-4  # C at most, if a fork stays with its base run
-HIGH = 1e-3  # C at least, if it does not
 FAR = 3.0  # decades at least by which the distance to the base run exceeds the perturbation
-ONLY = 0.1  # the largest share of a level that is left elsewhere, if it is reached only in one place
 STOPS = 0.5  # growth at most, as a share of that before
-
-
-def _papers_network(name: str, width: int, iterations: int) -> Callable[[Mapping], bool]:
-    """Whether network and data set are the papers', and training is long enough to see their inflection point twice."""
-
-    def is_it(settings: Mapping) -> bool:
-        model, of_data = settings["model"], "cifar10" in (settings["dataset"], settings["source"])
-        same = model["name"] == name and model["width"] in (None, width)
-        return of_data and same and settings["iterations"] >= iterations
-
-    return is_it
 
 
 def _papers_perturbation(settings: Mapping) -> bool:
@@ -41,10 +28,10 @@ def _papers_perturbation(settings: Mapping) -> bool:
     definition="largest C or D of the unperturbed forks (the control)",
     paper="assumed",
     holds=(0.0, 0.0),
+    bound="",
     figure="fig3",
     needs=("control",),
     of_forks=True,
-    after_inflection=False,
     exact=True,
 )
 def same_noise(m: Means) -> float:
@@ -59,10 +46,10 @@ def same_noise(m: Means) -> float:
     "must also predict other runs better than smooth curves do",
     paper="Figures 1 and 3",
     holds=(inflection.DECADE, inf),
+    bound="'hardly' is a tenth",
     unit="decades",
     figure="fig1",
     needs=("chaos",),
-    after_inflection=False,
     takes_significance=True,
 )
 def fall_of_c(m: Means) -> float:
@@ -77,8 +64,10 @@ def fall_of_c(m: Means) -> float:
     definition="smallest C(t0, T) over t0 < t*",
     paper="Figure 3a",
     holds=(HIGH, inf),
+    bound=WHY_HIGH,
     figure="fig3",
     needs=("chaos",),
+    refers_to=("inflection",),
     scale="log",
 )
 def smallest_c_before(m: Means) -> float:
@@ -91,14 +80,34 @@ def smallest_c_before(m: Means) -> float:
     definition="smallest log10 |theta'(T) - theta(T)| / |epsilon| over t0 < t*",
     paper="Figure 1",
     holds=(FAR, inf),
+    bound="'far away' is a thousand times as far",
     unit="decades",
     figure="lyapunov",
     needs=("chaos",),
+    refers_to=("inflection",),
     of_forks=True,
     decidable=_papers_perturbation,
 )
 def smallest_growth_before(m: Means) -> float:
     return (m.exponent * (m.t1 - m.t0))[m.early].min() / log(10)
+
+
+@claim(
+    name="chaotic growth",
+    text="Training is chaotic: the distance between fork and base run grows exponentially until it saturates.",
+    definition="log10 of the error of a power law over that of an exponential, both fitted to the rise of "
+    "|theta'(t1) - theta(t1)| in other runs, up to half of its last level",
+    paper="'chaos effect'; Lyapunov exponents in the text",
+    holds=(growth.BETTER, inf),
+    bound="any advantage, if the interval over runs leaves out 0",
+    unit="decades",
+    figure="lyapunov",
+    needs=("distances",),
+    of_forks=True,
+)
+def advantage_of_exponential(m: Means) -> float:
+    others = m.chosen_by or m
+    return growth.exponential_over_power(others.surface("distances", "l2"), m.surface("distances", "l2"))
 
 
 @claim(
@@ -108,8 +117,10 @@ def smallest_growth_before(m: Means) -> float:
     "t0 < t*, at equal t1 - t0",
     paper="assumed",
     holds=(-inf, STOPS),
+    bound="growth stops if it is less than half as fast",
     figure="lyapunov",
     needs=("chaos",),
+    refers_to=("inflection",),
     of_forks=True,
 )
 def growth_after(m: Means) -> float:
@@ -122,8 +133,10 @@ def growth_after(m: Means) -> float:
     definition="largest C(t0, T) over t0 > t*",
     paper="Figures 1 and 3a",
     holds=(0.0, STAYS),
+    bound="a tenth of the C that counts as high",
     figure="fig3",
     needs=("chaos",),
+    refers_to=("inflection",),
     scale="log",
 )
 def largest_c_after(m: Means) -> float:
@@ -136,9 +149,11 @@ def largest_c_after(m: Means) -> float:
     definition="mean B where t0 <= t* < t1",
     paper="Figure 3b",
     holds=(inflection.LARGE["B"], inf),
+    bound=inflection.WHY_LARGE["B"],
     unit="nats",
     figure="fig3",
     needs=("chaos",),
+    refers_to=("inflection",),
 )
 def barrier_inside(m: Means) -> float:
     return m.B[m.inside].mean()
@@ -149,12 +164,14 @@ def barrier_inside(m: Means) -> float:
     text="The barrier is large nowhere else.",
     definition="mean B elsewhere, divided by mean B where t0 <= t* < t1",
     paper="Figure 3b",
-    holds=(-inf, ONLY),
+    holds=(-inf, coincidence.ONLY),
+    bound=coincidence.WHY_ONLY,
     figure="fig3",
     needs=("chaos",),
+    refers_to=("inflection",),
 )
 def barrier_elsewhere(m: Means) -> float:
-    return _elsewhere(m, m.B)
+    return coincidence.elsewhere(m.B, m.inside)
 
 
 @claim(
@@ -163,9 +180,11 @@ def barrier_elsewhere(m: Means) -> float:
     definition="mean D where t0 <= t* < t1",
     paper="Figure 3c",
     holds=(inflection.LARGE["D"], inf),
+    bound=inflection.WHY_LARGE["D"],
     unit="of the test set",
     figure="fig3",
     needs=("chaos",),
+    refers_to=("inflection",),
     scale="logit",
 )
 def disagreement_inside(m: Means) -> float:
@@ -177,18 +196,33 @@ def disagreement_inside(m: Means) -> float:
     text="The disagreement is large nowhere else.",
     definition="mean D elsewhere, divided by mean D where t0 <= t* < t1",
     paper="Figure 3c",
-    holds=(-inf, ONLY),
+    holds=(-inf, coincidence.ONLY),
+    bound=coincidence.WHY_ONLY,
     figure="fig3",
     needs=("chaos",),
+    refers_to=("inflection",),
 )
 def disagreement_elsewhere(m: Means) -> float:
-    return _elsewhere(m, m.D)
+    return coincidence.elsewhere(m.D, m.inside)
 
 
-def _elsewhere(m: Means, values: np.ndarray) -> float:
-    """The mean of values [cells] where not t0 <= t* < t1, as a share of their mean where it is."""
-    inside = values[m.inside].mean()
-    return values[~m.inside].mean() / inside if inside > 0 else nan
+@claim(
+    name="one point for all",
+    text="C, barrier, disagreement and kernel change at the same point.",
+    definition="latest over earliest of t* of C, of B and of D, each where it changes level over t0 after equal times, "
+    "and of the elbow of S(t, t + dt)",
+    paper="'the inflection point', of all four",
+    holds=(0.0, coincidence.TOGETHER),
+    bound=WHY_SAME,
+    figure="fig3",
+    needs=("chaos", "S"),
+    refers_to=("inflection",),
+    places=("inflection", "kernel_elbow"),
+    scale="log",
+)
+def spread_of_points(m: Means) -> float:
+    of_others = [changes.change_point(*lags.curve(m.t0, m.t1, values)[:2]) for values in (m.B, m.D)]
+    return coincidence.coincidence([m.inflection, *of_others, m.kernel_elbow])
 
 
 @claim(
@@ -197,10 +231,12 @@ def _elsewhere(m: Means, values: np.ndarray) -> float:
     definition="t*, where C(t0, t1) after equal times changes level",
     paper="100 to 500",
     holds=(100.0, 500.0),
+    bound="",
     unit="iterations",
     figure="fig1",
     needs=("chaos",),
-    decidable=_papers_network("resnet20", width=16, iterations=1000),
+    refers_to=("inflection",),
+    decidable=papers_network("resnet20", width=16, iterations=1000),
     places=("inflection",),
     scale="log",
 )
@@ -214,10 +250,12 @@ def place_for_resnet20(m: Means) -> float:
     definition="t*, where C(t0, t1) after equal times changes level",
     paper="2500",
     holds=(2500 / SAME, 2500 * SAME),
+    bound=WHY_SAME,
     unit="iterations",
     figure="fig1",
     needs=("chaos",),
-    decidable=_papers_network("vgg16", width=1, iterations=5000),
+    refers_to=("inflection",),
+    decidable=papers_network("vgg16", width=1, iterations=5000),
     places=("inflection",),
     scale="log",
 )

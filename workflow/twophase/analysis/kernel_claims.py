@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from twophase.analysis import confinement, gains
-from twophase.analysis.claim import SAME, claim, trained_for
+from twophase.analysis.claim import SAME, WHY_SAME, claim, trained_for
 from twophase.analysis.statistics import Means
 
 # Numbers for words of the papers.
-SLOWER = 2.0  # a fast kernel moves at least so many times as far as a slow one in the same time
+SLOWER, WHY_SLOWER = 2.0, "a fast kernel moves at least twice as far as a slow one in the same time"
 MOVING, LOW = 1e-6, 0.1  # S at least, if a kernel moves (kernels are kept in float32), and at most, if it is low
 FLAT = 0.2  # the largest share of its last value by which a constant curve grows over the second half of its time
 
@@ -26,9 +26,9 @@ FLAT = 0.2  # the largest share of its last value by which a constant curve grow
     definition="mean S(t, t + dt) over t < t_K, divided by that over t > t_K, at the shortest dt",
     paper="Figures 4 and 5b; workshop paper, Figure 1b",
     holds=(SLOWER, inf),
+    bound=WHY_SLOWER,
     figure="fig5",
     needs=("S",),
-    after_inflection=False,
     scale="log",
 )
 def slowing(m: Means) -> float:
@@ -44,10 +44,10 @@ def slowing(m: Means) -> float:
     "shortest dt",
     paper="Figure 5b, 2000 of 10^4",
     holds=(0.0, confinement.QUICKLY),
+    bound="the papers' own is 2000 of 10^4, and a fall over a quarter of all time is still quick",
     unit="of all t",
     figure="fig5",
     needs=("S",),
-    after_inflection=False,
 )
 def how_soon(m: Means) -> float:
     return confinement.drop(m.kernel_surface, m.shortest)
@@ -59,8 +59,10 @@ def how_soon(m: Means) -> float:
     definition="elbow of S(t, t + dt) at the shortest dt, divided by t*",
     paper="at about the same iteration",
     holds=(1 / SAME, SAME),
+    bound=WHY_SAME,
     figure="fig4",
     needs=("chaos", "S"),
+    refers_to=("inflection",),
     places=("inflection", "kernel_elbow"),
     scale="log",
 )
@@ -74,9 +76,9 @@ def elbow_over_inflection(m: Means) -> float:
     definition="mean S(t, t + dt) over the later half of t > t_K, at the shortest dt",
     paper="Figure 5b",
     holds=(MOVING, LOW),
+    bound="kernels are kept in float32, and S of a tenth is 26 degrees",
     figure="fig5",
     needs=("S",),
-    after_inflection=False,
     scale="log",
 )
 def late_step(m: Means) -> float:
@@ -90,9 +92,9 @@ def late_step(m: Means) -> float:
     definition="slope of the logarithm of the largest S(t, t + dt) over t > t_K on that of dt (diffusion: 1)",
     paper="Figure 5b",
     holds=(-inf, confinement.SAME_BOUND),
+    bound="over a factor of 16 in dt it grows by 2; diffusion, by 16",
     figure="fig5",
     needs=("S",),
-    after_inflection=False,
 )
 def exponent_of_bound(m: Means) -> float:
     return confinement.step_exponent(m.kernel_surface, m.kernel_elbow)
@@ -105,9 +107,9 @@ def exponent_of_bound(m: Means) -> float:
     "t_K < tau <= T / 2",
     paper="Figure 5a",
     holds=(0.0, confinement.RISES),
+    bound="the first value is half of the late ones at most",
     figure="fig5",
     needs=("S",),
-    after_inflection=False,
 )
 def first_step(m: Means) -> float:
     return _over_taus(m, confinement.first_over_late)
@@ -120,9 +122,9 @@ def first_step(m: Means) -> float:
     "over t_K < tau <= T / 2",
     paper="Figure 5a, tau = 2000, 4000, 6000, 8000",
     holds=(-inf, confinement.CONSTANT),
+    bound=confinement.WHY_CONSTANT,
     figure="fig5",
     needs=("S",),
-    after_inflection=False,
 )
 def late_growth(m: Means) -> float:
     return _over_taus(m, confinement.growth_exponent)
@@ -134,9 +136,9 @@ def late_growth(m: Means) -> float:
     definition="exponent u^a of the growth of S(0, u), from the second quarter of the time to the last",
     paper="Figure 5a",
     holds=(confinement.CONSTANT, inf),
+    bound=confinement.WHY_CONSTANT,
     figure="fig5",
     needs=("S",),
-    after_inflection=False,
 )
 def growth_from_zero(m: Means) -> float:
     return confinement.growth_exponent(m.kernel_surface, 0)
@@ -148,10 +150,10 @@ def growth_from_zero(m: Means) -> float:
     definition="arccos(1 - mean S(tau, t) over the last quarter of t > tau); mean over t_K < tau <= T / 2",
     paper="Figure 5c",
     holds=(0.0, confinement.NARROW),
+    bound="S of 0.13: between what Figure 5 shows for late tau (up to 0.1) and for tau = 0 (0.15)",
     unit="degrees",
     figure="fig5",
     needs=("S",),
-    after_inflection=False,
     scale="log",
 )
 def angle_of_cone(m: Means) -> float:
@@ -170,10 +172,10 @@ def _over_taus(m: Means, statistic: Callable[[pd.DataFrame, float], float]) -> f
     definition="elbow of S(t, t + dt) at the shortest dt",
     paper="2000",
     holds=(2000 / SAME, 2000 * SAME),
+    bound=WHY_SAME,
     unit="iterations",
     figure="wfig1",
     needs=("S",),
-    after_inflection=False,
     decidable=trained_for(4000),
     places=("kernel_elbow",),
     scale="log",
@@ -188,10 +190,10 @@ def elbow(m: Means) -> float:
     definition="test accuracy of the base run over the last quarter of t > t_K less that at t_K",
     paper="workshop paper, Figure 2",
     holds=(gains.BETTER, inf),
+    bound=gains.WHY_BETTER,
     unit="of the test set",
     figure="fig6",
     needs=("S", "standard"),
-    after_inflection=False,
 )
 def late_improvement(m: Means) -> float:
     return m.gain_past(m.kernel_elbow)
@@ -203,9 +205,9 @@ def late_improvement(m: Means) -> float:
     definition="mean S(t, t + dt) over the first half of t, divided by that over the second, at the shortest dt",
     paper="workshop paper, Figure 3",
     holds=(0.0, SLOWER),
+    bound=WHY_SLOWER,
     figure="wfig3",
     needs=("S",),
-    after_inflection=False,
     counterexample=True,
     scale="log",
 )
@@ -221,9 +223,9 @@ def slowing_over_halves(m: Means) -> float:
     definition="1 - S(T / 2, 0) / S(T, 0), where T is the time of the last kernel",
     paper="workshop paper, Figure 3",
     holds=(FLAT, inf),
+    bound="a constant curve grows by a fifth of its last value at most",
     figure="wfig3",
     needs=("S",),
-    after_inflection=False,
     counterexample=True,
 )
 def growth_from_start(m: Means) -> float:

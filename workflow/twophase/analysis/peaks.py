@@ -12,12 +12,16 @@ import pandas as pd
 
 # Bounds of ours, for words of the papers that come without numbers.
 FACTOR = 1.5  # within this factor of a peak, heights are not compared with it: so coarse are t1 every T/16 at T/8
-PEAK = np.log10(1.1)  # decades at least by which a peak stands above all else: 10 % can be seen in a heat map
-FIXED = 0.25  # largest slope over t0 of a fixed time: nearer to it (0) than to a fixed lag (1) by a factor of three
-ONE = 2.0  # the largest spread of one point, as a factor: the papers' own '100 to 500' is wider
+PEAK = np.log10(1.1)  # decades at least by which a peak stands above all else
+WHY_PEAK = "a tenth more can be seen in a heat map"
+FIXED = 0.25  # largest slope over t0 of a fixed time
+WHY_FIXED = "three times nearer to a fixed time (0) than to a fixed lag (1)"
+ONE = 2.0  # the largest spread of one point, as a factor
+WHY_ONE = "the papers' own '100 to 500' is wider"
 ONSET = 0.1  # nats of the hump with which a barrier has set in: 4 % of the loss of guessing one of ten classes
 FEWEST = 3  # forks at least: a slope through two is never wrong
 MOST = 0.5  # share of the forks at least that have a peak, where the papers say 'for every t0'
+WHY_MOST = "'every' is at least half of them"
 
 
 class CommonPeak(NamedTuple):
@@ -87,7 +91,8 @@ def inflection(y: pd.DataFrame, least: float = PEAK) -> float:
         y: log10 C [t0, t1].
         least: as of `places`.
     """
-    return float(np.exp(np.log(_of_early_forks(y, least)).mean()))
+    place = float(np.exp(np.log(_of_early_forks(y, least)).mean()))
+    return round(place, 6)  # logarithms would put a peak that all forks have at 400 an ulp before a fork from 400
 
 
 def spread(y: pd.DataFrame, least: float = PEAK) -> float:

@@ -6,14 +6,15 @@ point and the kernel's bend at which a run is judged are those of the other half
 value and interval, see `verdict`.
 """
 
-from collections.abc import Mapping, Sequence
-from math import nan
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from math import inf, isfinite, isnan, nan
 
 import numpy as np
 import pandas as pd
 
 from twophase.analysis import replicates
-from twophase.analysis.claim import Claim
+from twophase.analysis.claim import POINTS, Claim
 from twophase.analysis.claims import CLAIMS
 from twophase.analysis.replicates import Interval
 from twophase.analysis.statistics import Means, Run
@@ -51,16 +52,19 @@ def of_experiment(runs: Sequence[Run], inflection_found: bool, settings: Mapping
             be decided: `size` (of epsilon), `iterations`, `dataset`, `source`, `model`.
 
     Returns:
-        columns claim, text, definition, paper, holds_from, holds_to, value, low, high (NaN from one run), unit,
-        verdict, reason, figure, seeds, draws.
+        columns claim, text, definition, paper, holds_from, holds_to, bound, value, low, high (NaN from one run), unit,
+        verdict, reason, lower_from, lower_to, upper_from, upper_to (of `tolerance`), figure, seeds, draws.
     """
     draws = runs[0].chaos["draw"].nunique() if runs[0].chaos is not None else 0
     claims = [c for c in CLAIMS if c.counterexample == settings["counterexample"]]
+    own = [Means([run], settings) for run in runs]
+    found = {"inflection": inflection_found, "peak": all(isfinite(means.peak) for means in own)}
     rows = []
-    for claim, interval in zip(claims, _intervals(claims, runs, settings), strict=True):
-        said, reason = verdict(claim, interval, inflection_found, runs[0], settings)
+    for claim, interval in zip(claims, _intervals(claims, own), strict=True):
+        said, reason = verdict(claim, interval, found, runs[0], settings)
         if said in (UNTESTED, OUTSIDE):
             interval = Interval(nan, nan, nan)
+        lower, upper = tolerance(claim, interval, lambda changed: verdict(*changed, found, runs[0], settings)[0])
         rows.append(
             {
                 "claim": claim.name,
@@ -69,12 +73,17 @@ def of_experiment(runs: Sequence[Run], inflection_found: bool, settings: Mapping
                 "paper": claim.paper,
                 "holds_from": claim.holds[0],
                 "holds_to": claim.holds[1],
+                "bound": claim.bound,
                 "value": interval.value,
                 "low": interval.low,
                 "high": interval.high,
                 "unit": claim.unit,
                 "verdict": said,
                 "reason": reason,
+                "lower_from": lower[0],
+                "lower_to": lower[1],
+                "upper_from": upper[0],
+                "upper_to": upper[1],
                 "figure": claim.figure,
                 "seeds": len(runs),
                 "draws": draws if "chaos" in claim.needs else 0,
@@ -83,18 +92,19 @@ def of_experiment(runs: Sequence[Run], inflection_found: bool, settings: Mapping
     return pd.DataFrame(rows)
 
 
-def verdict(claim: Claim, interval: Interval, inflection_found: bool, run: Run, settings: Mapping) -> tuple[str, str]:
+def verdict(
+    claim: Claim, interval: Interval, found: Mapping[str, bool], run: Run, settings: Mapping
+) -> tuple[str, str]:
     """A claim's verdict and the reason for it.
 
     `reproduced` where value and interval lie where the claim holds, `not reproduced` where they lie outside,
     `undecided` where the interval reaches both or there is but one run (unless that is enough), or an inflection point
-    was neither found nor ruled out, `untested` where the
-    claim refers to an inflection point and none was found, and `outside this run's scale` where the experiment cannot
-    decide it.
+    was neither found nor ruled out, `untested` where the claim refers to a point that was not found, and `outside this
+    run's scale` where the experiment cannot decide it.
 
     Args:
         interval: the claim's value and interval.
-        inflection_found: as of `of_experiment`.
+        found: for each of `claim.POINTS`, whether the experiment has one.
         run: one of the experiment's.
         settings: as of `of_experiment`.
     """
@@ -105,8 +115,9 @@ def verdict(claim: Claim, interval: Interval, inflection_found: bool, run: Run, 
         return OUTSIDE, MISSING + " and ".join(PARTS[part] for part in missing)
     if not claim.decidable(settings):
         return OUTSIDE, "the claim is about another network, data set or perturbation, or about longer training"
-    if claim.after_inflection and not inflection_found:
-        return UNTESTED, "no inflection point was found"
+    lost = [why for point, why in POINTS.items() if point in claim.refers_to and not found[point]]
+    if lost:
+        return UNTESTED, " and ".join(lost)
     if np.isnan(interval.value):
         return OUTSIDE, "no value: the grids lack the iterations that it takes, or training diverged"
     bottom, top = claim.holds
@@ -115,20 +126,50 @@ def verdict(claim: Claim, interval: Interval, inflection_found: bool, run: Run, 
         return (REPRODUCED if bottom <= value <= top else NOT), ""
     if np.isnan(low):
         return UNDECIDED, ALONE
-    if claim.takes_significance and not inflection_found and settings["gain"] <= -AGAINST:
+    if claim.takes_significance and not found["inflection"] and settings["gain"] <= -AGAINST:
         return NOT, "smooth curves predict other runs better than any step does"
     if high < bottom or low > top:
         return NOT, ""
     if low < bottom or high > top:
         return UNDECIDED, "the interval crosses a bound"
-    if claim.takes_significance and not inflection_found:
+    if claim.takes_significance and not found["inflection"]:
         return UNDECIDED, "C falls, but not in a step"
     return REPRODUCED, ""
 
 
-def _intervals(claims: Sequence[Claim], runs: Sequence[Run], settings: Mapping) -> list[Interval]:
-    """The value of every claim and its interval over runs."""
-    own = [Means([run], settings) for run in runs]
+def tolerance(
+    claim: Claim, interval: Interval, said: Callable[[tuple[Claim, Interval]], str]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The lower bounds with which the verdict is the same, the upper one as it is, and the other way round.
+
+    As a bound moves, the verdict changes where it crosses an end of the interval, and nowhere else.
+
+    Args:
+        interval: the claim's value and interval.
+        said: the verdict of a claim with such an interval.
+
+    Returns:
+        the ends of both ranges, infinite where no bound changes the verdict; NaN where the claim has no such bound, or
+        no interval.
+    """
+    if isnan(interval.low) or claim.exact:
+        return (nan, nan), (nan, nan)
+    ends, now = (-inf, interval.low, interval.high, inf), said((claim, interval))
+
+    def same(between: Sequence[float], moved: Callable[[float], tuple[float, float]]) -> tuple[float, float]:
+        there = [said((replace(claim, holds=moved(bound)), interval)) == now for bound in between]
+        return ends[there.index(True)], ends[3 - there[::-1].index(True)]
+
+    bottom, top = claim.holds
+    return (
+        same((-inf, interval.high, inf), lambda bound: (bound, top)) if isfinite(bottom) else (nan, nan),
+        same((-inf, interval.low, inf), lambda bound: (bottom, bound)) if isfinite(top) else (nan, nan),
+    )
+
+
+def _intervals(claims: Sequence[Claim], own: Sequence[Means]) -> list[Interval]:
+    """The value of every claim and its interval over runs, of which `own` are the means of each."""
+    runs, settings = [means.runs[0] for means in own], own[0].settings
     tested = dict(enumerate(own))
     for choosing, others in replicates.halves(len(runs)) if len(runs) > 1 else []:
         chosen_by = Means([runs[k] for k in choosing], settings)
@@ -148,6 +189,6 @@ def _intervals(claims: Sequence[Claim], runs: Sequence[Run], settings: Mapping) 
 def _value(claim: Claim, means: Means) -> float:
     if any(getattr(means.runs[0], part) is None for part in claim.needs):
         return nan
-    if claim.after_inflection and np.isnan(means.inflection):
+    if any(isnan(getattr(means, point)) for point in claim.refers_to):
         return nan
     return float(claim.statistic(means))

@@ -8,7 +8,7 @@ from math import nan
 import numpy as np
 import pandas as pd
 
-from twophase.analysis import changes, contest, curves, gains, inflection, lags, surfaces
+from twophase.analysis import changes, contest, curves, gains, inflection, lags, peaks, surfaces
 
 NONE = np.empty(0)  # the values of a part that an experiment does not have
 
@@ -19,7 +19,7 @@ class Run:
 
     Args:
         chaos: columns t0, t1, draw, C, B, D, l2, epsilon.
-        distances: columns t0, t1, draw, C: as `chaos`, also at the t1 where nothing else is measured.
+        distances: columns t0, t1, draw, C, l2: as `chaos`, also at the t1 where nothing else is measured.
         control: columns C, D.
         independent: columns t and those of `chaos`, between this base run and another seed's.
         C: columns i, j, l2 (Euclidean distance of the parameters).
@@ -84,7 +84,8 @@ class Means:
     Args:
         runs: of some seeds.
         settings: `dt`, `switch` and `until` (iterations; of `cone` and `linearized`) and `scale` (of `phases`).
-        chosen_by: other runs' means, whose inflection point and kernel's bend are taken; None for those of these runs.
+        chosen_by: other runs' means, whose inflection point, peak and kernel's bend are taken; None for those of these
+            runs.
 
     Attributes:
         t0, t1, C, B, D, exponent: of the forks' comparisons [cells]; log10 of C, Lyapunov exponents per iteration.
@@ -184,11 +185,25 @@ class Means:
         t, values = self.steps(self.shortest)
         return changes.elbow(t, values) if len(t) else nan
 
+    @cached_property
+    def peak(self) -> float:
+        """m*, the papers' inflection point: the t1 at which C(t0, t1) is largest, in iterations; NaN for none."""
+        if self.chosen_by is not None:
+            return self.chosen_by.peak
+        return peaks.inflection(self.surface("distances", "C")) if self.runs[0].distances is not None else nan
+
     def rounding(self, place: str) -> float:
-        """How far the grid alone can put a place off, `inflection` or `kernel_elbow`, in logarithms of time."""
-        if place == "inflection":
-            return contest.rounding(lags.curve(self.t0, self.t1, self.level)[0], self.inflection)
-        return contest.rounding(self.steps(self.shortest)[0], self.kernel_elbow)
+        """How far the grid alone can put a place off, in logarithms of time.
+
+        Args:
+            place: `inflection`, `peak` or `kernel_elbow`.
+        """
+        grids = {
+            "inflection": lambda: lags.curve(self.t0, self.t1, self.level)[0],
+            "peak": lambda: self.surface("distances", "C").columns.to_numpy(),
+            "kernel_elbow": lambda: self.steps(self.shortest)[0],
+        }
+        return contest.rounding(grids[place](), getattr(self, place))
 
     @property
     def taus(self) -> np.ndarray:
@@ -204,3 +219,9 @@ class Means:
         """By how much the base runs' test accuracy improves past an iteration, averaged over runs."""
         scores = [run.standard.sort_values("iteration") for run in self.runs]
         return float(np.mean([gains.gain_past(s["iteration"], s["test_accuracy"], place) for s in scores]))
+
+    def gains_over_switches(self) -> np.ndarray:
+        """What linearized training adds to the base run's test accuracy at its switch [k], averaged over runs."""
+        scores = [run.standard.sort_values("iteration") for run in self.runs]
+        standard = np.mean([np.interp(self.switches, s["iteration"], s["test_accuracy"]) for s in scores], axis=0)
+        return self.accuracy - standard

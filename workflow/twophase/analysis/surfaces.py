@@ -1,19 +1,11 @@
-"""Tables of pairs as surfaces over t0 and t1, and a statistic of every run and of the mean of all."""
+"""Tables of pairs as surfaces over t0 and t1, and the mean of those of several runs."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from twophase.analysis.inflection import SCALES
-
-
-class PerRun(NamedTuple):
-    """A statistic of every run [runs], for an interval over these, and that of the mean of all; NaN for no answer."""
-
-    each: np.ndarray
-    of_mean: float
 
 
 def surface(
@@ -36,14 +28,3 @@ def surface(
 def mean(runs: Sequence) -> pd.DataFrame | pd.Series | np.ndarray | float:
     """The mean of arrays, series or surfaces of runs on the same grid; NaN where one of them has none."""
     return sum(runs[1:], start=runs[0]) / len(runs)
-
-
-def per_run(statistic: Callable[..., float], *runs: Sequence) -> PerRun:
-    """A statistic of every run and of the mean run.
-
-    Args:
-        statistic: of as many arguments as there are `runs`.
-        runs: for each argument, an array, series or surface for every run, all on the same grid.
-    """
-    each = [statistic(*run) for run in zip(*runs, strict=True)]
-    return PerRun(np.array(each, dtype=float), float(statistic(*map(mean, runs))))

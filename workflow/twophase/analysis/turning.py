@@ -7,7 +7,8 @@ import pandas as pd
 
 # Bounds of ours.
 FACTOR = 1.5  # within this factor of a turn, others are not compared with it, as for peaks of C
-TURN = 0.1  # by how much psi stands above all else: 6 degrees beyond the right angle by which a random walk turns
+TURN = 0.1  # by how much psi stands above all else
+WHY_TURN = "6 degrees beyond the right angle by which a random walk turns"
 
 
 class Turn(NamedTuple):

@@ -18,7 +18,7 @@ from twophase.config.figures import FIGURES
 from twophase.cost import sizes
 from twophase.files import layout, vectors
 
-CLAIMS = 35  # about an experiment; each takes about as long as an inflection point
+CLAIMS = 49  # about an experiment; each takes about as long as an inflection point
 FIGURE = 300_000  # bytes of a PDF and a PNG, on the large side
 ROW = 40  # bytes of a row of a table, on the large side
 TABLE = 8_000  # bytes of an empty table with its metadata

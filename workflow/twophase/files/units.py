@@ -155,11 +155,18 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "paper": Column("", "the papers' own value or picture, in words"),
         "holds_from": Column(BY_ROW, "lowest value with which the claim holds"),
         "holds_to": Column(BY_ROW, "highest value with which the claim holds"),
+        "bound": Column("", "why these, where the papers name no number; empty where they do"),
         "value": Column(BY_ROW, "of the whole experiment; NaN where it cannot be judged"),
         **_INTERVAL,
         "unit": Column("", "of value, interval and bounds"),
         "verdict": Column("", "reproduced, not reproduced, undecided, untested or outside this run's scale"),
         "reason": Column("", "why the verdict is not plainer"),
+        "lower_from": Column(
+            BY_ROW, "lowest value that holds_from could have with the same verdict; NaN without bound"
+        ),
+        "lower_to": Column(BY_ROW, "highest value that holds_from could have with the same verdict"),
+        "upper_from": Column(BY_ROW, "lowest value that holds_to could have with the same verdict"),
+        "upper_to": Column(BY_ROW, "highest value that holds_to could have with the same verdict"),
         "figure": Column("", "figure that shows it"),
         **_COUNTS,
     },

@@ -60,10 +60,12 @@ def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str =
     rows = []
     for r in table.itertuples():
         claim = f'{escape(r.text)}<div class="small">{escape(r.definition)}; papers: {escape(r.paper)}</div>'
-        verdict = f'{_verdict(r.verdict)}<div class="small">{escape(r.reason)}</div>'
+        why, whose = "; ".join(filter(None, [r.reason, tolerance(r)])), f"ours: {r.bound}" if r.bound else "the papers'"
+        verdict = f'{_verdict(r.verdict)}<div class="small">{escape(why)}</div>'
+        limit = f'{escape(bounds(r))}<div class="small">{escape(whose)}</div>'
         figure = f'<a class="small" href="{results}/figures/{r.figure}.png">{r.figure}</a>'
         value = measured(r) if np.isnan(r.value) else f"{measured(r)} {r.unit}".rstrip()
-        rows.append([claim, escape(value), escape(bounds(r)), f"{verdict} {figure}"])
+        rows.append([claim, escape(value), limit, f"{verdict} {figure}"])
     return _rows(["claim", f"measured ({_interval(level)})", "holds if", "verdict"], rows, caption, numbers=3)
 
 
@@ -117,6 +119,22 @@ def bounds(row) -> str:
     if np.isinf(high):
         return f"≥ {_number(low)}"
     return f"≤ {_number(high)}" if low in (0, -np.inf) else f"{_number(low)} to {_number(high)}"
+
+
+def tolerance(row) -> str:
+    """For which other bounds the verdict of a row would be the same, in words; empty where it does not rest on one."""
+    ranges = {"lower bound": (row.lower_from, row.lower_to), "upper bound": (row.upper_from, row.upper_to)}
+    ranges = {name: _words(*ends) for name, ends in ranges.items() if not np.isnan(ends[0])}
+    if len(ranges) > 1:
+        return "the same with " + " and ".join(f"{name} {words}" for name, words in ranges.items())
+    return "".join(f"the same with {name[6:]}s {words}" for name, words in ranges.items())
+
+
+def _words(low: float, high: float) -> str:
+    """Where a bound may lie between two ends, of which either may be infinite."""
+    if np.isinf(low):
+        return "anywhere" if np.isinf(high) else f"up to {_number(high)}"
+    return f"above {_number(low)}" if np.isinf(high) else f"from {_number(low)} to {_number(high)}"
 
 
 def _number(value: float) -> str:
