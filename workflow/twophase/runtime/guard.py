@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from twophase.errors import UserError
-from twophase.files import storage
+from twophase.files import integrity, storage
 
 RECORD = "config.json"  # in the folder of the results: the config, and the settings of its experiments
 # Settings that a run cannot change without training, or measuring, what is there anew. Those that extend it (another
@@ -75,10 +75,12 @@ def _read(path: Path) -> dict:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:  # a new folder, or restored results
         return {"config": "", "experiments": {}}
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise UserError(f"{path} cannot be read ({error}). Delete it: the next run writes it anew.") from error
+    except OSError as error:
+        raise integrity.unread(path, error) from error
 
 
 def _has_work(folder: Path) -> bool:
     """Whether a base run has ended in it, or its tables are there."""
-    return any(folder.glob(f"seed*/trajectory/{storage.CONTENTS}")) or any(folder.glob("seed*/*.parquet"))
+    return any(folder.glob(f"seed*/trajectory/{integrity.CONTENTS}")) or any(folder.glob("seed*/*.parquet"))
