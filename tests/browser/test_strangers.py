@@ -12,7 +12,10 @@ from workflow_runner import WHOLE
 
 pytestmark = pytest.mark.browser
 
-EVIL = "'\"><img src=x onerror=\"window.ran=1\"><svg onload='window.ran=1'></title></style></script><script>window.ran=1</script>"
+EVIL = (
+    "'\"><img src=x onerror=\"window.ran=1\"><svg onload='window.ran=1'></title></style></script>"
+    "<script>window.ran=1</script>"
+)
 CLAIM = {
     **dict.fromkeys(["text", "definition", "paper", "unit", "verdict", "reason", "figure"], EVIL),
     **dict.fromkeys(["value", "low", "high", "holds_from", "holds_to"], 1.0),

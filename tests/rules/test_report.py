@@ -33,7 +33,7 @@ def report(whole_run, tmp_path_factory) -> str:
 
 def part(report: str, name: str):
     """A value that the report has for its script."""
-    return json.loads(re.search(rf"var {name} = (.*?);\n", report)[1])
+    return json.loads(re.search(rf'<script id="[\w-]+">\s*var {name} = (.*);\n', report)[1])
 
 
 def test_what_is_not_there_is_left_out(report):

@@ -102,7 +102,7 @@ def drops(experiment: Mapping) -> list[int]:
 
 
 def category(name: str, title: str) -> str:
-    """Of the report, for the page of an experiment: its title, or its name where Snakemake reads signs of it as markup."""
+    """The report's category of an experiment: its title, or its name where Snakemake would take signs of it for markup."""
     return title if re.fullmatch(r"[\w .,;()/=+-]+", title) else name
 
 
