@@ -19,6 +19,7 @@ from twophase.config.resolve import check_images, resolve, settings_of
 from twophase.cost import estimate, sizes
 from twophase.errors import UserError
 from twophase.files import storage
+from twophase.report import markup
 from twophase.runtime import guard, locks, summary, terminal
 from twophase.runtime.digests import code_digest, template_digests
 from twophase.runtime.gpus import uses_gpu
@@ -43,6 +44,9 @@ try:
 except UserError as error:
     raise WorkflowError(f"In the config: {error}") from None
 
+# What captions call the experiments: with their names as they are, a title could be a directive that reads a file.
+config["captions"] = {name: markup.rst(e["title"]) for name, e in config["experiments"].items()}
+
 STARTED = time.time()
 RESULTS = config["results"]
 CALIBRATION = f"{RESULTS}/calibration.json"  # what `snakemake estimate` measured
@@ -59,6 +63,12 @@ def config_name():
     """The file or files of the config, as seen from here."""
     paths = workflow.config_settings.configfiles or [WORKFLOW.parent / "config" / "demo.yaml"]
     return " and ".join(os.path.relpath(path) for path in paths)
+
+
+def in_report(path, **settings):
+    """An output that the report shows; where nothing but a report is made, if it is there."""
+    alone = any(word.partition("=")[0] == "--report" for word in sys.argv) and "--report-after-run" not in sys.argv
+    return path if alone and not os.path.exists(path) else report(path, **settings)
 
 
 def start_run():

@@ -41,10 +41,10 @@ rule experiment_pages:
         chaos=of_every_run("chaos.parquet", has_forks),
     output:
         pages=[
-            report(
+            in_report(
                 f"{RESULTS}/{name}/overview.html",
                 caption="../report/experiment.rst",
-                category=e["title"],
+                category=figures.category(name, e["title"]),
                 labels={"page": "overview"},
             )
             for name, e in EXPERIMENTS.items()
@@ -73,7 +73,7 @@ rule claims_page:
     input:
         claims=f"{RESULTS}/claims.parquet",
     output:
-        page=report(
+        page=in_report(
             f"{RESULTS}/claims.html",
             caption="../report/claims.rst",
             category="Claims",

@@ -115,7 +115,7 @@ def _check_effect(key: str, written: Mapping, training: Mapping) -> None:
 
 
 def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -> None:
-    experiment["title"] = experiment["title"] or name
+    experiment["title"] = (experiment["title"] or "").strip() or name
     if experiment["dataset"] not in known:
         raise UserError(f"{key}.dataset: unknown data set '{experiment['dataset']}'; known: {', '.join(known)}.")
     problem = model_names.known_model(**experiment["model"])
