@@ -60,7 +60,7 @@ rule experiment_pages:
         **estimated_resources("experiment_pages"),
     params:
         experiments={name: plan.described(e) for name, e in EXPERIMENTS.items()},
-        settings={name: settings_of(config, name) for name in EXPERIMENTS},
+        settings=SETTINGS,
         code=[code_digest("experiment_pages"), *template_digests("page")],
     message:
         "writing a page for each experiment"
