@@ -55,7 +55,7 @@ def _problem(results: Path, path: Path) -> str | None:
 def main(results: Path) -> int:
     if not _recorded(results):
         raise UserError(
-            f"{results} has no {records.FOLDER} by which to check it: it is of an older version, or no folder of a run. "
+            f"{results} has no {records.FOLDER} by which to check it: it is of an older version or no folder of a run. "
             "Copy it with its dates, by rsync -a, cp -a or tar."
         )
     locks.start_run(results)

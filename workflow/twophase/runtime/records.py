@@ -17,7 +17,8 @@ FOLDER = "records"  # in the folder of the results: a file for each output, unde
 
 def write(results: str | Path, params: Mapping, inputs: Collection[str], outputs: Collection[str]) -> None:
     """Notes of each output of a job the params, and which files they were that it was made from."""
-    of_inputs = {_name(results, path): checksum(path) for path in inputs if _is_inside(results, path)}
+    found = {_name(results, path): read(results, path) for path in inputs}
+    of_inputs = {name: record["checksum"] for name, record in found.items() if record is not None}
     for path in outputs:
         record = {"params": params, "inputs": of_inputs, "checksum": checksum(path)}
         storage.write_text(_path(results, path), json.dumps(record, indent=1, sort_keys=True, default=str))
@@ -120,7 +121,3 @@ def _path(results: str | Path, path: str | Path) -> Path:
 
 def _name(results: str | Path, path: str | Path) -> str:
     return Path(os.path.relpath(path, results)).as_posix()
-
-
-def _is_inside(results: str | Path, path: str | Path) -> bool:
-    return not _name(results, path).startswith("../")
