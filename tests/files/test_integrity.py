@@ -1,4 +1,4 @@
-"""An intact file in the place of another one is noticed; a file that the system refuses to read is not called damaged."""
+"""An intact file in the place of another is noticed; a file that the system refuses to read is not called damaged."""
 
 import builtins
 import errno
