@@ -20,7 +20,7 @@ export CONFIG RUN
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: help figures report reference restore compare arithmetics readme test test-faults test-slurm test-browser bench \
+.PHONY: help figures report reference restore adopt compare arithmetics readme test test-faults test-slurm test-browser \
 	tools lint clean setup config-there
 .DEFAULT_GOAL := help
 
@@ -29,7 +29,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
 	@awk -F '## ' '/^## / { print $$2 }' Makefile
 
-## CONFIG=config/mnist.yaml   the config of figures, report, reference, restore and compare; config/demo.yaml if none is named
+## CONFIG=config/mnist.yaml   the config of figures, report, reference, restore, adopt and compare; config/demo.yaml if none is named
 ## CORES=2                    how many cores figures uses; all of them otherwise
 ## PYTHON=python3.12          the Python that the environment is made with
 
@@ -73,6 +73,9 @@ restore: config-there ## put the kept tables of RUN back: claims and any figure 
 	@mkdir -p "$(RESULTS)" && cd "results/reference/$$RUN" && tar -cf - */seed* | tar -xf - -C "$(CURDIR)/$(RESULTS)" \
 		&& find */seed* -type f -exec bash -c 'cd "$$0" && touch -r "$$1" "$${@:2}"' "$(CURDIR)/$(RESULTS)" "$$PWD/.." {} +
 	@echo "Restored into $(RESULTS). Next: snakemake claims fig3 --cores 2 --configfile $(CONFIG)"
+
+adopt: config-there $(READY) ## check results that were copied without their dates, and make them current
+	@$(BIN)/python tools/adopt.py "$(RESULTS)"
 
 compare: config-there $(READY) ## hold finished results against the published RUN: which verdicts and intervals differ
 	@$(BIN)/python tools/compare.py "$$RUN" "$(RESULTS)"

@@ -36,6 +36,7 @@ rule all:
 onstart:
     check_devices()
     start_run()
+    take_over()
     unthrottle()
 
 

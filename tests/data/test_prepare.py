@@ -14,6 +14,7 @@ import tracemalloc
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -377,6 +378,80 @@ def test_numbers_that_are_no_pixels_are_refused(tmp_path, out):
     Image.fromarray(np.full((6, 6), np.nan, np.float32)).save(stream, "tiff")
     root = folder(tmp_path / "set", files(**{"train/Ant/2.png": stream.getvalue()}))
     refuses(out, "^root: train/Ant/2.png in .* has pixels of mode F; save it as RGB", "imagefolder", root)
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def deep_png(colour):
+    """6x6 pixels of 16 bits a channel: grey (0), RGB (2), grey with alpha (4), RGBA (6)."""
+    row = b"\0" + bytes(6 * 2 * {0: 1, 2: 3, 4: 2, 6: 4}[colour])
+    header = struct.pack(">IIBBBBB", 6, 6, 16, colour, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(row * 6)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def deep_tiff():
+    """6x6 pixels of three channels of 16 bits, not compressed."""
+    depths, pixels = 8 + 2 + 8 * 12 + 4, 8 + 2 + 8 * 12 + 4 + 6
+    tags = [(256, 3, 1, 6), (257, 3, 1, 6), (258, 3, 3, depths), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, pixels)]
+    tags += [(277, 3, 1, 3), (279, 4, 1, 216)]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return (
+        b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + struct.pack("<HHH", 16, 16, 16) + bytes(216)
+    )
+
+
+DEEP = {
+    **{f"png of kind {colour}": deep_png(colour) for colour in (0, 2, 4, 6)},
+    "tiff": deep_tiff(),
+    "ppm": b"P6 6 6 4095\n" + bytes(216),
+    "ppm in words": b"P3 6 6 4095\n" + b"4000 " * 108,
+    "pgm": b"P5 6 6 4095\n" + bytes(72),
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_more_than_8_bits_a_channel_are_not_cut_in_silence(tmp_path, out, kind):
+    root = folder(tmp_path / "set", files(**{"train/Ant/2.png": DEEP[kind]}))
+    refuses(
+        out, "^root: train/Ant/2.png in .* has .*; save it as RGB or grey with 8 bits a channel", "imagefolder", root
+    )
+
+
+def encoded(image, form, **options):
+    stream = io.BytesIO()
+    image.save(stream, form, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("form", ["png", "ppm", "tiff", "bmp", "gif", "webp"])
+def test_8_bits_a_channel_are_taken_in_every_format(tmp_path, out, form):
+    image = Image.fromarray(np.full((6, 6, 3), 200, np.uint8))
+    prepare(out, "imagefolder", folder(tmp_path / "set", files(**{"train/Ant/0.png": encoded(image, form)})))
+    # Lossy formats may miss a value by a little.
+    assert np.abs(read_tensors(out)["train_images"][0].astype(int) - 200).max() <= 3
+
+
+@pytest.mark.parametrize("form", ["gif", "tiff", "png", "webp"])
+def test_one_picture_of_several_is_not_taken_in_silence(tmp_path, out, form):
+    first, second = (Image.fromarray(np.full((6, 6, 3), value, np.uint8)) for value in (0, 255))
+    several = encoded(first, form, save_all=True, append_images=[second])
+    root = folder(tmp_path / "set", files(**{"train/Ant/2.png": several}))
+    refuses(out, "^root: train/Ant/2.png in .* holds 2 pictures; save the one that counts", "imagefolder", root)
+
+
+@pytest.mark.parametrize("form", ["png", "tiff", "webp"])
+def test_a_rotation_that_a_tag_asks_for_is_done(tmp_path, out, form):
+    """Tag 6: what is stored is to be turned clockwise by a quarter, as every viewer shows it."""
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 6, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"lossless": True} if form == "webp" else {}
+    turned = encoded(Image.fromarray(pixels), form, exif=exif, **options)
+    prepare(out, "imagefolder", folder(tmp_path / "set", files(**{"train/Ant/0.png": turned})))
+    assert np.array_equal(read_tensors(out)["train_images"][0].transpose(1, 2, 0), np.rot90(pixels, -1))
 
 
 def test_links_and_pipes_in_a_folder(tmp_path, out):

@@ -78,7 +78,7 @@ def test_seeds_come_in_the_order_of_their_numbers_with_what_they_have_in_common(
     frame = load("net", "C", seed="all", results=tmp_path)
     assert frame["seed"].tolist() == [2, 2, 2, 9, 9, 9, 10, 10, 10]
     assert frame["value"].tolist() == [0, 2, 0, 0, 9, 0, 0, 10, 0]
-    assert frame.attrs.keys() == {"definition", "commit", "units"}
+    assert frame.attrs.keys() == {"definition", "commit", "experiment", "file", "units"}
     (tmp_path / "net" / "seed2" / "C.parquet").unlink()
     assert load("net", "C", seed="all", results=tmp_path).attrs["threads"] == 9
 

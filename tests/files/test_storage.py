@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from twophase.errors import UserError
-from twophase.files import storage
+from twophase.files import integrity, storage
 
 DTYPES = [np.float32, np.float64, np.float16, np.int64, np.int32, np.int16, np.uint8, np.bool_]
 NAMES = st.text(string.ascii_letters + string.digits + "./_", min_size=1, max_size=12)
@@ -274,20 +274,20 @@ def test_a_flipped_bit_is_noticed_in_every_byte(tmp_path, suffix):
     path = tmp_path / f"whole{suffix}"
     FILES[suffix](path)
     whole, expected = path.read_bytes(), content(path)
-    label = whole.index(storage.CHECKSUM.encode())
-    in_label = range(label, label + len(storage.CHECKSUM))
+    label = whole.index(integrity.CHECKSUM.encode())
+    in_label = range(label, label + len(integrity.CHECKSUM))
     path = tmp_path / f"flipped{suffix}"
     for k in range(len(whole)):
         flipped = bytearray(whole)
         flipped[k] ^= 1 << k % 8
         path.write_bytes(flipped)
-        storage._is_whole.cache_clear()  # writing is faster than the clock ticks
+        integrity._sums.cache_clear()  # writing is faster than the clock ticks
         if k in in_label:
             with contextlib.suppress(UserError):
                 assert content(path) == expected
             continue
         with pytest.raises(UserError, match=re.escape(f"Delete {path} and run the same command again.")):
-            storage._check(path)
+            integrity.check(path)
 
 
 def test_a_file_is_checked_again_when_it_changes(tmp_path):
@@ -404,7 +404,7 @@ def test_a_failure_keeps_the_work_for_the_same_key_alone(tmp_path):
     def break_off(key, error):
         with storage.resumable(final, key) as work:
             assert not list(work.iterdir())
-            (work / "a").write_text(key)
+            FILES[".parquet"](work / "a.parquet")
             raise error
 
     for key, error in (("k1", KeyboardInterrupt), ("k2", ValueError)):
@@ -413,9 +413,9 @@ def test_a_failure_keeps_the_work_for_the_same_key_alone(tmp_path):
         assert not final.exists()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["forks.partial-k1", "forks.partial-k2"]
     with storage.resumable(final, "k1") as work:
-        assert (work / "a").read_text() == "k1"
-        (work / "b").write_text("2")
-    assert storage.files(final) == ["a", "b"]
+        assert content(work / "a.parquet")
+        FILES[".safetensors"](work / "b.safetensors")
+    assert storage.files(final) == ["a.parquet", "b.safetensors"]
 
 
 def test_success_replaces_the_old_folder_and_clears_other_attempts(tmp_path):
@@ -424,33 +424,105 @@ def test_success_replaces_the_old_folder_and_clears_other_attempts(tmp_path):
         folder.mkdir()
         (folder / "stale").write_text("stale")
     with storage.resumable(final, "new") as work:
-        (work / "fresh").write_text("fresh")
+        FILES[".parquet"](work / "fresh.parquet")
         assert (final / "stale").exists()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["forks", "forks2.partial-k1"]
-    assert storage.files(final) == ["fresh"]
+    assert storage.files(final) == ["fresh.parquet"]
     assert (neighbour / "stale").exists()
 
 
-def test_a_folder_names_what_is_missing_and_what_is_not_its_own(tmp_path):
-    final = tmp_path / "forks" / "0"
-    with storage.resumable(final, "key") as work:
-        for name in ("t0-5/log", "t0-5/step-6", "t0-7/log"):
-            (work / name).parent.mkdir(exist_ok=True)
-            (work / name).touch()
+def whole_folder(final: Path, key: str = "key") -> Path:
+    with storage.resumable(final, key) as work:
+        for name in ("t0-5/log.parquet", "t0-5/step-6.safetensors", "t0-7/log.parquet"):
+            FILES[Path(name).suffix](work / name)
+    return final
+
+
+def test_a_folder_names_what_is_missing(tmp_path):
+    final = whole_folder(tmp_path / "forks" / "0")
     (final / ".snakemake_timestamp").touch()
-    assert storage.files(final) == ["t0-5/log", "t0-5/step-6", "t0-7/log"]
+    assert storage.files(final) == ["t0-5/log.parquet", "t0-5/step-6.safetensors", "t0-7/log.parquet"]
     remedy = f"Delete {final} and run the same command again."
-    (final / "t0-5/step-8").touch()
-    with pytest.raises(UserError, match=re.escape(f"{final}/t0-5/step-8 does not belong where it is. {remedy}")):
-        storage.files(final)
-    (final / "t0-5/step-8").rename(final / "t0-5/step-6")
-    (final / "t0-7/log").unlink()
-    with pytest.raises(UserError, match=re.escape(f"{final}/t0-7/log is missing. {remedy}")):
+    (final / "t0-7/log.parquet").unlink()
+    with pytest.raises(UserError, match=re.escape(f"{final}/t0-7/log.parquet is missing. {remedy}")):
         storage.files(final)
     for damage in ("", '["t0-5/log"', None):
-        (final / storage.CONTENTS).unlink() if damage is None else (final / storage.CONTENTS).write_text(damage)
+        path = final / integrity.CONTENTS
+        path.unlink() if damage is None else path.write_text(damage)
         with pytest.raises(UserError, match=rf"{final}/contents\.json cannot be read .*{re.escape(remedy)}"):
             storage.files(final)
+
+
+STRAYS = ("notes.txt", ".DS_Store", "t0-5/.step-6.safetensors.swp", "t0-5/.copies/step-6.safetensors")
+
+
+def test_strays_are_nobodys_business(tmp_path):
+    """A note, a desktop's or an editor's file, also while the job is at work, and a checkpoint that a user copied."""
+    final = tmp_path / "forks" / "0"
+    with storage.resumable(final, "key") as work:
+        FILES[".safetensors"](work / "t0-5/step-6.safetensors")
+        for name in STRAYS:
+            (work / name).parent.mkdir(exist_ok=True)
+            (work / name).touch()
+    assert storage.files(final) == ["t0-5/step-6.safetensors"]
+    FILES[".safetensors"](final / "t0-5/step-8.safetensors")
+    assert storage.files(final) == ["t0-5/step-6.safetensors"]
+    for name in STRAYS:
+        assert (final / name).exists()
+
+
+def test_a_folder_of_an_older_version_is_read(tmp_path):
+    """It lists names alone."""
+    final = whole_folder(tmp_path / "forks")
+    names = storage.files(final)
+    (final / integrity.CONTENTS).write_text(json.dumps(names))
+    assert storage.files(final) == names
+    assert content(final / "t0-5/log.parquet")
+
+
+def test_a_finished_folder_is_taken_over_whole(tmp_path):
+    """Its job ended after Snakemake, which would have it made anew: the job finds that all is done."""
+    final = whole_folder(tmp_path / "forks")
+    before = {name: (final / name).read_bytes() for name in storage.files(final)}
+    storage.reopen(final)
+    assert not final.exists()
+    with storage.resumable(final, "key") as work:
+        assert {name: (work / name).read_bytes() for name in before} == before
+    assert storage.files(final) == sorted(before)
+
+
+def test_a_finished_folder_of_other_settings_is_made_anew(tmp_path):
+    final = whole_folder(tmp_path / "forks")
+    storage.reopen(final)
+    with storage.resumable(final, "another key") as work:
+        assert not list(work.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["forks"]
+
+
+def test_a_folder_is_not_taken_over_where_it_is_damaged(tmp_path):
+    for spoil in (lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-9])):
+        final = whole_folder(tmp_path / "forks")
+        spoil(final / "t0-5/step-6.safetensors")
+        storage.reopen(final)
+        with storage.resumable(final, "key") as work:
+            assert not list(work.iterdir())
+
+
+def test_a_power_cut_leaves_no_damage_in_a_run_that_goes_on(tmp_path):
+    """A file that was renamed but never reached the disk."""
+    with contextlib.suppress(KeyboardInterrupt), storage.resumable(tmp_path / "run", "key") as work:
+        FILES[".safetensors"](work / "step-4.safetensors")
+        (work / "step-4.safetensors").write_bytes(b"")
+        raise KeyboardInterrupt
+    with storage.resumable(tmp_path / "run", "key") as work:
+        assert not list(work.iterdir())
+
+
+def test_what_is_no_folder_of_ours_is_not_reopened(tmp_path):
+    (tmp_path / "forks").mkdir()
+    storage.reopen(tmp_path / "forks")
+    storage.reopen(tmp_path / "none")
+    assert [path.name for path in tmp_path.iterdir()] == ["forks"]
 
 
 def test_a_folder_forgets_what_a_killed_job_was_writing(tmp_path):

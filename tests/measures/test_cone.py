@@ -30,3 +30,16 @@ def test_rays_are_the_unit_kernels_along_their_principal_axes(tmp_path, count):
     rays = found[[*"xyz"]].to_numpy()
     apart = np.linalg.norm(unit - unit[0], axis=1)  # three axes hold all that four vectors span about the first
     np.testing.assert_allclose(np.linalg.norm(rays, axis=1), apart, atol=1e-7)
+
+
+@pytest.mark.parametrize("lost", [[2], [0], [0, 1, 2, 3]])
+def test_a_kernel_without_a_direction_has_no_place(tmp_path, lost):
+    """One that is 0, as of constant images, or has overflown: its distance to every other is NaN."""
+    pairs = [(i, j) for i in range(4) for j in range(i, 4)]
+    values = [np.nan if {i, j} & {*lost} else 0.1 * (j - i) for i, j in pairs]
+    table = {"i": [TIMES[i] for i, _ in pairs], "j": [TIMES[j] for _, j in pairs], "value": values}
+    storage.write_table(tmp_path / "S.parquet", table, storage.provenance("S"))
+    cone.main(tmp_path / "S.parquet", tmp_path / "cone.parquet", {})
+    found = storage.read_table(tmp_path / "cone.parquet").set_index("iteration")
+    assert found.isna().all(axis=1).tolist() == [k in lost for k in range(4)]
+    assert np.isfinite(found.attrs["explained"]).all()

@@ -20,10 +20,14 @@ from types import SimpleNamespace
 from twophase.runtime import job
 from twophase.errors import UserError
 
+class Files(dict):
+    def __iter__(self):  # over paths, as Snakemake's own
+        return (path for part in self.values() for path in ([part] if isinstance(part, str) else part))
+
 def snakemake(params={}, input={}, output={}, wildcards={}, resources={}):
     config = {"results": os.path.dirname(sys.argv[1])}
-    parts = dict(input=input, output=output, params=params, wildcards=wildcards, resources=resources, config=config)
-    return SimpleNamespace(log=[sys.argv[1]], **parts)
+    parts = dict(params=params, wildcards=wildcards, resources=resources, config=config)
+    return SimpleNamespace(log=[sys.argv[1]], rule="one", input=Files(input), output=Files(output), **parts)
 """
 
 
@@ -43,6 +47,7 @@ def test_a_job_gets_its_paths_params_and_facts_by_name(tmp_path):
     import json
     def main(**received):
         print(json.dumps(received))
+        open("out.parquet", "w").write("a table")
     job.run(main, snakemake(
         params={"t0s": [1, 2], "norm": "l2", "code": "abc"},
         input={"data": "data.st", "forks": ["a", "b"]},

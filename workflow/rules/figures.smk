@@ -8,7 +8,7 @@ for name, figure in figures.FIGURES.items():
             **figure_inputs(name),
         output:
             pdf=f"{RESULTS}/figures/{name}.pdf",
-            png=report(
+            png=in_report(
                 f"{RESULTS}/figures/{name}.png",
                 caption=f"../report/{name}.rst",
                 category=figure.category,

@@ -41,10 +41,10 @@ rule experiment_pages:
         chaos=of_every_run("chaos.parquet", has_forks),
     output:
         pages=[
-            report(
+            in_report(
                 f"{RESULTS}/{name}/overview.html",
                 caption="../report/experiment.rst",
-                category=e["title"],
+                category=figures.category(name, e["title"]),
                 labels={"page": "overview"},
             )
             for name, e in EXPERIMENTS.items()
@@ -60,7 +60,7 @@ rule experiment_pages:
         **estimated_resources("experiment_pages"),
     params:
         experiments={name: plan.described(e) for name, e in EXPERIMENTS.items()},
-        settings={name: settings_of(config, name) for name in EXPERIMENTS},
+        settings=SETTINGS,
         code=[code_digest("experiment_pages"), *template_digests("page")],
     message:
         "writing a page for each experiment"
@@ -73,7 +73,7 @@ rule claims_page:
     input:
         claims=f"{RESULTS}/claims.parquet",
     output:
-        page=report(
+        page=in_report(
             f"{RESULTS}/claims.html",
             caption="../report/claims.rst",
             category="Claims",

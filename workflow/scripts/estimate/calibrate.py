@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from twophase.cost import calibration, sizes
-from twophase.files import storage
+from twophase.files import integrity, storage
 from twophase.runtime import job
 
 
@@ -13,7 +13,7 @@ def main(path_to_data, path_to_calibration, abouts, datasets, of, cores, facts):
     shapes = {name: sizes.shape(dataset, files.get(name)) for name, dataset in datasets.items()}
     for name, shape in shapes.items():
         if shape is None:
-            raise storage.damaged(files[name], "is damaged or no data set")
+            raise integrity.damaged(files[name], "is damaged or no data set")
     abouts = {name: about | {"shape": shapes[of[name]]} for name, about in abouts.items()}
     found = {"cores": cores, "experiments": calibration.measure(abouts, cores), **facts}
     storage.write_text(path_to_calibration, json.dumps(found, indent=1))

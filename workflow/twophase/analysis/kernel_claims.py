@@ -33,8 +33,12 @@ FLAT = 0.2  # the largest share of its last value by which a constant curve grow
 )
 def slowing(m: Means) -> float:
     t, steps = m.steps(m.shortest)
-    before, after = steps[t < m.kernel_elbow], steps[t > m.kernel_elbow]
-    return before.mean() / after.mean() if len(before) and len(after) else nan
+    return _ratio(steps[t < m.kernel_elbow], steps[t > m.kernel_elbow])
+
+
+def _ratio(before: np.ndarray, after: np.ndarray) -> float:
+    """That of the means; NaN where there is nothing to compare, or nothing that moves."""
+    return before.mean() / after.mean() if len(before) and after.any() else nan
 
 
 @claim(
@@ -214,7 +218,7 @@ def late_improvement(m: Means) -> float:
 def slowing_over_halves(m: Means) -> float:
     _, steps = m.steps(m.shortest)
     half = len(steps) // 2
-    return steps[:half].mean() / steps[-half:].mean() if half else nan
+    return _ratio(steps[:half], steps[len(steps) - half :])
 
 
 @claim(
@@ -230,4 +234,4 @@ def slowing_over_halves(m: Means) -> float:
 )
 def growth_from_start(m: Means) -> float:
     t, curve = m.since(0)
-    return 1 - np.interp((t[0] + t[-1]) / 2, t, curve) / curve[-1]
+    return 1 - np.interp((t[0] + t[-1]) / 2, t, curve) / curve[-1] if curve[-1] > 0 else nan

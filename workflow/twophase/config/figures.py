@@ -4,6 +4,7 @@ The rules, the plan, the estimate, the config's schema and the page about the co
 that of its rule, of the function in `report.figures` that draws it, and of its caption, `workflow/report/<name>.rst`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -98,6 +99,11 @@ def drops(experiment: Mapping) -> list[int]:
     """The iterations at which the learning rate drops."""
     schedule = experiment["training"]["schedule"]
     return schedule["milestones"] if schedule["kind"] == "step" else []
+
+
+def category(name: str, title: str) -> str:
+    """The report's category of an experiment: its title, or its name where Snakemake would take that for markup."""
+    return title if re.fullmatch(r"[\w .,;()/=+-]+", title) else name
 
 
 SETTINGS = {  # what a figure may have to know of an experiment, and how it is found there

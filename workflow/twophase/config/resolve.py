@@ -15,7 +15,7 @@ from twophase.networks import names as model_names
 MAX_POINTS = 10_000  # of a grid: all pairs of so many checkpoints are as much as memory and a figure can hold
 RESERVED = {  # files and folders of the results beside those of experiments
     *("benchmarks", "data", "figures", "logs", "reference", "benchmarks.md", "calibration.json", "claims.html"),
-    *("claims.parquet", "config.json", "explorer.html", "phases.parquet", "report.html", "scaling.parquet"),
+    *("claims.parquet", "config.json", "explorer.html", "phases.parquet", "records", "report.html", "scaling.parquet"),
 }
 NO_EFFECT = {  # settings of training that have none: where they have an effect instead
     "betas": ("optimizer", "adam"),
@@ -115,7 +115,7 @@ def _check_effect(key: str, written: Mapping, training: Mapping) -> None:
 
 
 def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -> None:
-    experiment["title"] = experiment["title"] or name
+    experiment["title"] = (experiment["title"] or "").strip() or name
     if experiment["dataset"] not in known:
         raise UserError(f"{key}.dataset: unknown data set '{experiment['dataset']}'; known: {', '.join(known)}.")
     problem = model_names.known_model(**experiment["model"])

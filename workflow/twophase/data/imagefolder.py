@@ -35,8 +35,9 @@ Source = tuple[list[str], dict[str, np.ndarray], Callable[[dict[str, np.ndarray]
 def open_folder(root: Path, resize: int | None) -> Source:
     """Lists `root`, a directory or .zip; classes and files take the order of their names.
 
-    The images become RGB, or grey where every chosen one is; transparency is dropped. Hidden files and files outside
-    the class folders are passed over. A zip is read in memory, never unpacked.
+    The images become RGB, or grey where every chosen one is; transparency is dropped, and a rotation that a file's tags
+    ask for is done. More than 8 bits a channel and more than one picture in a file are refused. Hidden files and files
+    outside the class folders are passed over. A zip is read in memory, never unpacked.
 
     Raises:
         UserError: the layout is not as above, or a file is not an image, damaged or unsafe; names file and remedy.
@@ -154,17 +155,21 @@ def _bytes(root: Path, archive: zipfile.ZipFile | None, name: str) -> bytes:
 
 def _decode(raw: bytes, where: str, resize: int | None) -> np.ndarray:
     """uint8 [H, W, 1] of a grey image, [H, W, 3] of any other."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(raw), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise UserError(f"root: {where} has {image.width}x{image.height} pixels, too many; shrink or remove it")
-            if image.mode not in GREY + COLOUR:
-                raise UserError(
-                    f"root: {where} has pixels of mode {image.mode}; save it as RGB or grey with 8 bits a channel"
+            if image.mode not in GREY + COLOUR or _is_deep(image):
+                what = (
+                    f"pixels of mode {image.mode}" if image.mode not in GREY + COLOUR else "more than 8 bits a channel"
                 )
-            return np.atleast_3d(to_side(image.convert("L" if image.mode in GREY else "RGB"), resize))
+                raise UserError(f"root: {where} has {what}; save it as RGB or grey with 8 bits a channel")
+            if (frames := getattr(image, "n_frames", 1)) > 1:
+                raise UserError(f"root: {where} holds {frames} pictures; save the one that counts as a file of its own")
+            upright = ImageOps.exif_transpose(image)
+            return np.atleast_3d(to_side(upright.convert("L" if upright.mode in GREY else "RGB"), resize))
     except UserError:
         raise
     except UnidentifiedImageError as error:
@@ -173,6 +178,17 @@ def _decode(raw: bytes, where: str, resize: int | None) -> np.ndarray:
         raise
     except Exception as error:  # Pillow's decoders raise whatever the damage leads to
         raise UserError(f"root: {where} is damaged ({error}); replace or remove it") from error
+
+
+def _is_deep(image: Image) -> bool:
+    """Whether a file has more than 8 bits a channel, of which Pillow keeps the upper 8 in some modes, and says nothing.
+
+    Its decoders are told the layout of the pixels (`RGB;16B`), that of PPM the largest value.
+    """
+    depths = image.tag_v2.get(258, (8,)) if image.format == "TIFF" else (8,)  # BitsPerSample
+    told = [argument for tile in image.tile for argument in (tile[3] if isinstance(tile[3], tuple) else (tile[3],))]
+    largest = [argument for argument in told if image.format == "PPM" and isinstance(argument, int)]
+    return max(depths) > 8 or max(largest, default=255) > 255 or any(";16" in str(argument) for argument in told)
 
 
 def to_side(image: Image, side: int | None) -> Image:

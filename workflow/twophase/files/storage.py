@@ -1,17 +1,15 @@
 """Files: safetensors for tensors, Parquet for tables, provenance in both. No torch, no pickle.
 
-Every write is atomic. A file holds a checksum of itself, which is looked at whenever it is opened; a folder lists what
-belongs to it. So whatever is damaged, missing or not its own is noticed where it would enter a result.
+Every write is atomic. Whatever is damaged, missing or not its own is noticed where it would enter a result: what is
+read is checked by `integrity`.
 """
 
 import contextlib
 import hashlib
 import json
-import mmap
 import os
 import shutil
 import subprocess
-import zlib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata as package_metadata
@@ -20,12 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from twophase.errors import UserError
+from twophase.files import integrity
+from twophase.files.integrity import CHECKSUM, CONTENTS, damaged, unread
 
 # One key that holds JSON: safetensors writes several keys in an order that changes from run to run.
 KEY = "twophase"
-CHECKSUM = "crc32 of this file with zeros here: "  # value of `checksum` in that JSON, before eight digits
-CONTENTS = "contents.json"  # of a folder: the files that belong to it
 TEMPORARY = ".part"
+SUFFIXES = (".safetensors", ".parquet")  # of the files of a folder
 
 
 @contextlib.contextmanager
@@ -59,62 +58,16 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _json(metadata: Mapping) -> str:
-    """Metadata of a file that has not its checksum yet."""
-    return json.dumps({**metadata, "checksum": CHECKSUM + "0" * 8}, sort_keys=True)
+def _json(path: str | Path, metadata: Mapping) -> str:
+    """Metadata of a file at `path` that has not its checksum yet, with what it has to be of there."""
+    facts = {**metadata, **integrity.place(path), "checksum": CHECKSUM + "0" * 8}
+    return json.dumps(facts, sort_keys=True)
 
 
 def _metadata(text: str | bytes | None) -> dict:
     facts = json.loads(text or "{}")
     facts.pop("checksum", None)
     return facts
-
-
-def _checksum(content) -> tuple[int, bytes] | None:
-    """Where a file's checksum is, and what it should be; None for a file of other origin, which has none."""
-    at = content.find(CHECKSUM.encode()) + len(CHECKSUM)
-    if at < len(CHECKSUM):
-        return None
-    with memoryview(content) as view:
-        crc = zlib.crc32(view[at + 8 :], zlib.crc32(b"0" * 8, zlib.crc32(view[:at])))
-    return at, b"%08x" % crc
-
-
-def _seal(path: Path) -> None:
-    """Writes the checksum into its place in a file."""
-    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as content:
-        at, digits = _checksum(content)
-        file.seek(at)
-        file.write(digits)
-
-
-def _check(path: str | Path) -> None:
-    """Stops at a file that is missing, empty, or not as it was written; reads its bytes once in a process."""
-    try:
-        stat = os.stat(path)
-        if not _is_whole(str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns):
-            raise damaged(path, "is not as it was written: its checksum differs")
-    except (OSError, ValueError) as error:  # an empty file cannot be mapped
-        raise damaged(path, f"cannot be read ({error})") from error
-
-
-@cache
-def _is_whole(path: str, *version: int) -> bool:
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        found = _checksum(content)
-        return found is None or content[found[0] : found[0] + 8] == found[1]
-
-
-def damaged(path: str | Path, what: str) -> UserError:
-    """The error about a file that a job finds missing or damaged: `what` is wrong, and how it is mended.
-
-    Snakemake makes a folder anew as a whole: where the file belongs to one, this has to be deleted.
-    """
-    path = Path(path)
-    marks = (CONTENTS, ".snakemake_timestamp")
-    whole = next((folder for folder in path.parents if any((folder / mark).exists() for mark in marks)), path)
-    remedy = f"Delete {whole} and run" if whole.exists() else "Run"
-    return UserError(f"{path} {what}. {remedy} the same command again.")
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, np.ndarray], metadata: Mapping) -> None:
@@ -124,11 +77,14 @@ def write_tensors(path: str | Path, tensors: Mapping[str, np.ndarray], metadata:
 
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     with atomic(path) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # as the umask wants it; safetensors gives the owner alone a right
         try:
-            save_file(arrays, str(temporary), metadata={KEY: _json(metadata)})
+            save_file(arrays, str(temporary), metadata={KEY: _json(path, metadata)})
         except SafetensorError as error:  # its name for an OSError
             raise OSError(error) from error
-        _seal(temporary)
+        temporary.chmod(mode)
+        integrity.seal(temporary)
 
 
 @contextlib.contextmanager
@@ -136,10 +92,11 @@ def open_tensors(path: str | Path):
     """The memory-mapped file as safetensors' own handle: `.keys()`, `.get_tensor(name)`, `.metadata()`.
 
     Raises:
-        UserError: the file is missing, empty or damaged.
+        UserError: the file is missing, empty, damaged, or of another run or iteration than its place.
     """
-    _check(path)
+    integrity.check(path)
     with _handle(path) as file:
+        integrity.check_place(path, _facts(path, file))
         yield file
 
 
@@ -148,9 +105,17 @@ def _handle(path: str | Path):
     from safetensors import SafetensorError, safe_open
 
     try:
+        Path(path).open("rb").close()  # whose error says more than safetensors'
         return safe_open(str(path), framework="numpy")
     except (SafetensorError, OSError) as error:
-        raise damaged(path, f"cannot be read ({error})") from error
+        raise unread(path, error) from error
+
+
+def _facts(path: str | Path, file) -> dict:
+    try:
+        return _metadata((file.metadata() or {}).get(KEY))
+    except ValueError as error:
+        raise unread(path, error) from error
 
 
 def read_header(path: str | Path) -> tuple[dict[str, list[int]], dict]:
@@ -162,10 +127,7 @@ def read_header(path: str | Path) -> tuple[dict[str, list[int]], dict]:
         UserError: the file is missing, empty or shorter than its header says, or the header is damaged.
     """
     with _handle(path) as file:
-        try:
-            facts = _metadata((file.metadata() or {}).get(KEY))
-        except ValueError as error:
-            raise damaged(path, f"cannot be read ({error})") from error
+        facts = _facts(path, file)
         return {name: file.get_slice(name).get_shape() for name in sorted(file.keys())}, facts
 
 
@@ -184,28 +146,29 @@ def write_table(path: str | Path, columns: Mapping, metadata: Mapping) -> None:
     import pyarrow.parquet as pq
 
     table = pa.table({str(name): pa.array(np.asarray(columns[name])) for name in columns})
-    table = table.replace_schema_metadata({KEY: _json(metadata)})
+    table = table.replace_schema_metadata({KEY: _json(path, metadata)})
     with atomic(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
-        _seal(temporary)
+        integrity.seal(temporary)
 
 
 def read_table(path: str | Path):
     """The table as a pandas DataFrame; its metadata is in `.attrs`.
 
     Raises:
-        UserError: the file is missing, empty or damaged.
+        UserError: the file is missing, empty, damaged, or of another run than its place.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    _check(path)
+    integrity.check(path)
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
-        raise damaged(path, f"cannot be read ({error})") from error
+        raise unread(path, error) from error
     frame = table.replace_schema_metadata(None).to_pandas()
     frame.attrs = _metadata((table.schema.metadata or {}).get(KEY.encode()))
+    integrity.check_place(path, frame.attrs)
     return frame
 
 
@@ -253,19 +216,23 @@ def resumable(path_to_folder: str | Path, key: str, *inputs: str | Path) -> Iter
 
     Its name carries `key`, a digest of settings and machine, and the times at which `inputs` were made, so that a run
     that was stopped continues in it, and one with other settings, other inputs or elsewhere cannot. It survives a
-    failure, which the declared output of a Snakemake job does not. What a killed job was writing goes. In the end the
-    folder lists its files.
+    failure, which the declared output of a Snakemake job does not. What a killed job was writing goes, and all of it
+    where a file is damaged. In the end the folder lists its files and its key.
     """
     if inputs:
         key = digest([key, [Path(path).stat().st_mtime_ns for path in inputs]])
     final = Path(path_to_folder)
-    work = final.with_name(f"{final.name}.partial-{key}")
+    work = _working(final, key)
+    if work.exists() and (damage := _damage(work)):
+        print(f"starts anew: {damage}")
+        shutil.rmtree(work)
     work.mkdir(parents=True, exist_ok=True)
+    (work / CONTENTS).unlink(missing_ok=True)  # of a folder that was reopened
     for left in work.rglob(f".*{TEMPORARY}.*"):
         left.unlink()
     yield work
-    with atomic(work / CONTENTS) as temporary:
-        temporary.write_text(json.dumps(_files(work), indent=0), encoding="utf-8")
+    listing = {"key": key, "files": {name: integrity.check(work / name) for name in _files(work)}}
+    write_text(work / CONTENTS, json.dumps(listing, indent=0))
     if final.exists():
         shutil.rmtree(final)
     os.replace(work, final)
@@ -273,27 +240,50 @@ def resumable(path_to_folder: str | Path, key: str, *inputs: str | Path) -> Iter
         shutil.rmtree(stale)
 
 
+def reopen(path_to_folder: str | Path) -> None:
+    """Makes a folder that a job finished a working folder again, in which the same job finds all of its work done.
+
+    For a job that ended well when nobody was there to note it. What the job thinks of the folder, whether its files are
+    whole, its settings, its inputs and its machine the same, is up to `resumable`.
+    """
+    folder = Path(path_to_folder)
+    with contextlib.suppress(UserError):  # no folder of ours, or of an older version: made anew
+        if key := integrity.contents(folder)["key"]:
+            work = _working(folder, key)
+            if not work.exists():
+                os.replace(folder, work)
+
+
+def _working(final: Path, key: str) -> Path:
+    return final.with_name(f"{final.name}.partial-{key}")
+
+
+def _damage(work: Path) -> str | None:
+    """What is wrong with a working folder: a file is damaged, or missing where it was whole before."""
+    try:
+        for name in files(work) if (work / CONTENTS).exists() else _files(work):
+            integrity.check(work / name)
+    except integrity.Damaged as error:
+        return str(error)
+    return None
+
+
 def _files(folder: Path) -> list[str]:
-    paths = [path for path in folder.rglob("[!.]*") if path.is_file() and path.name != CONTENTS]
-    return sorted(path.relative_to(folder).as_posix() for path in paths)
+    """Tensors and tables in a folder, less what is hidden or in a hidden folder."""
+    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file()]
+    return sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
 
 
 def files(folder: str | Path) -> list[str]:
     """The files of a folder that `resumable` made, as paths relative to it, sorted.
 
+    Whatever else is there, a note or an editor's copy, is none of them and stays.
+
     Raises:
-        UserError: one is missing, or there is one that is not the folder's own.
+        UserError: one is missing.
     """
-    path = Path(folder) / CONTENTS
-    try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise damaged(path, f"cannot be read ({error})") from error
-    there = _files(Path(folder))
+    listed = sorted(integrity.contents(folder)["files"])
     for name in listed:
-        if name not in there:
+        if not (Path(folder) / name).is_file():
             raise damaged(Path(folder) / name, "is missing")
-    for name in there:
-        if name not in listed:
-            raise damaged(Path(folder) / name, "does not belong where it is")
     return listed

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from twophase.errors import UserError
-from twophase.files import layout, storage
+from twophase.files import integrity, layout, storage
 from twophase.files.predicted import STATISTICS, tensor
 
 
@@ -33,10 +33,10 @@ def of_blocks(paths: Sequence[str | Path], times: Sequence[int], origin: str) ->
     wanted = {(i, j) for i in times for j in times if i <= j}
     for path, frame in zip(paths, frames, strict=True):
         if frame.attrs.get("origin") != origin:
-            raise storage.damaged(path, "was computed with another config")
+            raise integrity.damaged(path, "was computed with another config")
         pairs = set(frame[["i", "j"]].itertuples(index=False, name=None))
         if not pairs <= wanted or len(pairs) != len(frame):
-            raise storage.damaged(path, "holds pairs that are not its own")
+            raise integrity.damaged(path, "holds pairs that are not its own")
         wanted -= pairs
     if wanted:
         i, j = min(wanted)

@@ -5,7 +5,6 @@ from them. No torch.
 """
 
 import base64
-import html
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from twophase.analysis.inflection import end_of_chaos
 from twophase.files import layout, storage
 from twophase.files.tables import joined
 from twophase.report import sentences, theme
+from twophase.report.markup import html
 
 TEMPLATES = Path(__file__).parent / "templates"
 # With these limits the papers' grids stay whole, and a run of thousands of checkpoints fits into a megabyte.
@@ -81,7 +81,7 @@ def forks(
         rounding) and logs, both by "t0/draw".
     """
     cells = {name: packed(chaos[name]) for name in ("C", "B", "D", "S", "l2")}
-    cells |= {name: chaos[name].tolist() for name in ("t0", "t1", "draw")}
+    cells |= {name: chaos[name].astype(int).tolist() for name in ("t0", "t1", "draw")}
     if "path" in barriers:
         keys = [(*layout.Fork.of(state), layout.iteration(state)) for state in barriers["state"]]
         paths = dict(zip(keys, barriers["path"], strict=True))
@@ -128,7 +128,7 @@ def gather(runs: Mapping, phases: pd.DataFrame, experiments: Mapping) -> list[di
                 run["scores"] = {column: packed(tables["scores"][column]) for column in ("iteration", "test_accuracy")}
             if "cone" in tables:
                 run["cone"] = {column: packed(values) for column, values in tables["cone"].items()}
-                run["cone"]["explained"] = tables["cone"].attrs["explained"]
+                run["cone"]["explained"] = [float(share) for share in tables["cone"].attrs["explained"]]
             if "chaos" in tables:
                 chaos.append(tables["chaos"])
                 part = (tables[key] for key in ("chaos", "perturbations", "barriers", "forks"))
@@ -183,7 +183,7 @@ def write(path: str | Path, experiments: Sequence[Mapping], style: Mapping, fact
     }
     # "<" would let a title end the script element that holds it.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    headline, grounds = map(html.escape, experiments[0]["texts"])  # to be read before any script runs, or without
+    headline, grounds = map(html, experiments[0]["texts"])  # to be read before any script runs, or without
     parts = {  # in the order in which the template has them
         "/*STYLE*/": (TEMPLATES / "explorer.css").read_text(encoding="utf-8"),
         "<!--HEADLINE-->": headline,

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from twophase.report.markup import Html, filled, html
 
 MANY = 12  # a longer list is abridged
 TEMPLATE = Path(__file__).parent / "templates" / "page.html"
@@ -24,7 +25,7 @@ def of_experiment(said: Sequence[str], phases: pd.DataFrame, claims: pd.DataFram
     points = phases[phases["quantity"] != "cone width"]
     widths = phases[phases["estimator"].isin([f"after {tau}" for tau in settings["cone"]["tau"]])]
     level = settings["phases"]["level"]
-    parts = [f"<p>{escape(said[1])}</p>"]
+    parts = [filled("<p>{}</p>", said[1])]
     if len(points):
         rows = [[r.estimator, *_point(r), _number(r.gain), r.reason, r.definition] for r in points.itertuples()]
         heads = ["estimated from", "iteration", _interval(level), "gain", "why not", "definition"]
@@ -50,35 +51,35 @@ def of_claims(table: pd.DataFrame, experiments: Mapping, verdicts: Sequence[str]
     for name, settings in experiments.items():
         mine = table[table["experiment"] == name]
         seeds = int(mine["seeds"].max())
-        parts.append(f"<h2>{escape(settings['title'])}, {seeds} seed{'s' * (seeds > 1)}</h2>")
+        parts.append(filled("<h2>{}, {} seed{}</h2>", settings["title"], seeds, "s" * (seeds > 1)))
         parts.append(_claims(mine, settings["level"]))
     return _page("The papers' claims, one by one", parts)
 
 
-def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str = ".") -> str:
+def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str = ".") -> Html:
     """The scorecard of one experiment; `results` is the path from the page to the folder of results."""
     rows = []
     for r in table.itertuples():
-        claim = f'{escape(r.text)}<div class="small">{escape(r.definition)}; papers: {escape(r.paper)}</div>'
+        claim = filled('{}<div class="small">{}; papers: {}</div>', r.text, r.definition, r.paper)
+        figure = filled('<a class="small" href="{}/figures/{figure}.png">{figure}</a>', results, figure=r.figure)
         why, whose = "; ".join(filter(None, [r.reason, tolerance(r)])), f"ours: {r.bound}" if r.bound else "the papers'"
-        verdict = f'{_verdict(r.verdict)}<div class="small">{escape(why)}</div>'
-        limit = f'{escape(bounds(r))}<div class="small">{escape(whose)}</div>'
-        figure = f'<a class="small" href="{results}/figures/{r.figure}.png">{r.figure}</a>'
+        verdict = filled('{}<div class="small">{}</div> {}', _verdict(r.verdict), why, figure)
+        limit = filled('{}<div class="small">{}</div>', bounds(r), whose)
         value = measured(r) if np.isnan(r.value) else f"{measured(r)} {r.unit}".rstrip()
-        rows.append([claim, escape(value), limit, f"{verdict} {figure}"])
+        rows.append([claim, value, limit, verdict])
     return _rows(["claim", f"measured ({_interval(level)})", "holds if", "verdict"], rows, caption, numbers=3)
 
 
-def _summary(table: pd.DataFrame, titles: Mapping[str, str], verdicts: Sequence[str]) -> str:
+def _summary(table: pd.DataFrame, titles: Mapping[str, str], verdicts: Sequence[str]) -> Html:
     """How often each experiment has each verdict."""
     counts = table.groupby(["experiment", "verdict"]).size().unstack(fill_value=0)
     counts = counts.reindex(index=list(titles), columns=verdicts, fill_value=0)
-    rows = [[escape(titles[name]), *map(str, row)] for name, row in zip(counts.index, counts.to_numpy(), strict=True)]
+    rows = [[titles[name], *row] for name, row in zip(counts.index, counts.to_numpy(), strict=True)]
     return _rows(["experiment", *map(_verdict, verdicts)], rows)
 
 
-def _verdict(verdict: str) -> str:
-    return f'<span class="{verdict.split()[0]}">{escape(verdict)}</span>'
+def _verdict(verdict: str) -> Html:
+    return filled('<span class="{}">{}</span>', verdict.split()[0], verdict)
 
 
 def _interval(level: float) -> str:
@@ -151,25 +152,25 @@ def _range(row, unit: str = "") -> str:
     return f"{row.low:.3g}{unit} to {row.high:.3g}{unit}" if np.isfinite(row.low) else "none: one seed"
 
 
-def _table(caption: str, heads: list[str], rows: list[list[str]]) -> str:
+def _table(caption: str, heads: list[str], rows: list[list[str]]) -> Html:
     """All columns but the first and the last hold numbers."""
-    return _rows(list(map(escape, heads)), [list(map(escape, row)) for row in rows], caption, len(heads) - 1)
+    return _rows(heads, rows, caption, len(heads) - 1)
 
 
-def _rows(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "", numbers: int | None = None) -> str:
-    """A table of cells in HTML; columns 1 to `numbers` - 1 hold numbers, by default all but the first."""
+def _rows(heads: Sequence, rows: Sequence[Sequence], caption: str = "", numbers: int | None = None) -> Html:
+    """A table of cells; columns 1 to `numbers` - 1 hold numbers, by default all but the first."""
     numbers = len(heads) if numbers is None else numbers
 
     def line(kind, cells):
         classes = [' class="number"' if 1 <= k < numbers else "" for k in range(len(cells))]
-        return "".join(f"<{kind}{c}>{cell}</{kind}>" for c, cell in zip(classes, cells, strict=True))
+        return "".join(f"<{kind}{c}>{html(cell)}</{kind}>" for c, cell in zip(classes, cells, strict=True))
 
     head = f"<thead><tr>{line('th', heads)}</tr></thead>"
     body = "\n".join(f"<tr>{line('td', row)}</tr>" for row in rows)
-    caption = f"<caption>{caption}</caption>" if caption else ""
-    return f'<div class="scroll"><table>{caption}{head}\n<tbody>{body}</tbody></table></div>'
+    caption = filled("<caption>{}</caption>", caption) if caption else ""
+    return Html(f'<div class="scroll"><table>{caption}{head}\n<tbody>{body}</tbody></table></div>')
 
 
-def _page(title: str, parts: Sequence[str]) -> str:
-    page = TEMPLATE.read_text(encoding="utf-8").replace("<!--TITLE-->", escape(title))
-    return page.replace("<!--BODY-->", "\n".join(parts))
+def _page(title: str, parts: Sequence[Html]) -> str:
+    head, foot = TEMPLATE.read_text(encoding="utf-8").split("<!--BODY-->")
+    return "\n".join([head.replace("<!--TITLE-->", html(title)), *map(html, parts), foot])

@@ -51,7 +51,7 @@ def heat(ax, frame: pd.DataFrame, x: str, y: str, value: str, norm, colormap: st
     grid = frame[[x, y]].assign(value=frame[value].to_numpy(dtype=float))
     if isinstance(norm, LogNorm):
         grid["value"] = np.log(np.maximum(grid["value"], norm.vmin))
-    table = grid.pivot_table(index=y, columns=x, values="value", aggfunc="mean")
+    table = grid.groupby([y, x])["value"].mean().unstack()  # a row without any value stays, white
     values = np.exp(table.to_numpy()) if isinstance(norm, LogNorm) else table.to_numpy()
     xs, ys = (np.asarray(axis, dtype=float) for axis in (table.columns, table.index))
     image = ax.pcolormesh(edges(xs), edges(ys), values, norm=norm, cmap=sns.color_palette(colormap, as_cmap=True))
@@ -182,7 +182,8 @@ def switching(ax, switches: pd.DataFrame, standard: pd.DataFrame, end: int, valu
     if len(final):
         ax.axhline(final.mean(), color=INK, lw=1, ls="--", label=f"standard, at {end}")
     ax.set(xlabel="switch $t$ (iterations)", ylabel=label)
-    if value == "test_loss" and np.nanmax(last[value]) > 100 * max(np.nanmin(last[value]), 1e-12):
+    there = last[value].dropna()  # nothing, where all runs diverged
+    if value == "test_loss" and len(there) and there.max() > 100 * max(there.min(), 1e-12):
         ax.set_yscale("log")
     ax.legend()
 
@@ -212,7 +213,7 @@ def cone(ax, frame: pd.DataFrame) -> None:
         frame: columns iteration, x, y, z.
     """
     frame = frame.sort_values("iteration")
-    colours = plt.get_cmap(TIME)(frame["iteration"] / frame["iteration"].max())
+    colours = plt.get_cmap(TIME)(frame["iteration"] / max(frame["iteration"].max(), 1))
     for point, colour in zip(frame[["x", "y", "z"]].to_numpy(), colours, strict=True):
         ax.plot(*zip((0, 0, 0), point, strict=True), color=colour, lw=0.6, alpha=0.5)
     ax.plot(frame["x"], frame["y"], frame["z"], color=INK, lw=0.8)

@@ -122,6 +122,8 @@ def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | Non
         linear: keeps it linear, for curves whose slope is a rate.
     """
     times = np.unique(np.fromiter(times, dtype=float))
+    if not len(times):
+        return
     first, last = times[times > 0][:1], times[-1]
     axis = ax.xaxis if name == "x" else ax.yaxis
     if len(first) and not linear and np.median(times) < SQUEEZED * last:

@@ -1,13 +1,15 @@
-"""Whose results a folder holds: no config trains over what another one left. No torch."""
+"""Whose results a folder holds: no config trains over what another one left, or changes while it runs. No torch."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from twophase.errors import UserError
-from twophase.files import storage
+from twophase.files import integrity, storage
+from twophase.runtime.records import flat
 
-RECORD = "config.json"  # in the folder of the results: the config, and the settings of its experiments
+# In the folder of the results: the config, the settings of its experiments, and what its last run began with.
+RECORD = "config.json"
 # Settings that a run cannot change without training, or measuring, what is there anew. Those that extend it (another
 # seed, t0 or grid), and those of estimates and figures, are free.
 TRAINED = ("dataset", "model", "training", "chaos.norm", "chaos.size", "linearized.momentum", "linearized.lr")
@@ -15,8 +17,22 @@ MEASURED = ("kernel", "barrier")
 FREE = {"training.engine", "kernel.grid", "kernel.chunk", "barrier.grid", "barrier.block"}
 
 
-def enter(results: str | Path, config: str, experiments: Mapping[str, Mapping]) -> None:
-    """Makes the folder this config's, or refuses: if it would train over the results of another one.
+def enter(results: str | Path, config: str, experiments: Mapping[str, Mapping], run: Mapping) -> None:
+    """Makes the folder this config's, or refuses, see `check`. Notes what the run begins with.
+
+    Args:
+        run: `config`, the resolved one, and `code`, digests by the names of rules: see `check_config`, `check_code`.
+    """
+    check(results, config, experiments)
+    results = Path(results)
+    there = _there(results, _read(results / RECORD))
+    present = {name: dict(_settings(settings)) for name, settings in experiments.items()}
+    record = {"config": config, "experiments": there | present, "run": run}
+    storage.write_text(results / RECORD, json.dumps(record, indent=1, sort_keys=True, default=str) + "\n")
+
+
+def check(results: str | Path, config: str, experiments: Mapping[str, Mapping]) -> None:
+    """Refuses a config that would train over the results of another one, or show them as its own.
 
     The same file may change what is measured, since that is how one works with a config; it may not change how the
     networks that are there were trained.
@@ -30,14 +46,42 @@ def enter(results: str | Path, config: str, experiments: Mapping[str, Mapping]) 
         UserError: names both configs and the remedy; the folder is left as it was.
     """
     results = Path(results)
-    present = {name: dict(_settings(settings)) for name, settings in experiments.items()}
     record = _read(results / RECORD)
-    there = {name: settings for name, settings in record["experiments"].items() if _has_work(results / name)}
-    if there:
+    if there := _there(results, record):
+        present = {name: dict(_settings(settings)) for name, settings in experiments.items()}
         _check(results, record["config"], there, config, present)
-    content = json.dumps({"config": config, "experiments": there | present}, indent=1, sort_keys=True)
-    with storage.atomic(results / RECORD) as path:
-        path.write_text(content + "\n", encoding="utf-8")
+
+
+def check_config(results: str | Path, config: Mapping) -> None:
+    """Stops a job, on a cluster, that reads another config than its run began with.
+
+    Raises:
+        UserError: names the first key that differs, and both values.
+    """
+    before, now = (dict(flat(part)) for part in (_run(results).get("config", config), config))
+    for key in [*before, *now]:
+        if before.get(key) != now.get(key):
+            raise UserError(
+                f"The config was edited while its run goes on: {key} was {before.get(key)} when it began and is "
+                f"{now.get(key)} now. Take that back, or let the run end and start it again."
+            )
+
+
+def check_code(results: str | Path, rule: str, code: Callable[[], str]) -> None:
+    """Stops a job whose code is not that with which its run began.
+
+    Args:
+        code: gives the digest of the code as it is.
+
+    Raises:
+        UserError: names the rule.
+    """
+    before = _run(results).get("code", {}).get(rule)
+    if before is not None and before != code():
+        raise UserError(
+            f"The code of {rule} was edited while the run goes on, which recorded the code that it began with. Take "
+            "that back, or let the run end and start it again."
+        )
 
 
 def _check(results: Path, other: str, there: Mapping, config: str, present: Mapping) -> None:
@@ -70,15 +114,26 @@ def _settings(part: Mapping, path: str = "") -> Iterator[tuple[str, object]]:
             yield full, json.loads(json.dumps(value))
 
 
+def _run(results: str | Path) -> dict:
+    return _read(Path(results) / RECORD).get("run", {})
+
+
+def _there(results: Path, record: Mapping) -> dict:
+    """The experiments of a record of which there is something."""
+    return {name: settings for name, settings in record["experiments"].items() if _has_work(results / name)}
+
+
 def _read(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:  # a new folder, or restored results
         return {"config": "", "experiments": {}}
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise UserError(f"{path} cannot be read ({error}). Delete it: the next run writes it anew.") from error
+    except OSError as error:
+        raise integrity.unread(path, error) from error
 
 
 def _has_work(folder: Path) -> bool:
     """Whether a base run has ended in it, or its tables are there."""
-    return any(folder.glob(f"seed*/trajectory/{storage.CONTENTS}")) or any(folder.glob("seed*/*.parquet"))
+    return any(folder.glob(f"seed*/trajectory/{integrity.CONTENTS}")) or any(folder.glob("seed*/*.parquet"))

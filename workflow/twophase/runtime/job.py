@@ -4,13 +4,14 @@ import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from twophase.errors import UserError
 from twophase.files import storage
 from twophase.progress import TERMINAL
-from twophase.runtime import gpus, locks
+from twophase.runtime import gpus, guard, locks, records
+from twophase.runtime.digests import code_digest
 
 
 def export_library() -> None:
@@ -48,12 +49,15 @@ def run(main: Callable, snakemake) -> None:
     """Calls `main` with the job's named inputs and outputs as `path_to_<name>`, its params, and `facts`.
 
     `facts` is what the files that the job writes say of their origin: experiment, seed, a digest of the params, and the
-    param `origin` where there is one. The param `code` serves Snakemake alone. While the job lives, no other run begins
-    in the folder of results; a job that asks for the resource `gpu` has a device to itself, or shares it as the
-    config's `gpus.share` allows.
+    param `origin` where there is one. The param `code` is for Snakemake and for a job whose code was edited after its
+    run had begun: it stops. While the job lives, no other run begins in the folder of results; a job that asks for the
+    resource `gpu` has a device to itself, or shares it as the config's `gpus.share` allows. What it made is recorded
+    with its params.
     """
+    results = snakemake.config["results"]
     paths = {f"path_to_{name}": value for part in (snakemake.input, snakemake.output) for name, value in part.items()}
     params = dict(snakemake.params.items())
+    recorded = dict(params)
     wildcards = dict(snakemake.wildcards.items())
     facts = {name: wildcards[name] for name in ("experiment", "seed") if name in wildcards}
     facts["settings"] = storage.digest(params)
@@ -61,7 +65,14 @@ def run(main: Callable, snakemake) -> None:
     if "origin" in params:
         facts["origin"] = params.pop("origin")
     with logged(snakemake.log[0]):
-        locks.start_job(snakemake.config["results"])
+        locks.start_job(results)
+        guard.check_code(results, snakemake.rule, lambda: _code(main, params))
         if snakemake.resources.get("gpu"):
             gpus.take(snakemake.config["gpus"]["share"])
         main(**paths, **params, facts=facts)
+        records.write(results, recorded, list(snakemake.input), list(snakemake.output))
+
+
+def _code(main: Callable, params: Mapping) -> str:
+    """The digest of what a job's script does now, a figure's of its own function."""
+    return code_digest(Path(main.__globals__["__file__"]).stem, params.get("figure"))

@@ -21,6 +21,10 @@ NOTHING = "Nothing to be done"
 OURS = re.compile(
     r'WorkflowError in (?:rule \w+ in )?file "[^"\n]*", line \d+:\n(.*)((?:\n  File "[^"\n]*", line \d+, in \S+)*)\n?'
 )
+# Likewise of a complaint on the way to the report, whose categories Snakemake asks for.
+IN_REPORT = re.compile(
+    r"InputFunctionException in rule \w+ in file .*\nError:\n  WorkflowError:\n    (.*)\nWildcards:[\s\S]*"
+)
 NO_RULE = re.compile(r"MissingRuleException:\nNo rule to produce (.*) \(if you use input functions .*\n?")
 
 
@@ -45,7 +49,7 @@ class Whole(DefaultFormatter):
         text = super().format(record)
         if record.levelno < logging.ERROR:
             return text
-        if found := OURS.fullmatch(text):
+        if found := OURS.fullmatch(text) or IN_REPORT.fullmatch(text):
             return found[1]
         if found := NO_RULE.fullmatch(text):
             return self.mistaken(found[1])

@@ -16,6 +16,23 @@ const state = { ...START };
 let hovered = null; // a cell [x, y] under the pointer, shown instead of the chosen one
 const tables = {}; // plot -> rows of what it shows, for CSV
 
+// Text ----------------------------------------------------------------------------------------------------------------
+
+class Html {
+  constructor(text) { this.text = text; }
+}
+
+/** A value as HTML that shows it; what is HTML already stays, a list is put together. */
+function escaped(value) {
+  if (value instanceof Html) return value.text;
+  if (Array.isArray(value)) return value.map(escaped).join("");
+  return String(value).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}
+
+/** HTML from a template: every string of the data in it is escaped. Nothing else goes into the page as HTML. */
+const html = (parts, ...values) => new Html(parts.map((part, k) => part + (k < values.length ? escaped(values[k]) : "")).join(""));
+const fill = (id, content) => { $(id).innerHTML = escaped(content); };
+
 // Arrays --------------------------------------------------------------------------------------------------------------
 
 /** Base64 of little-endian float32, as an array. */
@@ -117,13 +134,13 @@ function marks(both = false) {
 
 function drawLegend() {
   const swatch = (colour, dash, text) =>
-    `<span><svg width="34" height="10" aria-hidden="true"><line x1="0" x2="34" y1="5" y2="5" stroke="${colour}"
+    html`<span><svg width="34" height="10" aria-hidden="true"><line x1="0" x2="34" y1="5" y2="5" stroke="${colour}"
       stroke-width="2.5" stroke-dasharray="${dash}"/></svg>${text}</span>`;
   const shown = marked().map((r) => [r, data.marks[r.estimator]]).map(([r, mark]) =>
     swatch(mark.colour, SWATCH[mark.line], `${mark.label}: ${show(r.value)}`));
   const drops = experiment().drops;
   if (drops.length) shown.push(swatch(INK, "1 3", `learning rate drops: ${drops.join(", ")}`));
-  $("legend").innerHTML = shown.length ? `<span>Lines in every panel:</span>${shown.join("")}` : "";
+  fill("legend", shown.length ? html`<span>Lines in every panel:</span>${shown}` : "");
 }
 
 // Plots ---------------------------------------------------------------------------------------------------------------
@@ -231,7 +248,7 @@ function empty(id, text) {
   waiting.delete(id);
   if (drawn.has(id)) Plotly.purge($(id));
   tables[id] = null;
-  $(id).innerHTML = `<div class="empty">${text}</div>`;
+  fill(id, html`<div class="empty">${text}</div>`);
 }
 
 const hover = (x, y) => `${x} %{x}<br>${y} %{y:.3g}<extra></extra>`;
@@ -268,10 +285,10 @@ function drawEnds() {
 function drawInflections() {
   const level = Math.round(100 * experiment().level);
   const whose = `${experiment().distance}' `; // forks' or checkpoints'
-  const body = inflections().map((r) => `<tr><td>${r.estimator.startsWith("chaos") ? whose : ""}${data.points[r.estimator]}${r.estimator === "chaos C" ? " (first line of this page)" : ""}</td><td class="number">${r.found ? `<b>${show(r.value)}</b>` : "not found"}</td>
+  const body = inflections().map((r) => html`<tr><td>${r.estimator.startsWith("chaos") ? whose : ""}${data.points[r.estimator]}${r.estimator === "chaos C" ? " (first line of this page)" : ""}</td><td class="number">${r.found ? html`<b>${show(r.value)}</b>` : "not found"}</td>
     <td class="number">${r.found ? `${show(r.low)} to ${show(r.high)}` : "–"}</td><td class="number">${show(r.gain, 2)}</td></tr><tr class="definition"><td colspan="4">${r.definition}${r.reason ? ` (${r.reason})` : ""}</td></tr>`);
-  $("inflections").innerHTML = body.length ? `<thead><tr><th>estimated from</th><th>iteration</th><th>${level} % interval</th>
-    <th>gain</th></tr></thead><tbody>${body.join("")}</tbody>` : "<tbody><tr><td>This experiment has none.</td></tr></tbody>";
+  fill("inflections", body.length ? html`<thead><tr><th>estimated from</th><th>iteration</th><th>${level} % interval</th>
+    <th>gain</th></tr></thead><tbody>${body}</tbody>` : html`<tbody><tr><td>This experiment has none.</td></tr></tbody>`);
   tables.inflections = [["quantity", "estimator", "value", "low", "high", "gain", "found", "reason", "definition"],
     ...experiment().phases.map((r) => [r.quantity, r.estimator, r.value, r.low, r.high, r.gain, r.found, r.reason, r.definition])];
 }
@@ -328,9 +345,9 @@ function drawGrid() {
     ...ys.flatMap((y, j) => xs.flatMap((x, i) => (Number.isNaN(values[j][i]) ? [] : [[x, y, values[j][i]]])))], connectGrid);
   $("grid").setAttribute("aria-label", `Heat map of ${METRICS[state.metric]}; arrow keys move the chosen cell`);
   $("grid-title").textContent = state.view === "fork" ? "Distance between forks and base run" : "Distance between two iterations of the base run";
-  $("grid-help").innerHTML = state.view === "fork"
-    ? "Columns: when a fork was perturbed. Rows: when it is compared with the base run. The chaotic phase ends where <b>dark columns on the left turn light</b>. Hover over a cell, or choose one."
-    : "How far the base run moved between two iterations. <b>A light square at the upper right</b> is the second phase: late networks are alike. Hover over a cell, or choose one.";
+  fill("grid-help", state.view === "fork"
+    ? html`Columns: when a fork was perturbed. Rows: when it is compared with the base run. The chaotic phase ends where <b>dark columns on the left turn light</b>. Hover over a cell, or choose one.`
+    : html`How far the base run moved between two iterations. <b>A light square at the upper right</b> is the second phase: late networks are alike. Hover over a cell, or choose one.`);
   $("grid-notice").textContent = state.view === "pair" ? fewer(run().grids[state.metric], "checkpoints") : "";
 }
 
@@ -339,13 +356,13 @@ function drawPair() {
   const f = run().forks, k = fork ? forkCell(x, y) : -1;
   const value = (m) => (fork ? (k < 0 ? NaN : column(f, m)[k]) : pairValue(m, x, y));
   const boxes = Object.keys(METRICS).map((m) =>
-    `<div class="${m === state.metric ? "chosen" : ""}"><b>${m} ${show(value(m))}</b>${METRICS[m].split(", ")[1]}</div>`);
+    html`<div class="${m === state.metric ? "chosen" : ""}"><b>${m} ${show(value(m))}</b>${METRICS[m].split(", ")[1]}</div>`);
   const words = fork ? `Fork perturbed at t₀ = ${x}, compared with the base run at t₁ = ${y}.`
     : `The base run at tᵢ = ${x} and at tⱼ = ${y}.`;
   const missing = fork && k < 0 ? " It does not exist before t₀: choose a later t₁." : "";
   const right = [[nx, x], [ny, y]].map(([name, t]) => [name, testAccuracy(t)]).filter(([, share]) => !Number.isNaN(share));
   const scores = right.length ? ` Test accuracy of the base run: ${right.map(([name, share]) => `${show(100 * share)} % at ${name}`).join(", ")}.` : "";
-  $("readout").innerHTML = `<div class="wide">${words}${missing}${scores}</div>${boxes.join("")}`;
+  fill("readout", html`<div class="wide">${words}${missing}${scores}</div>${boxes}`);
   tables.pair = [[nx === "t₀" ? "t0" : "i", ny === "t₁" ? "t1" : "j", ...Object.keys(METRICS)], [x, y, ...Object.keys(METRICS).map(value)]];
   drawTraining(x, y);
   drawPath(x, y, k);
@@ -518,7 +535,7 @@ function label(id) {
 
 async function savePNG(id) {
   const div = $(id);
-  const title = { text: `${experiment().title} · ${label(id).split("_").slice(1).join(" ")}`, font: { size: 14 }, x: 0.02, xanchor: "left" };
+  const title = { text: `${escaped(experiment().title)} · ${label(id).split("_").slice(1).join(" ")}`, font: { size: 14 }, x: 0.02, xanchor: "left" };
   const margin = { ...div.layout.margin, t: (div.layout.margin?.t ?? 8) + 36 };
   const url = await Plotly.toImage({ data: div.data, layout: { ...div.layout, title, margin } },
     { format: "png", width: div.clientWidth, height: div.clientHeight + 36, scale: 2 });

@@ -1,0 +1,64 @@
+"""Panels of runs in which nothing moves, or all is lost: they are drawn, empty where there is nothing to show."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from twophase.report import lag_panels, panels
+
+TIMES = [0, 10, 20, 30]
+PAIRS = pd.DataFrame([(i, j, 0.1) for i in TIMES for j in TIMES if i <= j], columns=["i", "j", "value"])
+FORKS = pd.DataFrame([(t0, t1, 0) for t0 in TIMES for t1 in TIMES if t0 < t1], columns=["t0", "t1", "draw"]).assign(
+    **dict.fromkeys(["C", "l2", "epsilon", "D_running", "D_recalibrate"], 0.1)
+)
+SWITCHES = pd.DataFrame([(s, t, 0.1, 0.1) for s in (0, 10) for t in (20, 30)]).set_axis(
+    ["switch", "iteration", "test_loss", "test_accuracy"], axis=1
+)
+STANDARD = pd.DataFrame({"iteration": TIMES, "test_loss": 0.1, "test_accuracy": 0.1})
+STARTS = pd.DataFrame({"t0": TIMES[:3], "draw": 0, "realised": 0.1})
+CONE = pd.DataFrame({"iteration": TIMES, "x": 0.1, "y": 0.1, "z": 0.1})
+PLANE = pd.DataFrame([(t0, 0, t, 0.1, 0.1) for t0 in (-1, 0, 10) for t in TIMES if t > t0]).set_axis(
+    ["t0", "draw", "iteration", "x", "y"], axis=1
+)
+PHASES = pd.DataFrame(columns=["quantity", "estimator", "value", "low", "high", "found"])
+
+
+def heat(ax, frame):
+    panels.pairs_heat(ax, frame, panels.scale(frame["value"]), "rocket_r", "S")
+
+
+DRAWN = {  # what draws a table: the table, and whether it is one that can be empty
+    "pairs_heat": (heat, PAIRS, False),
+    "steps": (lambda ax, frame: panels.steps(ax, frame, [10]), PAIRS, True),
+    "velocity": (lambda ax, frame: panels.velocity(ax, frame, [10]), PAIRS, True),
+    "since": (lambda ax, frame: panels.since(ax, frame, [10]), PAIRS, True),
+    "accuracy": (lambda ax, f: panels.switching(ax, f, STANDARD, 30, "test_accuracy", "accuracy"), SWITCHES, True),
+    "loss": (lambda ax, f: panels.switching(ax, f, STANDARD, 30, "test_loss", "loss"), SWITCHES, True),
+    "learning_curves": (lambda ax, f: panels.learning_curves(ax, f, STANDARD), SWITCHES, True),
+    "cone": (panels.cone, CONE, False),
+    "plane": (lambda ax, frame: panels.plane(ax, frame, np.nan), PLANE, False),
+    "divergence": (lambda ax, frame: panels.divergence(ax, frame, STARTS), FORKS, True),
+    "exponents": (lambda ax, frame: panels.exponents(ax, frame, PHASES), FORKS, False),
+    "dissimilarity": (lambda ax, frame: lag_panels.dissimilarity(ax, frame, [10]), FORKS, True),
+    "under_either": (lambda ax, f: lag_panels.under_either(ax, f, 10, {"D": ""}, "D"), FORKS, False),
+}
+KEYS = {"i", "j", "t0", "t1", "draw", "switch", "iteration"}
+
+
+def frames(table: pd.DataFrame, emptied: bool) -> dict[str, pd.DataFrame]:
+    measured = table.columns.difference([*KEYS])
+    found = {str(value): table.assign(**dict.fromkeys(measured, value)) for value in (0.0, np.nan, np.inf)}
+    return found | {"one row": table[:1]} | ({"no row": table[:0]} if emptied else {})
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [(name, kind) for name, (_, table, emptied) in DRAWN.items() for kind in frames(table, emptied)]
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_panel_is_drawn(name, kind):
+    draw, table, emptied = DRAWN[name]
+    figure = plt.figure()
+    draw(figure.add_subplot(projection="3d" if name == "cone" else None), frames(table, emptied)[kind])
+    figure.canvas.draw()
+    plt.close(figure)

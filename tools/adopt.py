@@ -1,0 +1,72 @@
+"""Makes results current that were copied, downloaded or unpacked without their dates, once they have been checked.
+
+`python tools/adopt.py RESULTS` compares every output with its record: what is in it, and which files it was made from.
+All that are as they were made get one date, so that Snakemake finds none older than what it was made from. The others
+are named, and keep an older one: the next run makes them anew. Whether the settings are those of the config is
+Snakemake's to compare, with the same records.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from twophase.errors import UserError
+from twophase.files import storage
+from twophase.runtime import locks, records
+
+OLDER = 60  # seconds
+
+
+def adopt(results: Path, now: float) -> tuple[int, list[str]]:
+    """How many outputs are current, and a line for each that is not; dates them all, `now` or a minute before."""
+    of_record = {results / name.with_suffix("") for name in _recorded(results)}
+    problems = {path: _problem(results, path) for path in sorted(of_record)}
+    for path, problem in problems.items():
+        for part in (path, path / ".snakemake_timestamp"):
+            if part.exists():
+                os.utime(part, (now - OLDER * bool(problem),) * 2)
+    for path in (results / "benchmarks").rglob("*.tsv"):  # an output, too, in Snakemake's eyes
+        os.utime(path, (now,) * 2)
+    found = [problem for problem in problems.values() if problem]
+    return len(problems) - len(found), found
+
+
+def _recorded(results: Path) -> list[Path]:
+    return [path.relative_to(results / records.FOLDER) for path in (results / records.FOLDER).rglob("*.json")]
+
+
+def _problem(results: Path, path: Path) -> str | None:
+    """What is wrong with an output; None if nothing is."""
+    if not path.exists():
+        return f"{path} is missing; the next run makes it anew."
+    try:
+        if path.is_dir():
+            for name in storage.files(path):
+                records.checksum(path / name)
+        if records.read(results, path)["checksum"] != records.checksum(path):
+            return f"{path} is not what was recorded; the next run makes it anew."
+    except UserError as error:
+        return str(error)
+    problem = records.objection(results, path)
+    return problem and f"{problem}; the next run makes it anew."
+
+
+def main(results: Path) -> int:
+    if not _recorded(results):
+        raise UserError(
+            f"{results} has no {records.FOLDER} by which to check it: it is of an older version or no folder of a run. "
+            "Copy it with its dates, by rsync -a, cp -a or tar."
+        )
+    locks.start_run(results)
+    current, problems = adopt(results, time.time())
+    print(*problems, sep="\n", end="\n" if problems else "")
+    print(f"{current} outputs of {results} are as they were made, and current.")
+    return bool(problems)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(Path(sys.argv[1])))
+    except UserError as error:
+        sys.exit(f"{error}")

@@ -1,0 +1,123 @@
+"""What every output was made with, and from, kept among the results themselves. No torch.
+
+Snakemake keeps that, too, but in `.snakemake`: results that are copied without it, or whose records there are lost,
+would pass for those of any config.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from twophase.files import integrity, storage
+
+FOLDER = "records"  # in the folder of the results: a file for each output, under its name
+
+
+def write(results: str | Path, params: Mapping, inputs: Collection[str], outputs: Collection[str]) -> None:
+    """Notes of each output of a job the params, and which files they were that it was made from."""
+    found = {_name(results, path): read(results, path) for path in inputs}
+    of_inputs = {name: record["checksum"] for name, record in found.items() if record is not None}
+    for path in outputs:
+        record = {"params": params, "inputs": of_inputs, "checksum": checksum(path)}
+        storage.write_text(_path(results, path), json.dumps(record, indent=1, sort_keys=True, default=str))
+
+
+def read(results: str | Path, path: str | Path) -> dict | None:
+    """What is noted of an output: `params`, `inputs` (checksums by their paths in the results) and `checksum`, its own.
+
+    None where nothing is: of an older version, restored, or damaged.
+    """
+    try:
+        return json.loads(_path(results, path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def checksum(path: str | Path) -> str:
+    """Eight hexadecimal digits for what is in a file, or in a folder that a job made.
+
+    Raises:
+        UserError: it is damaged, or cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return f"{zlib.crc32(json.dumps(integrity.contents(path)['files'], sort_keys=True).encode()):08x}"
+    of_ours = integrity.check(path) if path.suffix in storage.SUFFIXES else ""
+    return of_ours or f"{zlib.crc32(path.read_bytes()):08x}"
+
+
+def objection(results: str | Path, path: str | Path, params: Mapping | None = None) -> str | None:
+    """Why an output is not what the config, or the files that are there now, would make it; None if nothing is known.
+
+    Args:
+        params: of the job that makes it; what they say of its code and, in a digest, of jobs before it does not count.
+            None: of no interest.
+    """
+    record = read(results, path)
+    if record is None:
+        return None
+    if params is not None:
+        of_config = [
+            {key: value for key, value in part.items() if key not in ("code", "origin")}
+            for part in (record["params"], params)
+        ]
+        old, new = map(sorted, changes(*of_config))
+        if old or new:
+            return (
+                f"{path} was made with {(old or ['nothing for it'])[0]}, where the config has {(new or ['nothing'])[0]}"
+            )
+    for name, of_input in record["inputs"].items():
+        other = read(results, Path(results) / name)
+        if other is not None and other["checksum"] != of_input:
+            return f"{path} was made from another {name} than there is"
+    return None
+
+
+def changes(before: Mapping, now: Mapping) -> tuple[set[str], set[str]]:
+    """Settings that differ, each as `key = value` with all keys that lead to it: as they were, and as they are."""
+    old, new = ({f"{key} = {json.dumps(value)}" for key, value in flat(part)} for part in (before, now))
+    return old - new, new - old
+
+
+def flat(part: Mapping, path: str = "") -> Iterator[tuple[str, object]]:
+    """The values of nested mappings, by the keys that lead to them with dots between, as JSON gives them back."""
+    for key, value in part.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", json.loads(json.dumps(value, default=str))
+
+
+def remember(persistence: type, change: type, results: str | Path) -> None:
+    """Lets Snakemake compare a job's params with these records, too, whether or not it has its own.
+
+    Args:
+        persistence, change: Snakemake's classes of its records and of a difference in params.
+    """
+    has_metadata, params_changed = persistence.has_metadata, persistence.params_changed
+
+    def has(self, job):
+        return has_metadata(self, job) or all(read(results, path) for path in job.output)
+
+    def changed(self, job, *arguments, **keywords):
+        found = params_changed(self, job, *arguments, **keywords)
+        if found:
+            return found
+        for path in job.output:
+            record = read(results, path)
+            old, new = changes(record["params"], dict(job.params.items())) if record else (set(), set())
+            if old or new:
+                return change(only_old=old, only_new=new, files={path})
+        return found
+
+    persistence.has_metadata, persistence.params_changed = has, changed
+
+
+def _path(results: str | Path, path: str | Path) -> Path:
+    return Path(results) / FOLDER / f"{_name(results, path)}.json"
+
+
+def _name(results: str | Path, path: str | Path) -> str:
+    return Path(os.path.relpath(path, results)).as_posix()
