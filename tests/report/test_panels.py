@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 
-from twophase.report import panels, theme
+from twophase.report import fork_panels, panels, theme
 
 MARK = {"colour": "#00798c", "line": "dashdot", "label": "the kernel slows down"}
 
@@ -59,13 +59,13 @@ def test_a_grid_of_pairs_is_mirrored(ax):
 def test_a_logarithmic_heat_map_shows_the_geometric_mean_of_seeds(ax):
     frame = pd.DataFrame({"t0": [0, 0, 5, 5], "t1": [9, 9, 9, 9], "C": [1e-8, 1e-4, 1e-2, 1e-2]})
     frame = pd.concat([frame, frame.assign(t1=10)])
-    panels.chaos_heat(ax, frame, "C", panels.scale(frame["C"]), "rocket_r", "C")
+    fork_panels.chaos_heat(ax, frame, "C", panels.scale(frame["C"]), "rocket_r", "C")
     np.testing.assert_allclose(shown(ax, 2)[0], [1e-6, 1e-2])
 
 
 def test_forks_that_do_not_exist_stay_white(ax):
     frame = pd.DataFrame({"t0": [0, 0, 5], "t1": [5, 9, 9], "D": [0.1, 0.2, 0.3]})
-    panels.chaos_heat(ax, frame, "D", panels.scale(frame["D"]), "rocket_r", "D")
+    fork_panels.chaos_heat(ax, frame, "D", panels.scale(frame["D"]), "rocket_r", "D")
     assert np.isnan(shown(ax, 2)).tolist() == [[False, True], [False, False]]
 
 
@@ -108,7 +108,7 @@ def test_exponents_have_a_curve_for_each_t1_and_say_where_the_sign_changes(ax, f
     chaos = pd.DataFrame({"t0": [0, 10, 0, 10], "t1": [20, 20, 50, 50], "epsilon": 1e-6})
     chaos["l2"] = 1e-6 * np.exp(0.1 * (chaos["t1"] - chaos["t0"]))
     row = {"quantity": "sign change", "value": 312.0, "low": 300.0, "high": 320.0, "found": found}
-    panels.exponents(ax, chaos, pd.DataFrame([row]))
+    fork_panels.exponents(ax, chaos, pd.DataFrame([row]))
     curves = [line for line in ax.lines if len(line.get_xdata()) == 2]
     assert sum(np.allclose(line.get_ydata(), 0.1) for line in curves) == 2
     words = [text.get_text() for text in ax.get_legend().get_texts()]
@@ -120,7 +120,7 @@ def test_the_legend_hides_no_fork(inflection):
     """Base run and forks in every corner, as wherever a legend may be put there can be a fork."""
     rows = [(-1, -1, t, t, t) for t in (0, 10, 20)] + [(10, 0, 20, 0, 20), (20, 1, 20, 20, 0)]
     figure, ((ax, _),) = theme.canvas(["title"], 2, {"panel": 2.6})
-    panels.plane(ax, pd.DataFrame(rows, columns=["t0", "draw", "iteration", "x", "y"]), inflection)
+    fork_panels.plane(ax, pd.DataFrame(rows, columns=["t0", "draw", "iteration", "x", "y"]), inflection)
     figure.canvas.draw()
     top = max(ax.transData.transform(line.get_xydata())[:, 1].max() for line in ax.lines)
     assert top < ax.get_legend().get_window_extent().y0
@@ -129,13 +129,13 @@ def test_the_legend_hides_no_fork(inflection):
 
 def test_exponents_say_nothing_of_a_sign_change_that_nobody_looked_for(ax):
     chaos = pd.DataFrame({"t0": [0, 10], "t1": [20, 20], "epsilon": 1e-6, "l2": 1e-5})
-    panels.exponents(ax, chaos, pd.DataFrame({"quantity": ["inflection"]}))
+    fork_panels.exponents(ax, chaos, pd.DataFrame({"quantity": ["inflection"]}))
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["20"]
 
 
 def test_no_tick_lies_beyond_the_times(ax):
     frame = pd.DataFrame({"t0": [0, 0, 5500], "t1": [6500, 9500, 9500], "D": [0.1, 0.2, 0.3]})
-    panels.chaos_heat(ax, frame, "D", panels.scale(frame["D"]), "rocket_r", "D")
+    fork_panels.chaos_heat(ax, frame, "D", panels.scale(frame["D"]), "rocket_r", "D")
     assert ax.get_xlim()[1] > 6000  # where the last cell ends
     for ticks, (low, high) in ((ax.get_xticks(), (0, 5500)), (ax.get_yticks(), (6500, 9500))):
         assert len(ticks) > 1
@@ -151,19 +151,19 @@ def lagged():
 
 def test_forks_that_are_compared_at_lags_are_shown_by_lag():
     frame = lagged()
-    found, by, _ = panels.compared_by(frame.drop(columns="lag"))
+    found, by, _ = fork_panels.compared_by(frame.drop(columns="lag"))
     assert by == "lag"
     assert found["lag"].tolist() == frame["lag"].tolist()
     _, ax = plt.subplots()
-    panels.chaos_heat(ax, frame, "C", panels.scale(frame["C"]), "rocket_r", "C")
+    fork_panels.chaos_heat(ax, frame, "C", panels.scale(frame["C"]), "rocket_r", "C")
     assert np.isfinite(np.asarray(ax.collections[0].get_array(), dtype=float)).all()  # no cell without a comparison
     assert ax.get_ylabel() == "$t_1 - t_0$ (iterations)"
     _, ax = plt.subplots()
-    panels.exponents(ax, frame, pd.DataFrame({"quantity": ["inflection"]}))
+    fork_panels.exponents(ax, frame, pd.DataFrame({"quantity": ["inflection"]}))
     curves = [line.get_xdata().tolist() for line in ax.lines if len(line.get_xdata()) == 3]
     assert curves == [[0, 7, 40]] * 2
 
 
 def test_forks_with_t1_in_common_are_shown_by_t1():
     frame = pd.DataFrame([(t0, t1) for t0 in (0, 7, 40) for t1 in (100, 300)], columns=["t0", "t1"])
-    assert panels.compared_by(frame)[1] == "t1"
+    assert fork_panels.compared_by(frame)[1] == "t1"

@@ -232,7 +232,7 @@ USERS = {  # module: the scripts whose results it can change
     "report.theme": {*FIGURES, "scaling_figure", "write_explorer"},
     "report.figures": FIGURES,
     "report.panels": {*FIGURES, "scaling_figure"} - {"readings"},
-    "report.lag_panels": {"equal_lags"},
+    "report.fork_panels": {"fig1", "fig2", "fig3", "lyapunov", "equal_lags"},
     "report.verdict_matrix": {"readings"},
     "report.explorer": {"write_explorer"},
     "report.sentences": {"write_explorer", "experiment_pages"},

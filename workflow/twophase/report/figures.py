@@ -14,7 +14,7 @@ from math import nan
 
 from twophase.analysis import inflection, scorecard
 from twophase.files import storage, tables
-from twophase.report import lag_panels, panels, theme, verdict_matrix
+from twophase.report import fork_panels, panels, theme, verdict_matrix
 
 DISTANCE = "kernel distance $S(t_i, t_j)$"
 METRICS = {"C": "parameter dissimilarity $C$", "B": "barrier $B$", "D": "disagreement $D$"}
@@ -45,7 +45,7 @@ def fig1(paths, titles, headings, style):
     for name, (left, right) in zip(titles, axes, strict=True):
         estimate = inflection.end_of_chaos(estimates, name)
         place = estimate["value"] if estimate["found"] else nan
-        panels.plane(left, panels.first_seed(planes, name), place)
+        fork_panels.plane(left, panels.first_seed(planes, name), place)
         panels.cone(right, panels.first_seed(cones, name))
     return figure
 
@@ -55,7 +55,7 @@ def fig2(paths, titles, headings, style, drops):
     distances, perturbations = tables.of_runs(paths["distances"]), tables.of_runs(paths["perturbations"])
     figure, axes = _canvas(titles, headings, _wide(style))
     for name, (ax,) in zip(titles, axes, strict=True):
-        panels.divergence(ax, _rows(distances, name), _rows(perturbations, name))
+        fork_panels.divergence(ax, _rows(distances, name), _rows(perturbations, name))
         panels.drops(ax, drops[name])
     return figure
 
@@ -73,7 +73,7 @@ def fig3(paths, titles, headings, style):
         norm, pair_norm = panels.scale(chaos[metric]), panels.scale(pairs[metric]["value"])
         for r, name in enumerate(titles):
             forks, base = axes[2 * r][k], axes[2 * r + 1][k]
-            panels.chaos_heat(forks, _rows(chaos, name), metric, norm, style["colormap"], label)
+            fork_panels.chaos_heat(forks, _rows(chaos, name), metric, norm, style["colormap"], label)
             panels.change(forks, estimates.loc[name, f"chaos {metric}"], metric, style["marks"]["chaos C"])
             panels.pairs_heat(base, _rows(pairs[metric], name), pair_norm, style["colormap"], label)
     return figure
@@ -138,7 +138,7 @@ def lyapunov(paths, titles, headings, style, drops):
     chaos, phases = tables.of_runs(paths["chaos"]), tables.of_experiments(paths["phases"])
     figure, axes = _canvas(titles, headings, _wide(style))
     for name, (ax,) in zip(titles, axes, strict=True):
-        panels.exponents(ax, _rows(chaos, name), _rows(phases, name))
+        fork_panels.exponents(ax, _rows(chaos, name), _rows(phases, name))
         panels.inflections(ax, _rows(phases, name), style["marks"])
         panels.drops(ax, drops[name])
     return figure
@@ -150,9 +150,9 @@ def equal_lags(paths, titles, headings, style, lags, drops):
     figure, axes = _canvas(titles, headings, style)
     for name, row in zip(titles, axes, strict=True):
         own, last = _rows(chaos, name), max(lags[name]["full"])
-        lag_panels.dissimilarity(row[0], _rows(distances, name), lags[name]["all"])
-        lag_panels.under_either(row[1], own, last, {"B": "$B$", "hump": "$B_+$"}, f"barrier at lag {last}")
-        lag_panels.under_either(row[2], own, last, {"D": ""}, f"disagreement $D$ at lag {last}")
+        fork_panels.dissimilarity(row[0], _rows(distances, name), lags[name]["all"])
+        fork_panels.under_either(row[1], own, last, {"B": "$B$", "hump": "$B_+$"}, f"barrier at lag {last}")
+        fork_panels.under_either(row[2], own, last, {"D": ""}, f"disagreement $D$ at lag {last}")
         for ax in row:
             panels.drops(ax, drops[name])
     return figure
