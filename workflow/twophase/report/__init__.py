@@ -1,3 +1,14 @@
 """Figures and pages for people, from tables. No torch."""
 
-__all__ = ["explorer", "figures", "fork_panels", "pages", "panels", "sentences", "theme", "verdict_matrix"]
+__all__ = [
+    "cone_panels",
+    "explorer",
+    "figures",
+    "fork_panels",
+    "pages",
+    "panels",
+    "scales",
+    "sentences",
+    "theme",
+    "verdict_matrix",
+]

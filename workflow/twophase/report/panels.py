@@ -2,29 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter
 
 from twophase.analysis.curves import steps as pair_steps
-from twophase.report.theme import INK, LINES, TIME, headroom, legend, time_axis
+from twophase.report import scales
+from twophase.report.scales import Colours
+from twophase.report.theme import (
+    CASING,
+    INK,
+    LINES,
+    MARKERS,
+    decades,
+    headroom,
+    label_times,
+    legend,
+    time_axis,
+    time_colours,
+)
 
-DECADES = 2.0  # a colour scale is logarithmic from this span on
-
+BAND = "band: range of\nseeds and draws"
 
 # Heat maps ----------------------------------------------------------------------------------------------------------
-
-
-def scale(values: pd.Series):
-    """One colour scale for all panels that show `values`; logarithmic if the positive ones span over two decades."""
-    positive = values[values > 0]
-    if positive.empty:
-        return Normalize(0.0, 1.0)
-    low, high = positive.min(), positive.max()
-    return LogNorm(low, high) if np.log10(high / low) > DECADES else Normalize(0.0, high)
 
 
 def edges(centres: np.ndarray) -> np.ndarray:
@@ -35,63 +39,93 @@ def edges(centres: np.ndarray) -> np.ndarray:
     return np.concatenate([[1.5 * centres[0] - 0.5 * centres[1]], middle, [1.5 * centres[-1] - 0.5 * centres[-2]]])
 
 
-def heat(ax, frame: pd.DataFrame, x: str, y: str, value: str, norm, colormap: str):
+def heat(ax, frame: pd.DataFrame, x: str, y: str, value: str, colours: Colours) -> None:
     """Heat map of the mean over seeds and draws, geometric on a logarithmic scale, in iterations on both axes.
 
-    On a logarithmic scale, values of 0 or below take the lowest colour.
+    On a logarithmic scale, values below its lowest count as that one.
 
     Args:
         frame: columns `x`, `y` (iterations) and `value`.
-        norm: of `scale`.
-
-    Returns:
-        the image, for a colour bar.
     """
+    norm, shown = colours.norm, colours.shown
     grid = frame[[x, y]].assign(value=frame[value].to_numpy(dtype=float))
     if isinstance(norm, LogNorm):
         grid["value"] = np.log(np.maximum(grid["value"], norm.vmin))
     table = grid.pivot_table(index=y, columns=x, values="value", aggfunc="mean")
     values = np.exp(table.to_numpy()) if isinstance(norm, LogNorm) else table.to_numpy()
     xs, ys = (np.asarray(axis, dtype=float) for axis in (table.columns, table.index))
-    image = ax.pcolormesh(edges(xs), edges(ys), values, norm=norm, cmap=sns.color_palette(colormap, as_cmap=True))
+    image = ax.pcolormesh(edges(xs), edges(ys), values, norm=norm, cmap=colours.map)
     time_axis(ax, "x", xs, edges(xs)[[0, -1]])
     time_axis(ax, "y", ys, edges(ys)[[0, -1]])
-    return image
+    bar = ax.figure.colorbar(image, ax=ax, label=shown.label, shrink=0.85)
+    if colours.anchored:
+        bar.set_ticks(shown.ticks, labels=[shown.text(tick) for tick in shown.ticks])
+        bar.ax.minorticks_off()
+        bar.ax.axhline(shown.line, color="black", lw=1)
+    elif shown.unit == scales.SHARE:
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}"))
 
 
-def pairs_heat(ax, frame: pd.DataFrame, norm, colormap: str, label: str):
+def pairs_heat(ax, frame: pd.DataFrame, colours: Colours) -> None:
     """Heat map of a grid of pairs, columns i, j (i <= j) and value, mirrored to the full square."""
     mirror = frame[frame["i"] < frame["j"]].rename(columns={"i": "j", "j": "i"})
-    image = heat(ax, pd.concat([frame, mirror]), "i", "j", "value", norm, colormap)
-    ax.set(xlabel="$t_i$ (iterations)", ylabel="$t_j$ (iterations)", aspect="equal")
-    ax.figure.colorbar(image, ax=ax, label=label, shrink=0.85)
+    heat(ax, pd.concat([frame, mirror]), "i", "j", "value", colours)
+    label_times(ax, x="$t_i$", y="$t_j$")
+    ax.set(aspect="equal")
 
 
 # Curves -------------------------------------------------------------------------------------------------------------
 
 
-def curves(ax, frame: pd.DataFrame, x: str, y: str, hue: str, name: str):
-    """One curve for each value of `hue`: the mean over seeds and draws, with their full range as a band."""
-    values = sorted(frame[hue].unique())
-    palette = dict(zip(values, sns.color_palette(TIME, len(values) + 1), strict=False))
-    style = {"errorbar": ("pi", 100), "marker": "o", "ms": 3, "lw": 1.2}
-    sns.lineplot(frame, x=x, y=y, hue=hue, palette=palette, hue_order=values, ax=ax, **style)
+def averaged(ax, frame: pd.DataFrame, x: str, y: str, **style) -> bool:
+    """The mean of `y` over seeds and draws at each `x`, and its full range as a band.
+
+    Where all values of a point are NaN, the curve has a gap.
+
+    Returns:
+        whether the band has a width anywhere.
+    """
+    points = frame.groupby(x)[y].agg(["mean", "min", "max"])
+    ax.plot(points.index, points["mean"], **{"ms": 3, "lw": 1.2, **style})
+    ax.fill_between(points.index, points["min"], points["max"], color=style["color"], alpha=0.18, lw=0)
+    return bool((points["max"] > points["min"]).any())
+
+
+def curves(ax, frame: pd.DataFrame, x: str, y: str, hue: str, name: str) -> None:
+    """One curve for each value of `hue`: the mean over seeds and draws, with their full range as a band.
+
+    The legend, called `name`, stands beside the panel.
+    """
+    values, banded = sorted(frame[hue].unique()), False
+    for k, (value, colour) in enumerate(zip(values, time_colours(len(values)), strict=True)):
+        style = {"color": colour, "marker": MARKERS[k % len(MARKERS)], "label": f"{value:g}"}
+        banded |= averaged(ax, frame[frame[hue] == value], x, y, **style)
     time_axis(ax, "x", frame[x])
-    legend(ax, ax.get_legend_handles_labels()[0], name)
+    handles = [*ax.get_legend_handles_labels()[0], *([Patch(color=INK, alpha=0.18, label=BAND)] if banded else [])]
+    legend(ax, handles, name)
 
 
 def change(ax, inflection: pd.Series, metric: str, mark: Mapping[str, str]) -> None:
-    """Marks the inflection point of the `metric` that a heat map shows: a line, and its place above the panel.
+    """Marks the inflection point of the `metric` that a heat map shows: a line, its interval, its place above.
 
     Args:
         inflection: a row of the phases. If it was not found, there is no line, and the title says `none`.
         mark: `colour` and `line`, a key of `theme.LINES`.
     """
-    colour, line = mark["colour"], LINES[mark["line"]]
+    place = "none"
     if inflection["found"]:
-        ax.axvline(inflection["value"], color=colour, ls=line, lw=1.2, zorder=3)
-    place = f"{inflection['value']:.0f}" if inflection["found"] else "none"
-    ax.set_title(f"$t^*$ of ${metric}$: {place}", loc="right", color=colour, fontsize=7.5)
+        place = f"{inflection['value']:.0f}"
+        at(ax, inflection, mark)
+    ax.set_title(f"$t^*$ of ${metric}$: {place}", loc="right", color=mark["colour"], fontsize=7.5)
+
+
+def at(ax, inflection, mark: Mapping[str, str]) -> None:
+    """The line of an inflection point, with a light casing, and its interval, if it has one, as a band."""
+    colour, limits = mark["colour"], ax.get_xlim()
+    ax.axvline(inflection["value"], color=colour, ls=LINES[mark["line"]], lw=1.4, zorder=3, path_effects=CASING)
+    if np.isfinite(inflection["low"]):
+        ax.axvspan(inflection["low"], inflection["high"], facecolor=colour, alpha=0.16, lw=0, zorder=2)
+    ax.set_xlim(limits)
 
 
 def inflections(ax, phases: pd.DataFrame, marks: Mapping[str, Mapping[str, str]]) -> None:
@@ -101,19 +135,16 @@ def inflections(ax, phases: pd.DataFrame, marks: Mapping[str, Mapping[str, str]]
         phases: rows of the phases. Those that were not found have no line, and the legend says `none`.
         marks: name of an inflection point -> how it is marked, as in `change`; others are left out.
     """
-    limits = ax.get_xlim()
     handles = []
-    for row in phases[phases["quantity"] == "inflection"].itertuples():
-        if row.estimator not in marks:
+    for _, row in phases[phases["quantity"] == "inflection"].iterrows():
+        if row["estimator"] not in marks:
             continue
-        colour, line = marks[row.estimator]["colour"], LINES[marks[row.estimator]["line"]]
-        text = f"{row.value:.0f}" if row.found else "none"
-        if row.found:
-            ax.axvline(row.value, color=colour, ls=line, lw=1.2, zorder=3)
-            ax.axvspan(row.low, row.high, color=colour, alpha=0.12, lw=0, zorder=0)
-        label = f"inflection ({row.estimator}): {text}"
-        handles.append(Line2D([], [], color=colour, ls=line if row.found else "none", label=label))
-    ax.set_xlim(limits)
+        mark = marks[row["estimator"]]
+        if row["found"]:
+            at(ax, row, mark)
+        text = f"{row['value']:.0f}" if row["found"] else "none"
+        style = {"color": mark["colour"], "ls": LINES[mark["line"]] if row["found"] else "none"}
+        handles.append(Line2D([], [], label=f"inflection\n({row['estimator']}): {text}", **style))
     shown = ax.get_legend()
     if handles and shown is not None:
         legend(ax, [*shown.legend_handles, *handles], shown.get_title().get_text())
@@ -130,83 +161,75 @@ def drops(ax, times: Sequence[int], diagonal: bool = False) -> None:
 def steps(ax, grid: pd.DataFrame, dts: Sequence[int]) -> None:
     """S(t, t + dt) over t, a curve for each dt (iterations), from a grid of pairs."""
     curves(ax, pair_steps(grid, dts), "t", "value", "dt", r"$\Delta t$")
-    ax.set(xlabel="$t$ (iterations)", ylabel=r"$S(t, t+\Delta t)$", ylim=(0, None))
+    label_times(ax, x="$t$")
+    ax.set(ylabel=r"$S(t, t+\Delta t)$", ylim=(0, None))
 
 
 def velocity(ax, grid: pd.DataFrame, dts: Sequence[int]) -> None:
     """Kernel velocity v(t) = S(t, t + dt) / dt over t, a curve for each dt (iterations), from a grid of pairs."""
     pairs = pair_steps(grid, dts)
     curves(ax, pairs.assign(velocity=pairs["value"] / pairs["dt"]), "t", "velocity", "dt", r"$\Delta t$")
-    ax.set(xlabel="$t$ (iterations)", ylabel=r"$v(t) = S(t, t+\Delta t)/\Delta t$ (1/iteration)", yscale="log")
-    headroom(ax, 0.75)
+    label_times(ax, x="$t$")
+    ax.set(ylabel=r"$v(t) = S(t, t+\Delta t)/\Delta t$ (1/iteration)", yscale="log")
+
+
+def from_times(grid: pd.DataFrame, taus: Sequence[int]) -> pd.DataFrame:
+    """S(t, tau) of a grid of pairs before and after each tau: columns tau, t, value; NaN at tau itself."""
+    mirror = grid[grid["i"] < grid["j"]].rename(columns={"i": "j", "j": "i"})
+    full = pd.concat([grid, mirror])
+    full = full[full["i"].isin(taus)].rename(columns={"i": "tau", "j": "t"})
+    return full.assign(value=full["value"].where(full["t"] != full["tau"]))
 
 
 def since(ax, grid: pd.DataFrame, taus: Sequence[int]) -> None:
-    """S(t, tau) over t, before and after tau, a curve for each tau (iterations), from a grid of pairs."""
-    mirror = grid[grid["i"] < grid["j"]].rename(columns={"i": "j", "j": "i"})
-    full = pd.concat([grid, mirror])
-    curves(ax, full[full["i"].isin(taus)].rename(columns={"i": "tau"}), "j", "value", "tau", r"$\tau$")
-    ax.set(xlabel="$t$ (iterations)", ylabel=r"$S(t, \tau)$", ylim=(0, None))
+    """S(t, tau) over t, before and after tau, with a gap there; a curve for each tau (iterations), from a grid."""
+    curves(ax, from_times(grid, taus), "t", "value", "tau", r"$\tau$")
+    label_times(ax, x="$t$")
+    ax.set(ylabel=r"$S(t, \tau)$", ylim=(0, None))
 
 
 def switching(ax, switches: pd.DataFrame, standard: pd.DataFrame, end: int, value: str, label: str) -> None:
-    """The score `value` at the `end` of linearized training over the switch, with that of standard training."""
+    """The score `value` at the `end` of linearized training over the switch, with that of standard training.
+
+    Logarithmic, so that losses and errors that are small differ as much as large ones do.
+    """
     last = switches[switches["iteration"] == end]
-    colours = sns.color_palette(TIME, 3)
-    at = standard[standard["iteration"].isin(last["switch"].unique())]
-    style = {"errorbar": ("pi", 100), "marker": "o", "ms": 4, "lw": 1.2, "ax": ax}
-    sns.lineplot(last, x="switch", y=value, color=colours[0], label=f"linearized from $t$ to {end}", **style)
-    sns.lineplot(at, x="iteration", y=value, color=colours[1], label="standard, at $t$", **style)
+    at_switch = standard[standard["iteration"].isin(last["switch"].unique())].rename(columns={"iteration": "switch"})
+    names = {f"linearized from $t$ to {end}": last, "standard, at $t$": at_switch}
+    for (name, scores), colour, marker in zip(names.items(), ("#d1495b", "#00798c"), MARKERS, strict=False):
+        averaged(ax, scores, "switch", value, color=colour, marker=marker, label=name)
     final = standard.loc[standard["iteration"] == end, value]
     if len(final):
         ax.axhline(final.mean(), color=INK, lw=1, ls="--", label=f"standard, at {end}")
-    ax.set(xlabel="switch $t$ (iterations)", ylabel=label)
-    if value == "test_loss" and np.nanmax(last[value]) > 100 * max(np.nanmin(last[value]), 1e-12):
-        ax.set_yscale("log")
-    ax.legend()
+    time_axis(ax, "x", last["switch"])
+    label_times(ax, x="switch $t$")
+    ax.set(ylabel=label, yscale="log")
+    decades(ax)
+    legend(ax, ax.get_legend_handles_labels()[0], "")
 
 
 def learning_curves(ax, switches: pd.DataFrame, standard: pd.DataFrame) -> None:
-    """Test accuracy during linearized training, a curve for each switch, and during standard training, dashed."""
-    curves(ax, switches, "iteration", "test_accuracy", "switch", "switch $t$")
-    mean = standard.groupby("iteration")["test_accuracy"].mean()
-    ax.plot(mean.index, mean, color=INK, lw=1, ls="--", label="standard")
+    """Test error (%) during linearized training, a curve for each switch, and during standard training, dashed."""
+    curves(ax, switches, "iteration", "error", "switch", "switch $t$")
+    mean = standard.groupby("iteration")["error"].mean()
+    (line,) = ax.plot(mean.index, mean, color=INK, lw=1, ls="--", label="standard")
     time_axis(ax, "x", mean.index)
-    legend(ax, ax.get_legend_handles_labels()[0], "switch $t$", room=0)
-    ax.set(xlabel="iteration", ylabel="test accuracy")
-
-
-def first_seed(frame: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """The rows of an experiment's first seed, for pictures of a single run."""
-    mine = frame[frame["experiment"] == experiment]
-    return mine[mine["seed"] == mine["seed"].min()]
-
-
-def cone(ax, frame: pd.DataFrame) -> None:
-    """The cone: kernels as unit vectors, along the first three principal axes of their scatter about the first.
-
-    The kernel at initialisation is the apex, at the origin; rays lead from it to the others.
-
-    Args:
-        frame: columns iteration, x, y, z.
-    """
-    frame = frame.sort_values("iteration")
-    colours = plt.get_cmap(TIME)(frame["iteration"] / frame["iteration"].max())
-    for point, colour in zip(frame[["x", "y", "z"]].to_numpy(), colours, strict=True):
-        ax.plot(*zip((0, 0, 0), point, strict=True), color=colour, lw=0.6, alpha=0.5)
-    ax.plot(frame["x"], frame["y"], frame["z"], color=INK, lw=0.8)
-    dots = ax.scatter(frame["x"], frame["y"], frame["z"], c=frame["iteration"], cmap=TIME, s=14, depthshade=False)
-    ax.set(xticklabels=[], yticklabels=[], zticklabels=[])
-    for set_label, name in ((ax.set_xlabel, "PC 1"), (ax.set_ylabel, "PC 2"), (ax.set_zlabel, "PC 3")):
-        set_label(name, labelpad=-12)
-    ax.figure.colorbar(dots, ax=ax, label="iteration", shrink=0.7, pad=0.05)
+    legend(ax, [*ax.get_legend().legend_handles, line], "switch $t$")
+    label_times(ax, x="$t$")
+    ax.set(ylabel="test error (%)", yscale="log")
+    decades(ax)
 
 
 # Time ---------------------------------------------------------------------------------------------------------------
 
+OFF = 1.25  # a power law whose line is off a point by more than this factor is none
+
 
 def growth(ax, frame: pd.DataFrame, label: str):
-    """Seconds of each stage over a size that grows, both logarithmic, with the fitted power laws.
+    """Seconds of each stage over a size that grows, both logarithmic, with the power laws that fit.
+
+    A fitted line goes through the mean of the logarithms. Where it misses a point by more than `OFF`, the points are
+    joined in its place, and the legend has no exponent.
 
     Args:
         frame: columns stage, x, seconds, exponent.
@@ -214,9 +237,12 @@ def growth(ax, frame: pd.DataFrame, label: str):
     for k, (stage, rows) in enumerate(frame.groupby("stage", sort=False)):
         power = rows["exponent"].iloc[0]
         colour = sns.color_palette("deep")[k]
-        ax.plot(rows["x"], rows["seconds"], "o", ms=3, color=colour, label=f"{stage}: {power:.2f}")
-        middle = np.exp(np.log(rows[["x", "seconds"]]).mean())  # a fitted line goes through the mean of the logarithms
-        ax.plot(rows["x"], middle["seconds"] * (rows["x"] / middle["x"]) ** power, "-", lw=0.8, color=colour)
+        middle = np.exp(np.log(rows[["x", "seconds"]]).mean())
+        fitted = middle["seconds"] * (rows["x"] / middle["x"]) ** power
+        fits = np.abs(np.log(rows["seconds"] / fitted)).max() <= np.log(OFF)
+        name = f"{stage}: {power:.2f}" if fits else f"{stage}: no power law"
+        ax.plot(rows["x"], rows["seconds"], "o", ms=3, color=colour, label=name)
+        ax.plot(rows["x"], fitted if fits else rows["seconds"], "-" if fits else ":", lw=0.8, color=colour)
     ax.set(xscale="log", yscale="log", xlabel=label, ylabel="time (s)")
     marks = sorted(frame["x"].unique())
     ax.set_xticks(marks, [f"{x:,.0f}" if x < 1e4 else f"{x / 1e3:,.0f}k" for x in marks])
