@@ -232,7 +232,7 @@ USERS = {  # module: the scripts whose results it can change
     "report.theme": {*FIGURES, "scaling_figure", "write_explorer"},
     "report.figures": FIGURES,
     "report.panels": {*FIGURES, "scaling_figure"} - {"readings"},
-    "report.scales": {"fig3", "fig4", "velocity"},
+    "report.scales": {"fig3", "fig4", "velocity", "write_explorer"},
     "report.cone_panels": {"fig1", "fig5", "wfig1", "wfig3"},
     "report.fork_panels": {"fig1", "fig2", "fig3", "lyapunov", "equal_lags"},
     "report.verdict_matrix": {"readings", "wfig3"},
@@ -244,7 +244,9 @@ USERS = {  # module: the scripts whose results it can change
     "analysis.fork_claims": {"judge_claims"},
     "analysis.kernel_claims": {"judge_claims"},
     "analysis.linearized_claims": {"judge_claims"},
-    "analysis.scorecard": {"judge_claims", "claims_page", "readings", "wfig3"},
+    "analysis.scorecard": {
+        *("judge_claims", "claims_page", "readings", "wfig3", "write_explorer", "experiment_pages"),
+    },
     "analysis.statistics": {"judge_claims"},
     "files.tables": {
         *FIGURES,

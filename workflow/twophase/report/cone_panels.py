@@ -7,9 +7,7 @@ import pandas as pd
 import seaborn as sns
 
 from twophase.report.panels import curves, from_times
-from twophase.report.theme import INK, label_times
-
-LATER = "crest"  # darker is later
+from twophase.report.theme import INK, LATER, label_times
 
 
 def cone(ax, frame: pd.DataFrame) -> None:

@@ -8,25 +8,34 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from twophase.analysis import lags
+from twophase.analysis.scorecard import VERDICTS
+
 MANY = 12  # a longer list is abridged
 TEMPLATE = Path(__file__).parent / "templates" / "page.html"
 
 
-def of_experiment(said: Sequence[str], phases: pd.DataFrame, claims: pd.DataFrame, settings: Mapping) -> str:
-    """The HTML page of one experiment: when its chaotic phase ends, its inflection points, claims and settings.
+def of_experiment(said: Sequence[str], tables: Mapping[str, pd.DataFrame], settings: Mapping, points: Mapping) -> str:
+    """The HTML page of one experiment: what was found, a picture of it, inflection points, claims and settings.
 
     Args:
-        said: of `sentences.end_of_chaos`.
-        phases: its rows, columns quantity, estimator, value, low, high, gain, found, reason, definition.
-        claims: its rows of the scorecard.
+        said: the headline, and what it is based on.
+        tables: its rows of `phases` (columns quantity, estimator, value, low, high, gain, found, reason, definition),
+            of `claims` (the scorecard), and of `forks` (chaos tables of all seeds; none without forks).
         settings: of `config.settings_of`. Widths of the cone are shown after its `cone.tau`.
+        points: what each inflection point is called, by its name, as in the explorer.
     """
-    points = phases[phases["quantity"] != "cone width"]
+    phases, claims = tables["phases"], tables["claims"]
+    turns = phases[phases["quantity"] != "cone width"]
     widths = phases[phases["estimator"].isin([f"after {tau}" for tau in settings["cone"]["tau"]])]
     level = settings["phases"]["level"]
-    parts = [f"<p>{escape(said[1])}</p>"]
-    if len(points):
-        rows = [[r.estimator, *_point(r), _number(r.gain), r.reason, r.definition] for r in points.itertuples()]
+    parts = [_picture(tables["forks"]), f"<p>{escape(said[1])}</p>"]
+    if len(turns):
+        names = [points.get(name, name) for name in turns["estimator"]]
+        rows = [
+            [name, *_point(r), _number(r.gain), r.reason, r.definition]
+            for name, r in zip(names, turns.itertuples(), strict=True)
+        ]
         heads = ["estimated from", "iteration", _interval(level), "gain", "why not", "definition"]
         parts.append(_table("Inflection points", heads, rows))
     if len(widths):
@@ -34,7 +43,7 @@ def of_experiment(said: Sequence[str], phases: pd.DataFrame, claims: pd.DataFram
         parts.append(_table("Width of the cone", ["from", "angle", _interval(level), "definition"], rows))
     parts.append(_claims(claims, level, "The papers' claims", ".."))
     parts.append(_table("Settings", ["config key", "value"], _settings(settings)))
-    return _page(said[0], parts)
+    return page(said[0], parts)
 
 
 def of_claims(table: pd.DataFrame, experiments: Mapping, verdicts: Sequence[str]) -> str:
@@ -46,25 +55,72 @@ def of_claims(table: pd.DataFrame, experiments: Mapping, verdicts: Sequence[str]
         verdicts: all possible ones, in the order of the summary.
     """
     titles = {name: settings["title"] for name, settings in experiments.items()}
-    parts = [_summary(table, titles, verdicts)]
+    parts = [_summary(table, titles, verdicts), _chooser(verdicts)]
     for name, settings in experiments.items():
         mine = table[table["experiment"] == name]
         seeds = int(mine["seeds"].max())
         parts.append(f"<h2>{escape(settings['title'])}, {seeds} seed{'s' * (seeds > 1)}</h2>")
         parts.append(_claims(mine, settings["level"]))
-    return _page("The papers' claims, one by one", parts)
+    return page("The papers' claims, one by one", parts)
+
+
+def _picture(forks: pd.DataFrame) -> str:
+    """How far each fork ends from the base run, over when it was perturbed, as SVG; nothing without forks."""
+    ends = forks[lags.last(forks["t0"], forks["t1"])] if len(forks) else forks
+    ends = ends[ends["C"] > 0] if len(ends) else ends
+    if not len(ends):
+        return ""
+    first = ends.loc[ends["t0"] > 0, "t0"].min()
+    x, y = np.arcsinh(ends["t0"] / (first if first > 0 else 1)).to_numpy(), np.log10(ends["C"].to_numpy())
+    low, high = np.floor(y.min()), max(np.ceil(y.max()), np.floor(y.min()) + 1)
+    place = lambda v, a, b, start, end: start + (v - a) / max(b - a, 1e-9) * (end - start)  # noqa: E731
+    dots = "".join(
+        f'<circle cx="{place(a, x.min(), x.max(), 60, 580):.0f}" cy="{place(b, low, high, 180, 32):.0f}" r="4"/>'
+        for a, b in zip(x, y, strict=True)
+    )
+    marks = "".join(
+        f'<text x="{place(a, x.min(), x.max(), 60, 580):.0f}" y="200" text-anchor="middle">{t:.0f}</text>'
+        for t, a in sorted({t: a for t, a in zip(ends["t0"], x, strict=True)}.items())[
+            :: max(1, ends["t0"].nunique() // 6)
+        ]
+    )
+    marks += "".join(
+        f'<text x="50" y="{place(b, low, high, 184, 36):.0f}" text-anchor="end">1e{b:.0f}</text>' for b in (low, high)
+    )
+    return (
+        f'<svg viewBox="0 0 600 225" role="img" aria-label="C at the end over t0">{dots}{marks}'
+        '<text x="320" y="220" text-anchor="middle">t0, iteration of the perturbation (log)</text>'
+        '<text x="8" y="14">C between fork and base run at the end</text></svg>'
+    )
 
 
 def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str = ".") -> str:
     """The scorecard of one experiment; `results` is the path from the page to the folder of results."""
-    rows = []
+    order, rows = list(VERDICTS), []
     for r in table.itertuples():
         claim = f'{escape(r.text)}<div class="small">{escape(r.definition)}; papers: {escape(r.paper)}</div>'
         verdict = f'{_verdict(r.verdict)}<div class="small">{escape(r.reason)}</div>'
         figure = f'<a class="small" href="{results}/figures/{r.figure}.png">{r.figure}</a>'
         value = measured(r) if np.isnan(r.value) else f"{measured(r)} {r.unit}".rstrip()
-        rows.append([claim, escape(value), escape(bounds(r)), f"{verdict} {figure}"])
-    return _rows(["claim", f"measured ({_interval(level)})", "holds if", "verdict"], rows, caption, numbers=3)
+        cells = [f"{verdict} {figure}", claim, escape(value), escape(bounds(r))]
+        names = ["", "", "measured", "holds if"]
+        body = "".join(f'<td data-name="{name}">{cell}</td>' for name, cell in zip(names, cells, strict=True))
+        rows.append(f'<tr data-verdict="{order.index(r.verdict)}">{body}</tr>')
+    heads = ["verdict", "claim", f"measured ({_interval(level)})", "holds if"]
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    caption = f"<caption>{caption}</caption>" if caption else ""
+    body = "\n".join(rows)
+    return f'<table class="claims">{caption}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>'
+
+
+def _chooser(verdicts: Sequence[str]) -> str:
+    """Controls that show only some verdicts, and that put the claims in their order."""
+    boxes = "".join(
+        f'<label><input type="checkbox" name="verdict" value="{k}" checked> {_verdict(v)}</label>'
+        for k, v in enumerate(verdicts)
+    )
+    order = '<label><input type="checkbox" id="order"> in order of verdicts</label>'
+    return f'<div class="chooser" role="group" aria-label="Verdicts shown">{boxes}{order}</div>'
 
 
 def _summary(table: pd.DataFrame, titles: Mapping[str, str], verdicts: Sequence[str]) -> str:
@@ -152,6 +208,6 @@ def _rows(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str = ""
     return f'<div class="scroll"><table>{caption}{head}\n<tbody>{body}</tbody></table></div>'
 
 
-def _page(title: str, parts: Sequence[str]) -> str:
-    page = TEMPLATE.read_text(encoding="utf-8").replace("<!--TITLE-->", escape(title))
-    return page.replace("<!--BODY-->", "\n".join(parts))
+def page(title: str, parts: Sequence[str]) -> str:
+    text = TEMPLATE.read_text(encoding="utf-8").replace("<!--TITLE-->", escape(title))
+    return text.replace("<!--BODY-->", "\n".join(parts))

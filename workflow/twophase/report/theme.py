@@ -20,6 +20,7 @@ ZERO = 0.4  # decades that a logarithmic axis of iterations gives to the time fr
 LINES = {"dash": "--", "dashdot": "-.", "dot": (0, (1, 1))}  # of marks at inflection points, as Plotly calls them
 TIME = "viridis"  # colours of iterations, tau and dt among them
 STRETCH = 1.45  # width over height of a panel and what stands beside it
+LATER = "crest"  # colours of the cone: darker is later
 MARKERS = "os^Dvphx*"  # tell curves apart where colours do not
 CASING = [withStroke(linewidth=3, foreground="white")]  # of lines on heat maps
 INK = "0.25"

@@ -1,0 +1,111 @@
+"""A static site of all published runs: explorers, pages and figures under one index, from tables alone; `make site`.
+
+    python tools/site.py FOLDER
+
+Everything is in files that any host can serve. Logs of training are not published, so explorers show none.
+"""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+
+from snakemake.common.configfile import load_configfile
+
+from twophase.analysis import scorecard
+from twophase.config import estimators, figures, plan
+from twophase.config.resolve import resolve, settings_of
+from twophase.files import storage, tables
+from twophase.report import explorer, pages, sentences
+
+REPOSITORY = Path(__file__).parents[1]
+PUBLISHED = REPOSITORY / "results" / "reference"
+SHOWN = ("C", "S", "B", "D", "cone", "chaos", "perturbations", "linearized")
+
+
+def main(folder: Path) -> None:
+    """Writes the site, and nothing outside the folder."""
+    runs = [path.parent.name for path in sorted(PUBLISHED.glob("*/claims.parquet"))]
+    parts = []
+    for name in runs:
+        print(f"{name}: explorer, claims, pages, figures", flush=True)
+        parts.append(one_run(name, folder / name))
+    body = "\n".join(parts)
+    page = pages.page("Two-phase learning dynamics: the published runs", [INTRODUCTION, body])
+    storage.write_text(folder / "index.html", page)
+
+
+INTRODUCTION = (
+    "<p>Each run has an explorer, in which every number can be pointed at, a page of claims with intervals and "
+    "verdicts, and its figures. The tables are in the repository, below <code>results/reference</code>.</p>"
+)
+
+
+def one_run(name: str, folder: Path) -> str:
+    """Writes the pages of one published run; returns its part of the index."""
+    source = PUBLISHED / name
+    config = resolve(load_configfile(REPOSITORY / "config" / f"{name}.yaml"))
+    claims, phases = (storage.read_table(source / f"{table}.parquet") for table in ("claims", "phases"))
+    experiments = {e: s for e, s in config["experiments"].items() if kept(source / e, s)}
+    claims, phases = (table[table["experiment"].isin(list(experiments))] for table in (claims, phases))
+    described = {e: plan.described(s) for e, s in experiments.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source / "figures", folder / "figures", dirs_exist_ok=True)
+
+    runs = tables_of(source, experiments)
+    style = {"colormap": config["figures"]["colormap"], "scale": config["figures"]["scale"]}
+    style |= {"marks": estimators.marks(), "points": estimators.point_names()}
+    shown = explorer.gather(runs, phases, claims, described)
+    explorer.write(folder / "explorer.html", shown, style, storage.provenance("explorer"))
+    judged = {e: plan.judged(s, config["datasets"]) for e, s in experiments.items()}
+    storage.write_text(folder / "claims.html", pages.of_claims(claims, judged, scorecard.VERDICTS))
+    parts = []
+    for e in experiments:
+        own = {"phases": phases[phases["experiment"] == e], "claims": claims[claims["experiment"] == e]}
+        chaos = [t["chaos"] for (of, _), t in runs.items() if of == e and "chaos" in t]
+        own["forks"] = tables.joined(chaos) if chaos else tables.of_experiments([])
+        said = next(one["texts"] for one in shown if one["name"] == e)
+        (folder / e).mkdir(exist_ok=True)
+        text = pages.of_experiment(said, own, settings_of(config, e), estimators.point_names())
+        storage.write_text(folder / e / "overview.html", text)
+        headline = sentences.headline(described[e], own["phases"], own["claims"])
+        parts.append(f'<li><a href="{name}/explorer.html#experiment={e}">{escape(headline)}</a></li>')
+    drawn = [figure for figure in figures.FIGURES if (folder / "figures" / f"{figure}.png").exists()]
+    links = " · ".join(
+        f'<a href="{name}/figures/{figure}.png">{figure}: {escape(figures.FIGURES[figure].shows)}</a>'
+        for figure in drawn
+    )
+    return (
+        f'<h2>{escape(name)}</h2><ul>{"".join(parts)}</ul><p><a href="{name}/explorer.html">Explorer</a> · '
+        f'<a href="{name}/claims.html">claims</a></p><p class="small">{links}</p>'
+    )
+
+
+def kept(folder: Path, experiment: Mapping) -> bool:
+    """Whether the tables that its explorer shows are published; those of some readings are the first one's."""
+    needed = "chaos" if experiment["chaos"]["t0"] and not experiment["counterexample"] else "S"
+    return all((folder / f"seed{seed}" / f"{needed}.parquet").exists() for seed in experiment["seeds"])
+
+
+def tables_of(source: Path, experiments: Mapping[str, Mapping]) -> dict:
+    """What an explorer shows of each (experiment, seed)."""
+    runs = {}
+    for e, settings in experiments.items():
+        for seed in settings["seeds"]:
+            run = source / e / f"seed{seed}"
+            found = {table: run / f"{table}.parquet" for table in SHOWN}
+            runs[e, seed] = {table: storage.read_table(path) for table, path in found.items() if path.exists()}
+            blocks = sorted((run / "fork_barriers").glob("*.parquet"))
+            if blocks:
+                runs[e, seed]["barriers"] = tables.joined([storage.read_table(path) for path in blocks])
+            elif "chaos" in runs[e, seed]:
+                runs[e, seed]["barriers"] = runs[e, seed]["chaos"].head(0)
+            scores = run / "predictions" / "trajectory.safetensors"
+            if scores.exists():
+                runs[e, seed]["scores"] = tables.standard_scores([str(scores)]).sort_values("iteration")
+    return runs
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
