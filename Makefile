@@ -20,7 +20,7 @@ export CONFIG RUN
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: help figures report reference restore compare readme test test-faults test-slurm test-browser bench \
+.PHONY: help figures report reference restore compare site readme test test-faults test-slurm test-browser bench \
 	tools lint clean setup config-there
 .DEFAULT_GOAL := help
 
@@ -76,6 +76,11 @@ restore: config-there ## put the kept tables of RUN back: claims and any figure 
 
 compare: config-there $(READY) ## hold finished results against the published RUN: which verdicts and intervals differ
 	@$(BIN)/python tools/compare.py "$$RUN" "$(RESULTS)"
+
+site: $(READY) ## write the documents and explorers of all published runs as a static site, site/
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -r envs/site.lock
+	$(BIN)/python tools/website.py site
+	@echo "Site:     site/index.html"
 
 readme: $(READY) ## write the generated parts of the documents anew: tables of results, keys of the config
 	$(BIN)/python tools/readme.py

@@ -209,5 +209,6 @@ def _rows(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str = ""
 
 
 def page(title: str, parts: Sequence[str]) -> str:
+    """A whole page: its title, and its parts in HTML."""
     text = TEMPLATE.read_text(encoding="utf-8").replace("<!--TITLE-->", escape(title))
     return text.replace("<!--BODY-->", "\n".join(parts))

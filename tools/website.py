@@ -1,12 +1,16 @@
-"""A static site of all published runs: explorers, pages and figures under one index, from tables alone; `make site`.
+"""A static site: documents, figures, and the explorers of all published runs under one index; `make site`.
 
-    python tools/site.py FOLDER
+    python tools/website.py FOLDER
 
-Everything is in files that any host can serve. Logs of training are not published, so explorers show none.
+Everything is made from what is published, without training, and in files that any host can serve. Logs of training are
+not published, so explorers show none.
 """
 
+import re
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -24,19 +28,80 @@ PUBLISHED = REPOSITORY / "results" / "reference"
 SHOWN = ("C", "S", "B", "D", "cone", "chaos", "perturbations", "linearized")
 
 
+DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/*.md", "config/README.md", "results/*.md")
+SHOWN_THERE = ("results/reference/README.md", "results/reference/*.md", "results/reference/**/*.png")
+LINK = re.compile(r"(!?)\[((?:[^][]|\[[^]]*\])*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
+BUILDER = """\
+site_name: Two-phase learning dynamics
+docs_dir: documents
+use_directory_urls: false
+theme: {name: readthedocs, highlightjs: false}
+plugins: []
+validation: {links: {not_found: warn, anchors: warn}}
+nav:
+  - Overview: README.md
+  - Explorers and figures of all published runs: published/index.html
+  - Results: docs/results.md
+  - Run by run: results/reference/README.md
+  - Figures: docs/figures.md
+  - Method: docs/method.md
+  - Running: docs/running.md
+  - Writing a config: config/README.md
+  - Every key: docs/configuration.md
+  - Cluster: docs/cluster.md
+  - Outputs: docs/outputs.md
+  - Cost and speed: docs/cost-and-speed.md
+  - Reliability: docs/reliability.md
+  - Architecture: docs/architecture.md
+  - Adding a figure: docs/adding-a-figure.md
+  - Contributing: CONTRIBUTING.md
+  - Changes: CHANGELOG.md
+"""
+
+
 def main(folder: Path) -> None:
     """Writes the site, and nothing outside the folder."""
-    runs = [path.parent.name for path in sorted(PUBLISHED.glob("*/claims.parquet"))]
+    with tempfile.TemporaryDirectory() as work:
+        stage(Path(work) / "documents")
+        (Path(work) / "mkdocs.yml").write_text(BUILDER, encoding="utf-8")
+        subprocess.run(
+            [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", folder.resolve()], cwd=work, check=True
+        )
+    published(folder / "published")
+
+
+def stage(folder: Path) -> None:
+    """Copies the documents and their pictures; a link to what is not among them becomes its words."""
+    paths = {path for pattern in (*DOCUMENTS, *SHOWN_THERE) for path in REPOSITORY.glob(pattern)}
+
+    def kept(page: Path, link: re.Match) -> str:
+        target = link[3]
+        whole = not target or re.match(r"\w+:", target) or (page.parent / target).resolve() in paths
+        return link[0] if whole else link[2]
+
+    for path in paths:
+        copy = folder / path.relative_to(REPOSITORY)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".md":
+            text = path.read_text(encoding="utf-8")
+            copy.write_text(LINK.sub(lambda link, page=path: kept(page, link), text), encoding="utf-8")
+        else:
+            shutil.copy(path, copy)
+
+
+def published(folder: Path) -> None:
+    """Writes the pages of all published runs and their index."""
     parts = []
-    for name in runs:
+    for path in sorted(PUBLISHED.glob("*/claims.parquet")):
+        name = path.parent.name
         print(f"{name}: explorer, claims, pages, figures", flush=True)
         parts.append(one_run(name, folder / name))
-    body = "\n".join(parts)
-    page = pages.page("Two-phase learning dynamics: the published runs", [INTRODUCTION, body])
+    page = pages.page("Two-phase learning dynamics: the published runs", [INTRODUCTION, *parts])
     storage.write_text(folder / "index.html", page)
 
 
 INTRODUCTION = (
+    '<p><a href="../index.html">Documents</a></p>'
     "<p>Each run has an explorer, in which every number can be pointed at, a page of claims with intervals and "
     "verdicts, and its figures. The tables are in the repository, below <code>results/reference</code>.</p>"
 )
