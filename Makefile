@@ -20,8 +20,8 @@ export CONFIG RUN
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: help figures report reference restore adopt compare arithmetics readme test test-faults test-slurm test-browser \
-	tools lint clean setup config-there
+.PHONY: help figures report reference restore adopt compare arithmetics site readme test test-faults test-slurm test-browser \
+	bench tools lint clean setup config-there
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -82,6 +82,11 @@ compare: config-there $(READY) ## hold finished results against the published RU
 
 arithmetics: $(READY) ## run the demo in five arithmetics and hold their verdicts against each other, 20 minutes
 	@$(BIN)/python tools/arithmetics.py results/arithmetics "$(if $(filter all,$(CORES)),$$(nproc),$(CORES))"
+
+site: $(READY) ## write the documents and explorers of all published runs as a static site, site/
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -r envs/site.lock
+	$(BIN)/python tools/website.py site
+	@echo "Site:     site/index.html"
 
 readme: $(READY) ## write the generated parts of the documents anew: tables of results, keys of the config
 	$(BIN)/python tools/readme.py

@@ -25,6 +25,7 @@ def lines(path: Path) -> list[str]:
 
 LOCK = REPOSITORY / "envs" / "requirements.lock"
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+SITE = REPOSITORY / "envs" / "site.lock"
 BENCH = REPOSITORY / "envs" / "bench.lock"
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 
@@ -34,11 +35,11 @@ def pinned(*paths: Path) -> dict[str, str]:
 
 
 def test_locks_pin_every_package_once():
-    """Benchmarks add packages to the environment and replace none."""
-    every = [*lines(LOCK), *lines(BENCH)]
+    """Benchmarks and the site add packages to the environment and replace none."""
+    every = [*lines(LOCK), *lines(BENCH), *lines(SITE)]
     for line in every:
         assert re.fullmatch(r"[\w.-]+==\d[\w.!+]*", line), line
-    assert len(pinned(LOCK, BENCH)) == len(every)
+    assert len(pinned(LOCK, BENCH, SITE)) == len(every)
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.name)
@@ -63,7 +64,7 @@ def test_every_dependency_is_in_the_lock():
 
 @pytest.mark.parametrize(
     "path",
-    [LOCK, BENCH, *ENVIRONMENTS, REPOSITORY / "pyproject.toml", REPOSITORY / "Makefile"],
+    [LOCK, BENCH, SITE, *ENVIRONMENTS, REPOSITORY / "pyproject.toml", REPOSITORY / "Makefile"],
     ids=lambda path: path.name,
 )
 def test_no_index_is_named(path):

@@ -16,48 +16,9 @@ from twophase.cost import sizes
 
 REPOSITORY = Path(__file__).parents[1]
 
-TINY = {
-    "datasets": {"digits": {"source": "digits", "train_size": 160, "test_size": 60}},
-    "experiments": {
-        "tiny": {
-            "dataset": "digits",
-            "model": {"name": "resnet8", "width": 2},
-            "training": {
-                "batch_size": 32,
-                "iterations": 24,
-                "lr": 0.05,
-                "schedule": {"milestones": [16]},
-                "augment": {"crop": 1, "flip": True},
-                "device": "cpu",
-            },
-            "checkpoints": {"every": 4},
-            "chaos": {
-                "t0": [0, 8, 16],
-                "t1": [8, 16, 24],
-                "lags": [8],
-                "dense": {"t1": {"every": 6}, "lags": [4]},
-                "draws": 2,
-                "t0_per_job": 2,
-            },
-            "pairs": {"block": 4},
-            "barrier": {"block": 4, "grid": {"every": 8}, "alphas": 4, "test_size": 30},
-            "kernel": {"n": 12},
-            "cone": {"tau": [8], "dt": [4, 8]},
-            "linearized": {"switch": [0, 8], "evaluate": {"every": 12}, "switches_per_job": 2},
-        }
-    },
-}
-
-LAZY = {
-    "dataset": "digits",
-    "counterexample": True,
-    "model": {"name": "resnet8", "width": 2},
-    "training": {"batch_size": 32, "iterations": 12, "lr": 0.001, "device": "cpu", "schedule": {"kind": "constant"}},
-    "checkpoints": {"every": 4},
-    "kernel": {"n": 12},
-    "cone": {"tau": [4], "dt": [4]},
-}
-WHOLE = TINY | {"experiments": {**TINY["experiments"], "lazy": LAZY}}  # has rows in every figure but `readings`
+WHOLE = yaml.safe_load((REPOSITORY / ".test" / "config.yaml").read_text(encoding="utf-8"))
+del WHOLE["results"]  # the default's, in a folder of its own; has rows in every figure but `readings`
+TINY = WHOLE | {"experiments": {"tiny": WHOLE["experiments"]["tiny"]}}
 
 UNITS = (
     *("start", "start_table", "start_figure", "step", "tangent_step", "image", "tangent_image", "kernel", "swap"),

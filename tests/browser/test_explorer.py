@@ -12,7 +12,7 @@ import pytest
 from twophase import load
 from twophase.files import storage
 
-PLOTS = ("ends", "grid", "training", "path", "history", "since", "steps", "cone")
+PLOTS = ("ends", "grid", "training", "path", "history", "since", "steps", "cone", "angles", "linearized")
 pytestmark = [pytest.mark.browser, pytest.mark.workflow]
 
 
@@ -72,10 +72,13 @@ def test_first_line_says_what_the_phases_say(page, results, experiment):
     row = phases[(phases["experiment"] == experiment) & (phases["estimator"] == "chaos C")].iloc[0]
     text = page.inner_text("#headline")
     if row["found"]:
-        assert f"ends at about iteration {row['value']:.0f} of" in text
-        assert f"{row['low']:.0f} to {row['high']:.0f}" in text
+        assert f"C changes level at {row['value']:.0f}" in text
     else:
-        assert "no end" in text
+        assert re.search(r": C\b.*: no transition", text)
+    claims = storage.read_table(results / "claims.parquet")
+    verdicts = claims.loc[claims["experiment"] == experiment, "verdict"]
+    decided = (verdicts != "outside this run's scale").sum()
+    assert f"{(verdicts == 'reproduced').sum()} of {decided} claims reproduced" in text
 
 
 def test_nothing_is_wider_than_the_page(page, width):
@@ -180,6 +183,7 @@ def test_dt_redraws(page, results, experiment):
 
 
 def test_scale_is_linear_or_logarithmic(page):
+    page.check("input[name=scale][value=log]")
     top = sketch(page, "grid", "d.data[0].zmax")
     largest = table(page, "grid")["C"].max()
     assert top == pytest.approx(np.log10(largest), rel=1e-4)
@@ -219,7 +223,7 @@ def test_saved_picture_is_a_picture_of_the_panel(page, plot):
 
 def test_saved_names_say_what_they_hold(page, experiment):
     page.check("input[name=metric][value=D]")
-    assert saved(page, "grid.csv").suggested_filename == f"{experiment}_seed0_fork_D_log.csv"
+    assert saved(page, "grid.csv").suggested_filename == f"{experiment}_seed0_fork_D_claims.csv"
 
 
 def test_phases_are_saved_whole(page, results, experiment):
@@ -230,9 +234,11 @@ def test_phases_are_saved_whole(page, results, experiment):
 
 def test_counterexample_says_that_it_has_no_forks(page):
     page.select_option("#experiment", index=1)
-    assert "counterexample" in page.inner_text("#headline")
+    assert "counterexample" in page.inner_text("#grounds")
     assert page.is_disabled("input[name=view][value=fork]")
-    assert "No forks" in page.inner_text("#ends")
+    for panel in ("ends", "linearized"):  # no card without a plot
+        assert not page.is_visible(f"#p-{panel}")
+    assert page.is_visible("#p-steps")
 
 
 def test_every_control_has_a_name_and_can_be_reached(page):
@@ -240,3 +246,105 @@ def test_every_control_has_a_name_and_can_be_reached(page):
         .filter((control) => !(control.innerText || control.ariaLabel || control.labels?.length)).length""")
     assert unnamed == 0
     assert page.evaluate("[...document.querySelectorAll('[tabindex]')].every((c) => c.tabIndex >= 0)")
+
+
+LIMITS = {"C": (1e-6, 1.0), "S": (1e-3, 1.0), "B": (1e-4, 10.0), "D": (2e-3, 1.0)}
+
+
+@pytest.mark.parametrize("metric", LIMITS)
+@pytest.mark.parametrize("view", ["fork", "pair"])
+def test_colours_are_the_same_whatever_is_shown(page, metric, view):
+    page.check(f"input[name=view][value={view}]")
+    page.check(f"input[name=metric][value={metric}]")
+    assert sketch(page, "grid", "[d.data[0].zmin, d.data[0].zmax]") == pytest.approx(np.log10(LIMITS[metric]))
+    unit = {"B": "nats", "D": "% of the test set"}.get(metric, "1 − cos")
+    assert f"({unit})" in sketch(page, "grid", "d.data[0].colorbar.title.text")
+
+
+def test_the_address_brings_a_view_back(page, results, experiment, opened):
+    t0s = sorted(load(experiment, "chaos", results=results)["t0"].unique())
+    page.check("input[name=metric][value=B]")
+    page.check("input[name=scale][value=log]")
+    page.select_option("#pick-x", str(t0s[1]))
+    before, address = page.inner_text("#readout"), page.evaluate("location.hash")
+    assert f"experiment={experiment}" in address
+    page.evaluate("location.hash = ''")
+    page.wait_for_function("document.querySelector('input[name=metric][value=C]').checked")
+    page.evaluate("hash => { location.hash = hash; }", address)
+    page.wait_for_function("text => document.getElementById('readout').innerText === text", arg=before)
+    assert page.is_checked("input[name=metric][value=B]")
+    assert page.is_checked("input[name=scale][value=log]")
+    assert page.input_value("#pick-x") == str(t0s[1])
+
+
+def test_an_address_that_names_nothing_opens_the_page_as_it_is(page, experiment):
+    page.evaluate("location.hash = 'experiment=nowhere&seed=99&metric=X&view=no&x=-1&tau=NaN'")
+    page.wait_for_function("document.querySelector('input[name=metric][value=C]').checked")
+    assert page.evaluate("experiment().name") == experiment
+
+
+def test_controls_stay_where_they_are_while_the_page_scrolls(page):
+    page.locator("#p-words").scroll_into_view_if_needed()
+    box = page.locator("#experiment").bounding_box()
+    assert 0 <= box["y"] < 100
+    page.evaluate("window.scrollTo(0, 0)")
+
+
+def test_selectors_follow_the_pointer(page, results, experiment):
+    t0s = sorted(load(experiment, "chaos", results=results)["t0"].unique())
+    page.locator("#grid").scroll_into_view_if_needed()
+    at = pixel(page, t0s[1], load(experiment, "chaos", results=results)["t1"].max())
+    page.mouse.move(at[0] - 3, at[1] + 3)
+    page.mouse.move(*at)
+    page.wait_for_function(f"document.getElementById('pick-x').value === '{t0s[1]}'")
+    page.mouse.move(2, 2)
+    page.wait_for_function(f"document.getElementById('pick-x').value === '{t0s[0]}'")
+
+
+def test_a_path_says_whether_it_has_a_bump(page):
+    loss = table(page, "path")["loss"].to_numpy()
+    bump = loss.max() > max(loss[0], loss[-1]) + 1e-9
+    assert page.inner_text("#path-notice").startswith("The loss rises" if bump else "No bump")
+
+
+def test_claims_have_a_panel_with_their_verdicts_and_links_lead_on(page, results, experiment):
+    claims = storage.read_table(results / "claims.parquet")
+    mine = claims[(claims["experiment"] == experiment) & (claims["verdict"] != "outside this run's scale")]
+    cells = page.locator("#claims tbody tr td:first-child").all_inner_texts()
+    assert [cell.split(" ", 1)[1] for cell in cells] == mine["verdict"].tolist()
+    for link in page.locator("#links a").evaluate_all("links => links.map((link) => link.getAttribute('href'))"):
+        assert (results / link).exists(), link
+
+
+def test_linearized_training_has_the_errors_of_the_table(page, results, experiment):
+    switches = load(experiment, "linearized", results=results)
+    found = table(page, "linearized").set_index("switch")
+    until = page.evaluate("experiment().until")
+    expected = switches[switches["iteration"] == until].set_index("switch")["test_accuracy"]
+    np.testing.assert_allclose(found["error_percent"], 100 * (1 - expected[found.index]), rtol=1e-4, atol=1e-4)
+
+
+def test_angles_are_those_of_the_table(page, results, experiment):
+    found = table(page, "angles")
+    matrix = load(experiment, "S", square=True, results=results)
+    for start, rows in found.groupby("from"):
+        rows = rows[rows["t"] != start].set_index("t")["degrees"]
+        np.testing.assert_allclose(rows, np.degrees(np.arccos(1 - matrix.loc[start, rows.index])), rtol=1e-3)
+
+
+def test_numbers_on_axes_are_written_as_people_write_them(page):
+    ticks = page.locator(".ytick text, .xtick text").all_inner_texts()
+    assert ticks
+    assert not [text for text in ticks if re.search(r"[µmnp]$", text)]
+
+
+def test_words_come_with_the_first_picture_before_the_plotting_library(browser, results):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.route("**/*", lambda route: route.continue_())
+    page.add_init_script("window.addEventListener('load', (event) => event.stopImmediatePropagation(), true)")
+    page.goto((results / "explorer.html").as_uri())  # plots wait for the load
+    assert page.evaluate("window.Plotly === undefined")
+    assert page.locator("#ends svg.sketch circle").count() > 0
+    assert "claims reproduced" in page.inner_text("#headline")
+    context.close()

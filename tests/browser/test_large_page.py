@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -11,7 +12,7 @@ from twophase.config import estimators, plan, resolve
 from twophase.report import explorer
 
 PAPER = Path(__file__).parents[2] / "config" / "paper.yaml"
-PLOTS = ("ends", "grid", "training", "path", "history", "since", "steps", "cone")
+PLOTS = ("ends", "grid", "training", "path", "history", "since", "steps", "cone", "angles")
 pytestmark = pytest.mark.browser
 
 
@@ -22,9 +23,10 @@ def path(tmp_path_factory):
     written["experiments"]["dense"] = written["experiments"]["resnet20"] | dense | {"title": "Dense"}
     experiments = resolve.resolve(written)["experiments"]
     settings = {name: plan.described(experiment) for name, experiment in experiments.items()}
-    described = explorer.gather(made_up.runs(experiments), made_up.estimates(experiments), settings)
+    no_claims = pd.DataFrame(columns=["experiment", "claim", "text", "verdict", "figure"])
+    described = explorer.gather(made_up.runs(experiments), made_up.estimates(experiments), no_claims, settings)
     path = tmp_path_factory.mktemp("large") / "explorer.html"
-    style = {"colormap": "rocket_r", "marks": estimators.marks(), "points": estimators.point_names()}
+    style = {"colormap": "rocket_r", "scale": "claims", "marks": estimators.marks(), "points": estimators.point_names()}
     explorer.write(path, described, style, {"commit": "c", "twophase": "v"})
     return path
 
@@ -43,7 +45,7 @@ def test_every_experiment_and_seed_is_shown(page):
     for k, option in enumerate(options):
         name, _ = option.split(" · ends at ")
         page.select_option("#experiment", index=k)
-        assert page.inner_text("#headline").startswith(f"{name}: the chaotic phase ends at about iteration")
+        assert page.inner_text("#headline").startswith(f"{name}: C changes level at ")
         page.select_option("#seed", index=page.locator("#seed option").count() - 1)
         assert page.locator("#readout").inner_text().count("–") == 0
 
@@ -83,7 +85,7 @@ def test_what_is_left_out_is_said(page):
     page.select_option("#experiment", label="ResNet-20 / CIFAR-10 · ends at 2500")
     assert "means of 105 iterations" in page.inner_text("#log-notice")  # 62560 / 600
     page.check("input[name=view][value=pair]")
-    assert page.inner_text("#grid-notice") == ""
+    assert "Shown are" not in page.inner_text("#grid-notice")
     page.select_option("#experiment", label="Dense · ends at 2500")
     page.check("input[name=view][value=pair]")
     for notice in ("grid-notice", "width", "steps-notice"):  # every other one, the last, and four tau

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twophase.report import lag_panels, panels
+from twophase.report import cone_panels, fork_panels, panels, scales
 
 TIMES = [0, 10, 20, 30]
 PAIRS = pd.DataFrame([(i, j, 0.1) for i in TIMES for j in TIMES if i <= j], columns=["i", "j", "value"])
@@ -13,9 +13,9 @@ FORKS = pd.DataFrame([(t0, t1, 0) for t0 in TIMES for t1 in TIMES if t0 < t1], c
     **dict.fromkeys(["C", "l2", "epsilon", "D_running", "D_recalibrate"], 0.1)
 )
 SWITCHES = pd.DataFrame([(s, t, 0.1, 0.1) for s in (0, 10) for t in (20, 30)]).set_axis(
-    ["switch", "iteration", "test_loss", "test_accuracy"], axis=1
+    ["switch", "iteration", "test_loss", "error"], axis=1
 )
-STANDARD = pd.DataFrame({"iteration": TIMES, "test_loss": 0.1, "test_accuracy": 0.1})
+STANDARD = pd.DataFrame({"iteration": TIMES, "test_loss": 0.1, "error": 0.1})
 STARTS = pd.DataFrame({"t0": TIMES[:3], "draw": 0, "realised": 0.1})
 CONE = pd.DataFrame({"iteration": TIMES, "x": 0.1, "y": 0.1, "z": 0.1})
 PLANE = pd.DataFrame([(t0, 0, t, 0.1, 0.1) for t0 in (-1, 0, 10) for t in TIMES if t > t0]).set_axis(
@@ -25,7 +25,8 @@ PHASES = pd.DataFrame(columns=["quantity", "estimator", "value", "low", "high", 
 
 
 def heat(ax, frame):
-    panels.pairs_heat(ax, frame, panels.scale(frame["value"]), "rocket_r", "S")
+    style = {"colormap": "rocket_r", "scale": "run"}
+    panels.pairs_heat(ax, frame, scales.colours(scales.quantity("S"), frame["value"], style))
 
 
 DRAWN = {  # what draws a table: the table, and whether it is one that can be empty
@@ -33,15 +34,16 @@ DRAWN = {  # what draws a table: the table, and whether it is one that can be em
     "steps": (lambda ax, frame: panels.steps(ax, frame, [10]), PAIRS, True),
     "velocity": (lambda ax, frame: panels.velocity(ax, frame, [10]), PAIRS, True),
     "since": (lambda ax, frame: panels.since(ax, frame, [10]), PAIRS, True),
-    "accuracy": (lambda ax, f: panels.switching(ax, f, STANDARD, 30, "test_accuracy", "accuracy"), SWITCHES, True),
+    "error": (lambda ax, f: panels.switching(ax, f, STANDARD, 30, "error", "test error (%)"), SWITCHES, True),
     "loss": (lambda ax, f: panels.switching(ax, f, STANDARD, 30, "test_loss", "loss"), SWITCHES, True),
     "learning_curves": (lambda ax, f: panels.learning_curves(ax, f, STANDARD), SWITCHES, True),
-    "cone": (panels.cone, CONE, False),
-    "plane": (lambda ax, frame: panels.plane(ax, frame, np.nan), PLANE, False),
-    "divergence": (lambda ax, frame: panels.divergence(ax, frame, STARTS), FORKS, True),
-    "exponents": (lambda ax, frame: panels.exponents(ax, frame, PHASES), FORKS, False),
-    "dissimilarity": (lambda ax, frame: lag_panels.dissimilarity(ax, frame, [10]), FORKS, True),
-    "under_either": (lambda ax, f: lag_panels.under_either(ax, f, 10, {"D": ""}, "D"), FORKS, False),
+    "cone": (cone_panels.cone, CONE, False),
+    "angles": (lambda ax, frame: cone_panels.angles(ax, frame, [10]), PAIRS, True),
+    "plane": (lambda ax, frame: fork_panels.plane(ax, frame, np.nan, (0.5, 0.1)), PLANE, False),
+    "divergence": (lambda ax, frame: fork_panels.divergence(ax, frame, STARTS), FORKS, True),
+    "exponents": (lambda ax, frame: fork_panels.exponents(ax, frame, PHASES), FORKS, False),
+    "dissimilarity": (lambda ax, frame: fork_panels.dissimilarity(ax, frame, [10]), FORKS, True),
+    "under_either": (lambda ax, f: fork_panels.under_either(ax, f, 10, {"D": ""}, "D"), FORKS, False),
 }
 KEYS = {"i", "j", "t0", "t1", "draw", "switch", "iteration"}
 

@@ -25,14 +25,16 @@ SETTINGS = {
     "drops": [60],
     "tau": [10],
     "dt": [10],
+    "until": 50,
     "size": 1e-7,
     "norm": "per_coordinate",
     "barrier": "loss",
     "level": 0.95,
     "distance": "forks",
 }
-STYLE = {"colormap": "rocket_r", "marks": estimators.marks(), "points": estimators.point_names()}
+STYLE = {"colormap": "rocket_r", "scale": "claims", "marks": estimators.marks(), "points": estimators.point_names()}
 NO_PHASES = pd.DataFrame(columns=["experiment", "quantity", "estimator"])
+NO_CLAIMS = pd.DataFrame(columns=["experiment", "claim", "text", "verdict", "figure"])
 
 
 def unpacked(text: str) -> np.ndarray:
@@ -89,7 +91,9 @@ def test_many_forks_have_fewer_points_each(monkeypatch):
 
     def points(count):
         forks = made_up.forks({"t0": range(count), "t1": [50], "draws": 1}, alphas=3, bend=10, end=1000)
-        found = explorer.gather({("e", 0): {"log": made_up.log(0, 50, 50), **forks}}, NO_PHASES, {"e": SETTINGS})
+        found = explorer.gather(
+            {("e", 0): {"log": made_up.log(0, 50, 50), **forks}}, NO_PHASES, NO_CLAIMS, {"e": SETTINGS}
+        )
         return [len(unpacked(log["loss"])) for log in found[0]["runs"][0]["forks"]["logs"].values()]
 
     assert max(points(1)) <= explorer.POINTS
@@ -99,13 +103,32 @@ def test_many_forks_have_fewer_points_each(monkeypatch):
 def test_page_is_whole_and_names_no_other_address(tmp_path):
     log = pd.DataFrame({"iteration": [0, 1], "loss": [2.0, 1.0]})
     runs = {("e", 0): {"log": log, "S": pairs([0, 10, 20], lambda i, j: (j - i) / 100)}}
-    described = explorer.gather(runs, NO_PHASES, {"e": SETTINGS | {"title": "</script><b>"}})
+    described = explorer.gather(runs, NO_PHASES, NO_CLAIMS, {"e": SETTINGS | {"title": "</script><b>"}})
     explorer.write(tmp_path / "page.html", described, STYLE, {"commit": "c", "twophase": "v"})
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
     assert data["experiments"][0]["title"] == "</script><b>"
     assert "<b>: no forks" not in page
     assert not re.search(r"<(script|link|img|iframe)[^>]*\s(src|href)=[\"'](?!data:)", page)
+
+
+def test_claims_that_an_experiment_can_decide_are_there_with_their_verdicts():
+    rows = [("e", "cone", "reproduced"), ("e", "peak", "outside this run's scale"), ("other", "cone", "undecided")]
+    claims = pd.DataFrame(rows, columns=["experiment", "claim", "verdict"]).assign(text="It stays.", figure="fig5")
+    runs = {("e", 0): {"S": pairs([0, 10], lambda i, j: 0.1)}}
+    (shown,) = explorer.gather(runs, NO_PHASES, claims, {"e": SETTINGS})
+    assert shown["claims"] == [{"claim": "cone", "text": "It stays.", "verdict": "reproduced", "figure": "fig5"}]
+    assert shown["texts"][0] == "A <net>: 1 of 1 claims reproduced."
+    assert "log" not in shown["runs"][0]  # published tables come without
+
+
+def test_errors_after_a_switch_are_those_at_the_end():
+    switches = pd.DataFrame(
+        {"switch": [10, 0, 0, 10], "iteration": [50, 50, 20, 20], "test_accuracy": [0.9, 0.7, 0.2, 0.3]}
+    )
+    found = explorer.linearized(switches, 50)
+    assert unpacked(found["switch"]).tolist() == [0, 10]
+    np.testing.assert_allclose(unpacked(found["error"]), [0.3, 0.1], rtol=1e-6)
 
 
 def test_bundle_is_compiled_once():
@@ -119,6 +142,6 @@ def test_bundle_is_compiled_once():
 def test_page_of_the_papers_settings_is_under_15_megabytes(tmp_path):
     experiments = resolve.resolve(yaml.safe_load(PAPER.read_text(encoding="utf-8")))["experiments"]
     settings = {name: plan.described(experiment) for name, experiment in experiments.items()}
-    described = explorer.gather(made_up.runs(experiments), made_up.estimates(experiments), settings)
+    described = explorer.gather(made_up.runs(experiments), made_up.estimates(experiments), NO_CLAIMS, settings)
     explorer.write(tmp_path / "page.html", described, STYLE, {"commit": "c", "twophase": "v"})
     assert (tmp_path / "page.html").stat().st_size < 15e6

@@ -1,9 +1,12 @@
 """The page of an experiment shows its rows, says what was not found, gives its settings, and escapes names."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from twophase.analysis import scorecard
 from twophase.report import pages
 
 ROWS = pd.DataFrame(
@@ -34,6 +37,7 @@ CLAIM = {
     "reason": "",
     "figure": "fig3",
 }
+FORKS = pd.DataFrame({"t0": [0, 0, 100, 200], "t1": [100, 400, 400, 400], "C": [1e-3, 1e-2, 1e-5, 1e-9]})
 SETTINGS = {
     "model": {"name": "resnet8"},
     "phases": {"level": 0.9},
@@ -46,7 +50,8 @@ SETTINGS = {
 @pytest.fixture
 def page() -> str:
     said = ["a < b: it ends at 175.", "On average by < 1."]
-    return pages.of_experiment(said, ROWS, pd.DataFrame([CLAIM]), SETTINGS)
+    tables = {"phases": ROWS, "claims": pd.DataFrame([CLAIM]), "forks": FORKS}
+    return pages.of_experiment(said, tables, SETTINGS, {"chaos C": "C of forks"})
 
 
 def test_inflection_points_are_there(page):
@@ -59,6 +64,23 @@ def test_inflection_points_are_there(page):
     assert "8.52°" in page
     assert "7.77°" not in page  # not a tau of the config
     assert "90 % interval" in page
+
+
+def test_a_page_begins_with_a_picture_of_where_forks_end(page):
+    assert page.index("<svg") < page.index("On average by")
+    dots = re.findall(r'<circle cx="(\d+)" cy="(\d+)"', page)
+    assert len(dots) == 3  # of the last t1 alone
+    across, down = zip(*((int(x), int(y)) for x, y in dots), strict=True)
+    assert list(across) == sorted(across)
+    assert list(down) == sorted(down)  # smaller C is lower
+    assert "<td>C of forks</td>" in page
+
+
+def test_claims_can_be_chosen_by_verdict():
+    claims = pd.DataFrame([CLAIM, {**CLAIM, "verdict": "undecided"}]).assign(experiment="e", seeds=2)
+    page = pages.of_claims(claims, {"e": {"title": "A net", "level": 0.9}}, scorecard.VERDICTS)
+    assert re.findall(r'<tr data-verdict="(\d)">', page) == ["0", "2"]
+    assert re.findall(r'name="verdict" value="(\d)"', page) == [*"01234"]
 
 
 def test_claims_lead_to_the_figures(page):
@@ -82,7 +104,9 @@ def test_settings_are_those_of_the_config(page, key, value):
 
 
 def test_an_experiment_without_inflection_points_has_a_page():
-    page = pages.of_experiment(["No forks.", ""], ROWS[:0], pd.DataFrame([CLAIM]), SETTINGS)
+    tables = {"phases": ROWS[:0], "claims": pd.DataFrame([CLAIM]), "forks": FORKS[:0]}
+    page = pages.of_experiment(["No forks.", ""], tables, SETTINGS, {})
+    assert "<svg" not in page
     assert "Inflection points" not in page
     assert "Width of the cone" not in page
 
@@ -106,5 +130,6 @@ def test_the_tolerance_of_a_verdict_in_words(ends, words):
 def test_the_page_says_whose_the_bounds_are_and_escapes_it(page):
     assert '≥ 1<div class="small">ours: a &lt; b</div>' in page
     assert "the same with bounds up to 1.5" in page
-    theirs = pages.of_experiment(["", ""], ROWS, pd.DataFrame([CLAIM | {"bound": ""}]), SETTINGS)
+    tables = {"phases": ROWS, "claims": pd.DataFrame([CLAIM | {"bound": ""}]), "forks": FORKS}
+    theirs = pages.of_experiment(["", ""], tables, SETTINGS, {})
     assert "the papers&#x27;" in theirs

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import LogNorm
 
-from twophase.report import panels, theme
+from twophase.report import panels, scales
 
+SPANNING = {"colormap": "rocket_r", "scale": "run"}
 MARK = {"colour": "#00798c", "line": "dashdot", "label": "the kernel slows down"}
 
 
@@ -32,16 +32,6 @@ def pairs(times, value) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["i", "j", "value"]).assign(experiment="e", seed=0)
 
 
-def test_scale_is_logarithmic_from_two_decades_on():
-    assert isinstance(panels.scale(pd.Series([0.0, 1e-6, 1e-2])), LogNorm)
-    assert not isinstance(panels.scale(pd.Series([0.0, 0.2, 0.9])), LogNorm)
-
-
-def test_scale_of_zeros_draws():
-    norm = panels.scale(pd.Series([0.0, 0.0]))
-    assert norm.vmin < norm.vmax
-
-
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=12, unique=True).map(sorted))
 def test_every_grid_point_lies_in_its_own_cell(points):
     borders = panels.edges(np.array(points, dtype=float))
@@ -52,21 +42,8 @@ def test_every_grid_point_lies_in_its_own_cell(points):
 
 def test_a_grid_of_pairs_is_mirrored(ax):
     frame = pairs([0, 10, 40], lambda i, j: 1 + i + j / 100)
-    panels.pairs_heat(ax, frame, panels.scale(frame["value"]), "rocket_r", "S")
+    panels.pairs_heat(ax, frame, scales.colours(scales.quantity("S"), frame["value"], SPANNING))
     np.testing.assert_allclose(shown(ax, 3), [[1.0, 1.1, 1.4], [1.1, 11.1, 11.4], [1.4, 11.4, 41.4]])
-
-
-def test_a_logarithmic_heat_map_shows_the_geometric_mean_of_seeds(ax):
-    frame = pd.DataFrame({"t0": [0, 0, 5, 5], "t1": [9, 9, 9, 9], "C": [1e-8, 1e-4, 1e-2, 1e-2]})
-    frame = pd.concat([frame, frame.assign(t1=10)])
-    panels.chaos_heat(ax, frame, "C", panels.scale(frame["C"]), "rocket_r", "C")
-    np.testing.assert_allclose(shown(ax, 2)[0], [1e-6, 1e-2])
-
-
-def test_forks_that_do_not_exist_stay_white(ax):
-    frame = pd.DataFrame({"t0": [0, 0, 5], "t1": [5, 9, 9], "D": [0.1, 0.2, 0.3]})
-    panels.chaos_heat(ax, frame, "D", panels.scale(frame["D"]), "rocket_r", "D")
-    assert np.isnan(shown(ax, 2)).tolist() == [[False, True], [False, False]]
 
 
 def test_steps_draws_one_curve_for_each_dt(ax):
@@ -76,18 +53,68 @@ def test_steps_draws_one_curve_for_each_dt(ax):
     assert heights == pytest.approx([0.1, 0.2])
 
 
-def test_since_shows_both_sides_of_tau_and_zero_at_it(ax):
+def test_since_shows_both_sides_of_tau_and_a_gap_at_it(ax):
+    """S(tau, tau) is 0 by definition: a curve that dips there would show what nobody measured."""
     panels.since(ax, pairs([0, 10, 20, 30], lambda i, j: float(j - i)), [20])
-    curve = next(line for line in ax.lines if len(line.get_xdata()) == 4)
-    assert list(curve.get_ydata()) == [20.0, 10.0, 0.0, 10.0]
+    (curve,) = ax.lines
+    np.testing.assert_array_equal(curve.get_xdata(), [0, 10, 20, 30])
+    np.testing.assert_array_equal(curve.get_ydata(), [20.0, 10.0, np.nan, 10.0])
+
+
+def test_curves_of_many_times_differ_in_colour_and_marker(ax):
+    panels.steps(ax, pairs(range(0, 50, 10), lambda i, j: 1.0), [10, 20, 30])
+    assert len({line.get_marker() for line in ax.lines}) == 3
+    lightness = [line.get_color()[:3] @ np.array([0.2126, 0.7152, 0.0722]) for line in ax.lines]
+    assert (np.diff(lightness) > 0.2).all()
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_band_is_there_and_named_if_there_is_more_than_one_value(ax, seeds):
+    grid = pd.concat([pairs([0, 10, 20], lambda i, j, s=s: 1.0 + s).assign(seed=s) for s in range(seeds)])
+    panels.steps(ax, grid, [10])
+    words = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert words == ["10", panels.BAND][:seeds]
+    heights = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (1.0, float(seeds))
+
+
+def test_no_legend_hides_a_curve(ax):
+    panels.steps(ax, pairs(range(0, 50, 10), lambda i, j: 1.0), [10, 20])
+    ax.figure.canvas.draw()
+    assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
 
 
 @pytest.mark.parametrize("found", [True, False])
 @pytest.mark.parametrize("metric", ["C", "B"])
 def test_a_heat_map_says_where_what_it_shows_changes(ax, metric, found):
-    panels.change(ax, pd.Series({"estimator": f"chaos {metric}", "value": 25.0, "found": found}), metric, MARK)
+    row = {"estimator": f"chaos {metric}", "value": 25.0, "low": 20.0, "high": 40.0, "found": found}
+    panels.change(ax, pd.Series(row), metric, MARK)
     assert ax.get_title(loc="right") == f"$t^*$ of ${metric}$: {'25' if found else 'none'}"
     assert [line.get_xdata()[0] for line in ax.lines] == [25.0] * found
+    assert all(line.get_path_effects() for line in ax.lines)  # a casing, on dark ground
+    bands = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in ax.patches]
+    assert bands == [(20.0, 40.0)] * found
+
+
+@pytest.mark.parametrize(("exponents", "words"), [((1.0, 1.0, 1.0), "grid: 1.00"), ((0.2, 0.2, 2.6), "no power law")])
+def test_a_power_law_that_misses_its_points_has_no_exponent(ax, exponents, words):
+    """Times that grow by 2 to the power of each exponent, where the size doubles."""
+    seconds = 2.0 ** np.cumsum([0.0, *exponents])
+    table = pd.DataFrame({"stage": "grid", "x": [25, 50, 100, 200], "seconds": seconds, "exponent": 1.0})
+    panels.growth(ax, table, "size")
+    (text,) = ax.get_legend().get_texts()
+    assert text.get_text().endswith(words)
+    if words == "no power law":
+        assert list(ax.lines[-1].get_ydata()) == list(seconds)  # it joins the points
+
+
+def test_scores_after_a_switch_are_logarithmic_so_that_97_and_98_percent_are_two_things(ax):
+    switches = pd.DataFrame({"switch": [0, 10], "iteration": 20, "error": [3.0, 2.0]})
+    standard = pd.DataFrame({"iteration": [0, 10, 20], "error": [90.0, 3.0, 1.0]})
+    panels.switching(ax, switches, standard, 20, "error", "test error (%)")
+    assert ax.get_yscale() == "log"
+    assert [list(line.get_ydata()) for line in ax.lines[:2]] == [[3.0, 2.0], [90.0, 3.0]]
+    assert {"1", "2", "5"} <= {text.get_text() for text in ax.get_yticklabels()}
 
 
 @pytest.mark.parametrize("found", [True, False])
@@ -99,71 +126,5 @@ def test_inflections_keep_the_legend_and_the_limits(ax, found):
     panels.inflections(ax, pd.DataFrame(rows), {"kernel": MARK})
     assert ax.get_xlim() == limits
     words = "25" if found else "none"
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["10", f"inflection (kernel): {words}"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["10", f"inflection\n(kernel): {words}"]
     assert len(ax.lines) == lines + found
-
-
-@pytest.mark.parametrize("found", [True, False])
-def test_exponents_have_a_curve_for_each_t1_and_say_where_the_sign_changes(ax, found):
-    chaos = pd.DataFrame({"t0": [0, 10, 0, 10], "t1": [20, 20, 50, 50], "epsilon": 1e-6})
-    chaos["l2"] = 1e-6 * np.exp(0.1 * (chaos["t1"] - chaos["t0"]))
-    row = {"quantity": "sign change", "value": 312.0, "low": 300.0, "high": 320.0, "found": found}
-    panels.exponents(ax, chaos, pd.DataFrame([row]))
-    curves = [line for line in ax.lines if len(line.get_xdata()) == 2]
-    assert sum(np.allclose(line.get_ydata(), 0.1) for line in curves) == 2
-    words = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert words[-1] == ("sign change: 312" if found else "sign change: none")
-
-
-@pytest.mark.parametrize("inflection", [np.nan, 15.0])
-def test_the_legend_hides_no_fork(inflection):
-    """Base run and forks in every corner, as wherever a legend may be put there can be a fork."""
-    rows = [(-1, -1, t, t, t) for t in (0, 10, 20)] + [(10, 0, 20, 0, 20), (20, 1, 20, 20, 0)]
-    figure, ((ax, _),) = theme.canvas(["title"], 2, {"panel": 2.6})
-    panels.plane(ax, pd.DataFrame(rows, columns=["t0", "draw", "iteration", "x", "y"]), inflection)
-    figure.canvas.draw()
-    top = max(ax.transData.transform(line.get_xydata())[:, 1].max() for line in ax.lines)
-    assert top < ax.get_legend().get_window_extent().y0
-    plt.close(figure)
-
-
-def test_exponents_say_nothing_of_a_sign_change_that_nobody_looked_for(ax):
-    chaos = pd.DataFrame({"t0": [0, 10], "t1": [20, 20], "epsilon": 1e-6, "l2": 1e-5})
-    panels.exponents(ax, chaos, pd.DataFrame({"quantity": ["inflection"]}))
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["20"]
-
-
-def test_no_tick_lies_beyond_the_times(ax):
-    frame = pd.DataFrame({"t0": [0, 0, 5500], "t1": [6500, 9500, 9500], "D": [0.1, 0.2, 0.3]})
-    panels.chaos_heat(ax, frame, "D", panels.scale(frame["D"]), "rocket_r", "D")
-    assert ax.get_xlim()[1] > 6000  # where the last cell ends
-    for ticks, (low, high) in ((ax.get_xticks(), (0, 5500)), (ax.get_yticks(), (6500, 9500))):
-        assert len(ticks) > 1
-        assert low <= min(ticks) < max(ticks) <= high
-    assert {"2k", "4k"} <= {text.get_text() for text in ax.get_xticklabels()}
-
-
-def lagged():
-    """Forks from three t0, each compared after 100 and 300 iterations, so that no two have a t1 in common."""
-    rows = [(t0, t0 + lag, lag, 0.1 * lag + t0) for t0 in (0, 7, 40) for lag in (100, 300)]
-    return pd.DataFrame(rows, columns=["t0", "t1", "lag", "C"]).assign(draw=0, l2=1.0, epsilon=1e-3)
-
-
-def test_forks_that_are_compared_at_lags_are_shown_by_lag():
-    frame = lagged()
-    found, by, _ = panels.compared_by(frame.drop(columns="lag"))
-    assert by == "lag"
-    assert found["lag"].tolist() == frame["lag"].tolist()
-    _, ax = plt.subplots()
-    panels.chaos_heat(ax, frame, "C", panels.scale(frame["C"]), "rocket_r", "C")
-    assert np.isfinite(np.asarray(ax.collections[0].get_array(), dtype=float)).all()  # no cell without a comparison
-    assert ax.get_ylabel() == "$t_1 - t_0$ (iterations)"
-    _, ax = plt.subplots()
-    panels.exponents(ax, frame, pd.DataFrame({"quantity": ["inflection"]}))
-    curves = [line.get_xdata().tolist() for line in ax.lines if len(line.get_xdata()) == 3]
-    assert curves == [[0, 7, 40]] * 2
-
-
-def test_forks_with_t1_in_common_are_shown_by_t1():
-    frame = pd.DataFrame([(t0, t1) for t0 in (0, 7, 40) for t1 in (100, 300)], columns=["t0", "t1"])
-    assert panels.compared_by(frame)[1] == "t1"

@@ -5,6 +5,7 @@ import re
 import pandas as pd
 import pytest
 
+from twophase.analysis import scorecard
 from twophase.analysis.inflection import end_of_chaos
 from twophase.report import sentences
 
@@ -41,6 +42,27 @@ def test_they_name_iteration_interval_and_both_levels(forks):
     sentence, ground = sentences.end_of_chaos(SETTINGS, inflection(True), forks)
     assert sentence.endswith("the chaotic phase ends at about iteration 40 of 100 (95 % interval 20 to 60).")
     assert re.search(r"1e-7 before .* 1e-3 in its weights .* 10 % .* later, by 1e-12 in its weights .* 0 %", ground)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({"C"}, "A net: C changes level at 125 (50 to 250); barriers and disagreement: no transition; 1 of 3 claims"),
+        (set(), "A net: C, barriers and disagreement: no transition; 1 of 3 claims"),
+        (
+            {"C", "B", "D"},
+            "C changes level at 125 (50 to 250); barriers change level at 125 (50 to 250); disagreement ch",
+        ),
+    ],
+)
+def test_the_headline_says_what_was_found_and_what_not(found, words):
+    rows = [("inflection", f"chaos {m}", 125.0, 50.0, 250.0, m in found) for m in "CBD"]
+    rows += [("inflection", "kernel", 1.0, 1.0, 1.0, True), ("sign change", "lyapunov", 2.0, 2.0, 2.0, True)]
+    phases = pd.DataFrame(rows, columns=["quantity", "estimator", "value", "low", "high", "found"])
+    verdicts = [scorecard.REPRODUCED, scorecard.NOT, scorecard.UNDECIDED, scorecard.OUTSIDE]
+    text = sentences.headline(SETTINGS, phases, pd.DataFrame({"verdict": verdicts}))
+    assert words in text
+    assert text.endswith("1 of 3 claims reproduced.")
 
 
 def test_they_say_when_nothing_was_found(forks):

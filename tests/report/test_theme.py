@@ -64,14 +64,42 @@ def test_headroom_is_a_share_of_the_axis_as_it_is_drawn(ax, scale):
     assert ax.get_ylim()[0] == 0.01
 
 
-@pytest.mark.parametrize("room", [{}, {"room": 3}])
-@pytest.mark.parametrize("extra", [0, 1])
-def test_a_legend_that_has_no_room_stands_beside_the_panel(ax, room, extra):
-    lines = [ax.plot([0, 1], label=f"{k}")[0] for k in range(room.get("room", theme.LONG) + extra)]
-    theme.legend(ax, lines, "title", **room)
+def test_a_legend_stands_beside_the_panel(ax):
+    theme.legend(ax, [ax.plot([0, 1], label=f"{k}")[0] for k in range(3)], "title")
     ax.figure.canvas.draw()
-    beside = ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
-    assert beside == bool(extra)
+    assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
+
+
+def test_an_axis_that_is_not_linear_says_so(ax):
+    for name, times in (("x", [0, 50, 100, 1000, 60000]), ("y", [0, 100, 200])):
+        theme.time_axis(ax, name, times)
+    theme.label_times(ax, x="$t_0$", y="$t_1$")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$t_0$ (iterations, log)", "$t_1$ (iterations)")
+
+
+def test_zero_takes_little_of_a_logarithmic_axis(ax):
+    times = [0, 50, 100, 250, 500, 1000, 1500]
+    theme.time_axis(ax, "x", times, (-25, 1750))
+    left, first_border, right = ax.transData.transform([(x, 0) for x in (-25, 25, 1750)])[:, 0]
+    assert (first_border - left) / (right - left) < 0.25
+
+
+def test_letters_stand_on_all_rows():
+    figure, axes = theme.canvas(["one", "two"], 2, {"panel": 1.0})
+    theme.letter(axes, ["a", "b"])
+    assert [[ax.get_title(loc="left") for ax in row] for row in axes] == [["a", "b"]] * 2
+    plt.close(figure)
+
+
+def test_what_is_meant_for_one_kind_of_file_is_in_no_other(tmp_path):
+    seen = {}
+    for kind in ("png", "pdf"):
+        figure, ((ax,),) = theme.canvas(["title"], 1, {"panel": 1.0})
+        ax.text(0.5, 0.5, "number", gid="pdf")
+        ax.text(0.2, 0.5, "symbol", gid="png")
+        theme.save(figure, [tmp_path / f"a.{kind}"], {"dpi": 50})
+        seen[kind] = [text.get_text() for text in ax.texts if text.get_gid() and text.get_visible()]
+    assert seen == {"png": ["symbol"], "pdf": ["number"]}
 
 
 def test_the_small_print_of_many_experiments_does_not_widen_the_figure(tmp_path):

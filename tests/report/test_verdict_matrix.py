@@ -56,9 +56,21 @@ def test_a_frame_marks_verdicts_unlike_the_first_row_s_where_both_decide(board):
     assert bold == ["claim 0", "claim 1"]
 
 
-def test_cells_show_values_where_something_was_decided(board):
-    found = {at(board, text.get_position()): text.get_text() for text in board.texts}
-    assert found == {(0, 0): "1", (0, 1): "10", (1, 0): "no t*", (1, 1): "10", (1, 2): "100", (2, 0): "1"}
+def test_cells_show_symbols_in_the_picture_and_values_in_the_pdf(board):
+    found = {
+        kind: {at(board, t.get_position()): t.get_text() for t in board.texts if t.get_gid() == kind}
+        for kind in ("png", "pdf")
+    }
+    assert found["pdf"] == {(0, 0): "1", (0, 1): "10", (1, 0): "no t*", (1, 1): "10", (1, 2): "100", (2, 0): "1"}
+    assert found["png"] == {(0, 0): "✓", (0, 1): "✗", (1, 0): "–", (1, 1): "✓", (1, 2): "✓", (2, 0): "?"}
+
+
+def test_a_panel_says_the_verdict_on_its_claim():
+    figure, ax = plt.subplots()
+    verdict_matrix.said(ax, NO, scorecard.VERDICTS, "it grows")
+    (text,) = ax.texts
+    assert text.get_text() == "it grows? ✗ not reproduced"
+    plt.close(figure)
 
 
 def test_rows_whose_titles_begin_alike_stand_together(board):

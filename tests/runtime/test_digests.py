@@ -232,8 +232,10 @@ USERS = {  # module: the scripts whose results it can change
     "report.theme": {*FIGURES, "scaling_figure", "write_explorer"},
     "report.figures": FIGURES,
     "report.panels": {*FIGURES, "scaling_figure"} - {"readings"},
-    "report.lag_panels": {"equal_lags"},
-    "report.verdict_matrix": {"readings"},
+    "report.scales": {"fig3", "fig4", "velocity", "write_explorer"},
+    "report.cone_panels": {"fig1", "fig5", "wfig1", "wfig3"},
+    "report.fork_panels": {"fig1", "fig2", "fig3", "lyapunov", "equal_lags"},
+    "report.verdict_matrix": {"readings", "wfig3"},
     "report.explorer": {"write_explorer"},
     "report.sentences": {"write_explorer", "experiment_pages"},
     "report.pages": {"experiment_pages", "claims_page"},
@@ -242,7 +244,9 @@ USERS = {  # module: the scripts whose results it can change
     "analysis.fork_claims": {"judge_claims"},
     "analysis.kernel_claims": {"judge_claims"},
     "analysis.linearized_claims": {"judge_claims"},
-    "analysis.scorecard": {"judge_claims", "claims_page", "readings"},
+    "analysis.scorecard": {
+        *("judge_claims", "claims_page", "readings", "wfig3", "write_explorer", "experiment_pages"),
+    },
     "analysis.statistics": {"judge_claims"},
     "files.tables": {
         *FIGURES,

@@ -114,7 +114,7 @@ def explorer_tables(wildcards):
         paths += of_every_run(f"{name}.parquet", lambda e: not e["counterexample"])
     for name in ("chaos", "perturbations"):
         paths += of_every_run(f"{name}.parquet", has_forks)
-    return paths
+    return paths + of_every_run("linearized.parquet", lambda e: e["linearized"]["switch"] and not e["counterexample"])
 
 
 def judged_tables(wildcards):

@@ -7,6 +7,7 @@ rule explorer:
         forks=of_every_fork_block("forks/{block}"),
         barriers=of_every_fork_block("fork_barriers/{block}.parquet"),
         phases=f"{RESULTS}/phases.parquet",
+        claims=f"{RESULTS}/claims.parquet",
     output:
         # Not in the report, which links to it: Chromium opens no embedded page of more than 2 MB.
         explorer=f"{RESULTS}/explorer.html",
@@ -23,6 +24,7 @@ rule explorer:
         experiments={name: plan.described(e) for name, e in EXPERIMENTS.items()},
         style={
             "colormap": config["figures"]["colormap"],
+            "scale": config["figures"]["scale"],
             "marks": estimators.marks(),
             "points": estimators.point_names(),
         },
@@ -61,6 +63,7 @@ rule experiment_pages:
     params:
         experiments={name: plan.described(e) for name, e in EXPERIMENTS.items()},
         settings=SETTINGS,
+        points=estimators.point_names(),
         code=[code_digest("experiment_pages"), *template_digests("page")],
     message:
         "writing a page for each experiment"

@@ -14,6 +14,7 @@ def main(
     path_to_forks,
     path_to_barriers,
     path_to_phases,
+    path_to_claims,
     path_to_explorer,
     experiments,
     style,
@@ -37,7 +38,7 @@ def main(
     for run in runs.values():
         if "barriers" in run:
             run["barriers"] = tables.joined(run["barriers"])
-    shown = explorer.gather(runs, storage.read_table(path_to_phases), experiments)
+    shown = explorer.gather(runs, *map(storage.read_table, (path_to_phases, path_to_claims)), experiments)
     explorer.write(path_to_explorer, shown, style, storage.provenance("explorer", **facts))
 
 

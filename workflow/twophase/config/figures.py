@@ -115,20 +115,25 @@ SETTINGS = {  # what a figure may have to know of an experiment, and how it is f
     },
     "ends": lambda experiment: value(experiment, "linearized.until"),
     "drops": drops,
+    "barriers": lambda experiment: value(experiment, "barrier.metric"),
 }
 
 
+ANGLES = "angles of the cone"
+
+
 def cone_effect(figure: str) -> tuple[Panel, ...]:
-    """The three panels of a figure of the papers about the cone."""
+    """The three panels of a figure of the papers about the cone, and ours of what its picture cannot show."""
     headings = {"a": "from a fixed time", "b": "over a time step", "c": "the cone"}
-    return tuple(Panel(letter, heading, f"{figure}{letter}") for letter, heading in headings.items())
+    theirs = (Panel(letter, heading, f"{figure}{letter}") for letter, heading in headings.items())
+    return (*theirs, Panel("d", ANGLES))
 
 
 # What both papers show, by numbers of their own.
 CONE_EFFECT = Figure(
     category=PAPER,
     shows="the cone effect",
-    description="S(t, tau), S(t, t + dt), the cone",
+    description="S(t, tau), S(t, t + dt), the cone and its angles",
     needs=("cone.tau", "cone.dt"),
     tables={"S": "S.parquet", "cones": "cone.parquet"},
     estimates="kernel",
@@ -138,12 +143,12 @@ CONE_EFFECT = Figure(
 SWITCHING = Figure(
     category=PAPER,
     shows="linearized training",
-    description="accuracy and loss after a switch at t",
+    description="error and loss after a switch at t",
     needs=("linearized.switch",),
     tables={"switches": "linearized.parquet", "standard": "predictions/trajectory.safetensors"},
     estimates="kernel",
     settings=("ends",),
-    panels=(Panel("a", "test accuracy", "Figure 6"), Panel("b", "test loss")),
+    panels=(Panel("a", "test error", "Figure 6"), Panel("b", "test loss")),
 )
 
 FIGURES = {
@@ -152,11 +157,13 @@ FIGURES = {
         shows="the two phases",
         description="forks in parameter space, kernels in their cone",
         needs=("chaos.t0",),
-        tables={"planes": "plane.parquet", "cones": "cone.parquet"},
+        tables={"planes": "plane.parquet", "cones": "cone.parquet", "S": "S.parquet"},
         estimates="chaos",
+        settings=("taus",),
         panels=(
             Panel("a", "forks in parameter space", "Figure 1"),
             Panel("b", "kernels in their cone", "Figure 1"),
+            Panel("c", ANGLES),
         ),
     ),
     "fig2": Figure(
@@ -176,6 +183,7 @@ FIGURES = {
         needs=("chaos.t0",),
         tables={"chaos": "chaos.parquet", "C": "C.parquet", "B": "B.parquet", "D": "D.parquet"},
         estimates="chaos",
+        settings=("barriers",),
         panels=(
             *(Panel(letter, "forks", f"Figure 3{letter}") for letter in "abc"),
             *(Panel(f"{letter}'", "pairs", f"Figure 3{letter}") for letter in "abc"),  # another reading of the same
@@ -217,7 +225,7 @@ FIGURES = {
     "curves": Figure(
         category=BEYOND,
         shows="what the cone is worth",
-        description="S(t, tau), accuracy over training after each switch",
+        description="S(t, tau), error over training after each switch",
         needs=("cone.tau", "linearized.switch"),
         tables={
             "S": "S.parquet",
@@ -225,14 +233,14 @@ FIGURES = {
             "standard": "predictions/trajectory.safetensors",
         },
         settings=("taus", "drops"),
-        panels=(Panel("a", r"kernel distance from $\tau$"), Panel("b", "test accuracy after the switch")),
+        panels=(Panel("a", r"kernel distance from $\tau$"), Panel("b", "test error after the switch")),
     ),
     "wfig1": replace(CONE_EFFECT, category=WORKSHOP, panels=cone_effect("workshop paper, Figure 1")),
     "wfig2": replace(
         SWITCHING,
         category=WORKSHOP,
         panels=(
-            Panel("a", "test accuracy", "workshop paper, Figure 2, left"),
+            Panel("a", "test error", "workshop paper, Figure 2, left"),
             Panel("b", "test loss", "workshop paper, Figure 2, right"),
         ),
     ),
@@ -240,8 +248,9 @@ FIGURES = {
         CONE_EFFECT,
         category=WORKSHOP,
         shows="the counterexample",
-        description="S(t, tau), S(t, t + dt), the cone of an experiment without two phases",
+        description="S(t, tau), S(t, t + dt), the cone and its angles of experiments without two phases, and verdicts",
         counterexamples=True,
+        results={"claims": "claims.parquet"},
         estimates=None,
         panels=cone_effect("workshop paper, Figure 3"),
     ),
@@ -251,7 +260,7 @@ FIGURES = {
         description="C, B, B+ and D of forks from every t0 after the same times, with either statistics of batch norms",
         needs=("chaos.t0", "chaos.lags"),
         tables={"chaos": "chaos.parquet", "distances": "distances.parquet"},
-        settings=("lags", "drops"),
+        settings=("lags", "drops", "barriers"),
         panels=(Panel("a", "in the weights"), Panel("b", "barriers"), Panel("c", "on the test set")),
     ),
     "readings": Figure(

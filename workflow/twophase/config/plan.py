@@ -80,6 +80,7 @@ def described(experiment: Mapping) -> dict:
         "drops": figures.drops(experiment),
         "tau": experiment["cone"]["tau"],
         "dt": experiment["cone"]["dt"],
+        "until": experiment["linearized"]["until"],
         "size": experiment["chaos"]["size"],
         "norm": experiment["chaos"]["norm"],
         "barrier": experiment["barrier"]["metric"],
@@ -172,7 +173,7 @@ def jobs(config: Mapping) -> Iterator[Job]:
             yield Job(name, {}, (*of_runs, *figure.results))
     yield Job("claims_page", {}, ("claims",))
     yield Job("experiment_pages", {}, ("claims",))
-    yield Job("explorer", {}, everything)
+    yield Job("explorer", {}, (*everything, "claims"))
 
 
 def _of_run(experiment: Mapping, of: dict) -> Iterator[Job]:

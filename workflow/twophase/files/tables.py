@@ -55,6 +55,12 @@ def of_runs(paths: Sequence[str | Path]) -> pd.DataFrame:
     return joined([f.assign(experiment=f.attrs["experiment"], seed=int(f.attrs["seed"])) for f in frames])
 
 
+def of_first_seeds(paths: Sequence[str | Path]) -> dict[str, pd.DataFrame]:
+    """The table of each experiment's first seed, by the experiment's name, with its metadata."""
+    frames = sorted(map(storage.read_table, paths), key=lambda frame: -int(frame.attrs["seed"]))
+    return {frame.attrs["experiment"]: frame for frame in frames}
+
+
 def by_run(paths: Sequence[str | Path]) -> dict[tuple[str, int], dict[str, pd.DataFrame]]:
     """Tables by the (experiment, seed) in their metadata, and by the name of their file without its suffix."""
     runs = {}

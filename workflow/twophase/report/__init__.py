@@ -1,3 +1,15 @@
 """Figures and pages for people, from tables. No torch."""
 
-__all__ = ["explorer", "figures", "lag_panels", "markup", "pages", "panels", "sentences", "theme", "verdict_matrix"]
+__all__ = [
+    "cone_panels",
+    "explorer",
+    "figures",
+    "fork_panels",
+    "markup",
+    "pages",
+    "panels",
+    "scales",
+    "sentences",
+    "theme",
+    "verdict_matrix",
+]

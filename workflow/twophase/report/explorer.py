@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from twophase.analysis.inflection import end_of_chaos
+from twophase.analysis.scorecard import OUTSIDE
 from twophase.files import layout, storage
 from twophase.files.tables import joined
-from twophase.report import sentences, theme
+from twophase.report import scales, sentences, theme
 from twophase.report.markup import html
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -105,13 +106,26 @@ def rows_of(phases: pd.DataFrame, name: str) -> list[dict]:
     return rows.where(rows.notna(), None).to_dict("records")
 
 
-def gather(runs: Mapping, phases: pd.DataFrame, experiments: Mapping) -> list[dict]:
+def claims_of(claims: pd.DataFrame, name: str) -> list[dict]:
+    """The claims that an experiment can decide: what they say, the verdict, and the figure that shows it."""
+    mine = claims[(claims["experiment"] == name) & (claims["verdict"] != OUTSIDE)]
+    return mine[["claim", "text", "verdict", "figure"]].to_dict("records")
+
+
+def linearized(switches: pd.DataFrame, until: int) -> dict:
+    """Test errors (shares) at the end of linearized training, by switch (iteration); NaN where it diverged."""
+    last = switches[switches["iteration"] == until].sort_values("switch")
+    return {"switch": packed(last["switch"]), "error": packed(1 - last["test_accuracy"])}
+
+
+def gather(runs: Mapping, phases: pd.DataFrame, claims: pd.DataFrame, experiments: Mapping) -> list[dict]:
     """What the page shows of each experiment, counterexamples last.
 
     Args:
         runs: (experiment, seed) -> {name: table}, with `log`, `scores` and `forks` ((t0, draw) -> log) among them.
         phases: inflection points and cone widths of all experiments.
-        experiments: name -> title, seeds, iterations, drops, tau, dt, size, level, counterexample.
+        claims: the scorecard of all experiments.
+        experiments: name -> title, seeds, iterations, drops, tau, dt, until, size, level, counterexample.
     """
     shown = []
     count = sum(len(tables.get("forks", ())) for tables in runs.values())
@@ -121,7 +135,9 @@ def gather(runs: Mapping, phases: pd.DataFrame, experiments: Mapping) -> list[di
         seeds, chaos = [], []
         for seed in settings["seeds"]:
             tables = runs[name, seed]
-            run = {"seed": seed, "log": log(tables["log"])}
+            run = {"seed": seed}
+            if "log" in tables:  # which published runs do not keep
+                run["log"] = log(tables["log"])
             metrics = [metric for metric in ("C", "S", "B", "D") if metric in tables]
             run["grids"] = {metric: grid(tables[metric], keep=settings["tau"]) for metric in metrics}
             if "scores" in tables:
@@ -129,13 +145,17 @@ def gather(runs: Mapping, phases: pd.DataFrame, experiments: Mapping) -> list[di
             if "cone" in tables:
                 run["cone"] = {column: packed(values) for column, values in tables["cone"].items()}
                 run["cone"]["explained"] = [float(share) for share in tables["cone"].attrs["explained"]]
+            if "linearized" in tables:
+                run["linearized"] = linearized(tables["linearized"], settings["until"])
             if "chaos" in tables:
                 chaos.append(tables["chaos"])
-                part = (tables[key] for key in ("chaos", "perturbations", "barriers", "forks"))
-                run["forks"] = forks(*part, points)
+                part = (tables[key] for key in ("chaos", "perturbations", "barriers"))
+                run["forks"] = forks(*part, tables.get("forks", {}), points)
             seeds.append(run)
-        texts = sentences.end_of_chaos(settings, end_of_chaos(phases, name), joined(chaos) if chaos else None)
-        shown.append({"name": name, **settings, "texts": texts, "phases": rows_of(phases, name), "runs": seeds})
+        said = sentences.end_of_chaos(settings, end_of_chaos(phases, name), joined(chaos) if chaos else None)
+        texts = [sentences.headline(settings, *(t[t["experiment"] == name] for t in (phases, claims))), " ".join(said)]
+        own = {"texts": texts, "phases": rows_of(phases, name), "claims": claims_of(claims, name), "runs": seeds}
+        shown.append({"name": name, **settings, **own})
     return shown
 
 
@@ -164,8 +184,8 @@ def write(path: str | Path, experiments: Sequence[Mapping], style: Mapping, fact
 
     Args:
         experiments: from `gather`.
-        style: `colormap` of the grids; `marks`, name of an inflection point -> colour, line and label, of those that
-            every panel marks; `points`, what each inflection point is called, by its name.
+        style: `colormap` of the grids and their `scale`, `claims` or `run`; `marks`, name of an inflection point ->
+            colour, line and label, of those that every panel marks; `points`, what each is called, by its name.
         facts: provenance, `twophase` and `commit` among it; shown at the foot of the page.
 
     Raises:
@@ -176,7 +196,10 @@ def write(path: str | Path, experiments: Sequence[Mapping], style: Mapping, fact
     data = {
         "experiments": experiments,
         "colours": colours(style["colormap"]),
+        "scales": scales.described(style["colormap"]),
+        "scale": {"claims": "claims", "run": "log"}[style["scale"]],
         "time": colours(theme.TIME),
+        "later": colours(theme.LATER),
         "marks": style["marks"],
         "points": style["points"],
         "facts": dict(facts),

@@ -5,7 +5,7 @@ All of them take
     paths: the files of each input, by its name in the registry.
     titles: of the experiments that it shows, by name, in the order of the rows.
     headings: of the panels of an experiment.
-    style: `panel` (inches), `colormap`, `dpi`, `note`, and `marks` where the figure marks inflection points.
+    style: `panel` (inches), `colormap`, `scale`, `dpi`, `note`, and `marks` where the figure marks inflection points.
 
 and the settings that the registry names, each by experiment; and return the figure.
 """
@@ -14,10 +14,10 @@ from math import nan
 
 from twophase.analysis import inflection, scorecard
 from twophase.files import storage, tables
-from twophase.report import lag_panels, panels, theme, verdict_matrix
+from twophase.report import cone_panels, fork_panels, panels, scales, theme, verdict_matrix
 
-DISTANCE = "kernel distance $S(t_i, t_j)$"
-METRICS = {"C": "parameter dissimilarity $C$", "B": "barrier $B$", "D": "disagreement $D$"}
+METRICS = ("C", "B", "D")
+MANY, LOW = 3, 0.72  # a figure of more experiments than so many has panels that are lower by this factor
 
 
 def _rows(table, experiment):
@@ -37,16 +37,17 @@ def _wide(style):
     return {**style, "panel": 1.5 * style["panel"]}
 
 
-def fig1(paths, titles, headings, style):
-    """The two phases of real runs: parameters of base run and forks in a plane (a), kernels in their cone (b)."""
-    planes, cones = tables.of_runs(paths["planes"]), tables.of_runs(paths["cones"])
-    estimates = tables.of_experiments(paths["phases"])
+def fig1(paths, titles, headings, style, taus):
+    """The two phases of real runs: base run and forks in a plane (a), the kernels' cone (b) and its angles (c)."""
+    planes, cones = tables.of_first_seeds(paths["planes"]), tables.of_first_seeds(paths["cones"])
+    grids, estimates = tables.of_runs(paths["S"]), tables.of_experiments(paths["phases"])
     figure, axes = _canvas(titles, headings, style, projections={1: "3d"})
-    for name, (left, right) in zip(titles, axes, strict=True):
+    for name, (left, middle, right) in zip(titles, axes, strict=True):
         estimate = inflection.end_of_chaos(estimates, name)
         place = estimate["value"] if estimate["found"] else nan
-        panels.plane(left, panels.first_seed(planes, name), place)
-        panels.cone(right, panels.first_seed(cones, name))
+        fork_panels.plane(left, planes[name], place, planes[name].attrs["explained"])
+        cone_panels.cone(middle, cones[name])
+        cone_panels.angles(right, _rows(grids, name), taus[name])
     return figure
 
 
@@ -55,27 +56,27 @@ def fig2(paths, titles, headings, style, drops):
     distances, perturbations = tables.of_runs(paths["distances"]), tables.of_runs(paths["perturbations"])
     figure, axes = _canvas(titles, headings, _wide(style))
     for name, (ax,) in zip(titles, axes, strict=True):
-        panels.divergence(ax, _rows(distances, name), _rows(perturbations, name))
+        fork_panels.divergence(ax, _rows(distances, name), _rows(perturbations, name))
         panels.drops(ax, drops[name])
     return figure
 
 
-def fig3(paths, titles, headings, style):
+def fig3(paths, titles, headings, style, barriers):
     """The chaos effect: C, B and D of forks (a, b, c), and of pairs of the base run (a', b', c')."""
     chaos = tables.of_runs(paths["chaos"])
     estimates = tables.of_experiments(paths["phases"]).set_index(["experiment", "estimator"], drop=False)
     pairs = {metric: tables.of_runs(paths[metric]) for metric in METRICS}
     columns = len(METRICS)
     figure, axes = theme.canvas([t for title in titles.values() for t in (title, "")], columns, style)
-    theme.letter(axes, headings[:columns])
-    theme.letter(axes[1:], headings[columns:])
-    for k, (metric, label) in enumerate(METRICS.items()):
-        norm, pair_norm = panels.scale(chaos[metric]), panels.scale(pairs[metric]["value"])
+    theme.letter(axes[::2], headings[:columns])
+    theme.letter(axes[1::2], headings[columns:])
+    for k, metric in enumerate(METRICS):
         for r, name in enumerate(titles):
             forks, base = axes[2 * r][k], axes[2 * r + 1][k]
-            panels.chaos_heat(forks, _rows(chaos, name), metric, norm, style["colormap"], label)
+            shown = scales.quantity(metric, barriers[name])
+            fork_panels.chaos_heat(forks, _rows(chaos, name), metric, scales.colours(shown, chaos[metric], style))
             panels.change(forks, estimates.loc[name, f"chaos {metric}"], metric, style["marks"]["chaos C"])
-            panels.pairs_heat(base, _rows(pairs[metric], name), pair_norm, style["colormap"], label)
+            panels.pairs_heat(base, _rows(pairs[metric], name), scales.colours(shown, pairs[metric]["value"], style))
     return figure
 
 
@@ -83,10 +84,10 @@ def fig4(paths, titles, headings, style, drops):
     """Kernel distance S of all pairs of checkpoints."""
     grids, phases = tables.of_runs(paths["S"]), tables.of_experiments(paths["phases"])
     phases = phases[phases["estimator"] == "kernel"]
-    norm = panels.scale(grids["value"])
+    colours = scales.colours(scales.quantity("S"), grids["value"], style)
     figure, axes = _canvas(titles, headings, _wide(style))
     for name, (ax,) in zip(titles, axes, strict=True):
-        panels.pairs_heat(ax, _rows(grids, name), norm, style["colormap"], DISTANCE)
+        panels.pairs_heat(ax, _rows(grids, name), colours)
         for _, estimate in _rows(phases, name).iterrows():
             panels.change(ax, estimate, "S", style["marks"]["kernel"])
         panels.drops(ax, drops[name], diagonal=True)
@@ -95,23 +96,33 @@ def fig4(paths, titles, headings, style, drops):
 
 def fig5(paths, titles, headings, style, taus, dts, drops):
     """The cone effect."""
-    return _cone_effect(paths, titles, headings, style, taus, dts, drops)
+    return _cone_effect(paths, titles, headings, style, taus, dts, drops)[0]
 
 
 def _cone_effect(paths, titles, headings, style, taus, dts, drops):
-    """S(t, tau) (a), S(t, t + dt) (b), the kernels' cone (c); with inflection points where there are estimates."""
-    grids, cones = tables.of_runs(paths["S"]), tables.of_runs(paths["cones"])
+    """S(t, tau) (a), S(t, t + dt) (b), the kernels' cone (c) and its angles (d), with inflection points if estimated.
+
+    Angles have one scale; of S, the shape is what claims are about.
+    """
+    grids, cones = tables.of_runs(paths["S"]), tables.of_first_seeds(paths["cones"])
     phases = tables.of_experiments(paths["phases"]) if "phases" in paths else None
+    if len(titles) > MANY:
+        style = {**style, "panel": LOW * style["panel"], "stretch": theme.STRETCH / LOW}
     figure, axes = _canvas(titles, headings, style, projections={2: "3d"})
-    for name, (left, middle, right) in zip(titles, axes, strict=True):
-        panels.since(left, _rows(grids, name), taus[name])
-        panels.steps(middle, _rows(grids, name), dts[name])
-        for ax in (left, middle):
+    for name, row in zip(titles, axes, strict=True):
+        mine, (first, second, third, fourth) = _rows(grids, name), row
+        panels.since(first, mine, taus[name])
+        panels.steps(second, mine, dts[name])
+        cone_panels.cone(third, cones[name])
+        cone_panels.angles(fourth, mine, taus[name])
+        for ax in (first, second, fourth):
             if phases is not None:
                 panels.inflections(ax, _rows(phases, name), style["marks"])
             panels.drops(ax, drops[name])
-        panels.cone(right, panels.first_seed(cones, name))
-    return figure
+    widest = max(row[-1].get_ylim()[1] for row in axes)
+    for row in axes:
+        row[-1].set_ylim(top=widest)
+    return figure, axes
 
 
 def fig6(paths, titles, headings, style, ends):
@@ -120,17 +131,27 @@ def fig6(paths, titles, headings, style, ends):
 
 
 def _switching(paths, titles, headings, style, ends):
-    """Standard training that switches to linearized training at t: final accuracy (a) and loss (b)."""
-    switches, phases = tables.of_runs(paths["switches"]), tables.of_experiments(paths["phases"])
-    standard = tables.standard_scores(paths["standard"])
+    """Standard training that switches to linearized training at t: final error (a) and loss (b)."""
+    phases = tables.of_experiments(paths["phases"])
+    switches, standard = _errors(paths)
     figure, axes = _canvas(titles, headings, style)
     for name, row in zip(titles, axes, strict=True):
         mine, own = _rows(switches, name), _rows(standard, name)
-        panels.switching(row[0], mine, own, ends[name], "test_accuracy", "test accuracy")
+        panels.switching(row[0], mine, own, ends[name], "error", "test error (%)")
         panels.switching(row[1], mine, own, ends[name], "test_loss", "test loss (nats)")
         for ax in row:
             panels.inflections(ax, _rows(phases, name), style["marks"])
     return figure
+
+
+def _errors(paths):
+    """Scores after switches and of standard training, with the test error in %; one of 0 counts as half an image."""
+    switches, standard = tables.of_runs(paths["switches"]), tables.standard_scores(paths["standard"])
+    images = standard.groupby("experiment")["images"].first()
+    return (
+        scores.assign(error=(1 - scores["test_accuracy"]).clip(lower=0.5 / scores["experiment"].map(images)) * 100)
+        for scores in (switches, standard)
+    )
 
 
 def lyapunov(paths, titles, headings, style, drops):
@@ -138,21 +159,22 @@ def lyapunov(paths, titles, headings, style, drops):
     chaos, phases = tables.of_runs(paths["chaos"]), tables.of_experiments(paths["phases"])
     figure, axes = _canvas(titles, headings, _wide(style))
     for name, (ax,) in zip(titles, axes, strict=True):
-        panels.exponents(ax, _rows(chaos, name), _rows(phases, name))
+        fork_panels.exponents(ax, _rows(chaos, name), _rows(phases, name))
         panels.inflections(ax, _rows(phases, name), style["marks"])
         panels.drops(ax, drops[name])
     return figure
 
 
-def equal_lags(paths, titles, headings, style, lags, drops):
+def equal_lags(paths, titles, headings, style, lags, drops, barriers):
     """Forks after equal times: C (a), barriers (b) and disagreement (c) over t0."""
     chaos, distances = tables.of_runs(paths["chaos"]), tables.of_runs(paths["distances"])
     figure, axes = _canvas(titles, headings, style)
     for name, row in zip(titles, axes, strict=True):
         own, last = _rows(chaos, name), max(lags[name]["full"])
-        lag_panels.dissimilarity(row[0], _rows(distances, name), lags[name]["all"])
-        lag_panels.under_either(row[1], own, last, {"B": "$B$", "hump": "$B_+$"}, f"barrier at lag {last}")
-        lag_panels.under_either(row[2], own, last, {"D": ""}, f"disagreement $D$ at lag {last}")
+        unit = "nats" if barriers[name] == "loss" else "share of the test set"
+        fork_panels.dissimilarity(row[0], _rows(distances, name), lags[name]["all"])
+        fork_panels.under_either(row[1], own, last, {"B": "$B$", "hump": "$B_+$"}, f"barrier at lag {last} ({unit})")
+        fork_panels.under_either(row[2], own, last, {"D": ""}, f"disagreement $D$ at lag {last} (share)")
         for ax in row:
             panels.drops(ax, drops[name])
     return figure
@@ -161,21 +183,20 @@ def equal_lags(paths, titles, headings, style, lags, drops):
 def velocity(paths, titles, headings, style, dts, drops):
     """The kernel's motion: its velocity (a) and its distance from where it was (b)."""
     grids, phases = tables.of_runs(paths["S"]), tables.of_experiments(paths["phases"])
-    norm = panels.scale(grids["value"])
+    colours = scales.colours(scales.quantity("S"), grids["value"], style)
     figure, axes = _canvas(titles, headings, style)
     for name, (left, right) in zip(titles, axes, strict=True):
         panels.velocity(left, _rows(grids, name), dts[name])
         panels.inflections(left, _rows(phases, name), style["marks"])
         panels.drops(left, drops[name])
-        panels.pairs_heat(right, _rows(grids, name), norm, style["colormap"], DISTANCE)
+        panels.pairs_heat(right, _rows(grids, name), colours)
         panels.drops(right, drops[name], diagonal=True)
     return figure
 
 
 def curves(paths, titles, headings, style, taus, drops):
-    """What the cone is worth: S(t, tau) (a) and test accuracy while training, after each switch (b)."""
-    grids, switches = tables.of_runs(paths["S"]), tables.of_runs(paths["switches"])
-    standard = tables.standard_scores(paths["standard"])
+    """What the cone is worth: S(t, tau) (a) and test error while training, after each switch (b)."""
+    grids, (switches, standard) = tables.of_runs(paths["S"]), _errors(paths)
     figure, axes = _canvas(titles, headings, style)
     for name, row in zip(titles, axes, strict=True):
         panels.since(row[0], _rows(grids, name), taus[name])
@@ -187,7 +208,7 @@ def curves(paths, titles, headings, style, taus, drops):
 
 def wfig1(paths, titles, headings, style, taus, dts, drops):
     """Workshop paper, Figure 1: the cone effect."""
-    return _cone_effect(paths, titles, headings, style, taus, dts, drops)
+    return _cone_effect(paths, titles, headings, style, taus, dts, drops)[0]
 
 
 def wfig2(paths, titles, headings, style, ends):
@@ -196,8 +217,14 @@ def wfig2(paths, titles, headings, style, ends):
 
 
 def wfig3(paths, titles, headings, style, taus, dts, drops):
-    """Workshop paper, Figure 3: the same as its Figure 1, of an experiment without two phases."""
-    return _cone_effect(paths, titles, headings, style, taus, dts, drops)
+    """Workshop paper, Figure 3: as its Figure 1, of experiments without two phases, with the verdicts on them."""
+    figure, axes = _cone_effect(paths, titles, headings, style, taus, dts, drops)
+    claims = storage.read_table(paths["claims"])
+    for name, (first, second, *_) in zip(titles, axes, strict=True):
+        mine = _rows(claims, name).set_index("claim")["verdict"]
+        verdict_matrix.said(first, mine["counterexample: no cone"], scorecard.VERDICTS, "S keeps growing")
+        verdict_matrix.said(second, mine["counterexample: one speed"], scorecard.VERDICTS, "no slowing down")
+    return figure
 
 
 def readings(paths, titles, headings, style):

@@ -7,27 +7,35 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from twophase.analysis import lags
+from twophase.analysis.scorecard import VERDICTS
 from twophase.report.markup import Html, filled, html
 
 MANY = 12  # a longer list is abridged
 TEMPLATE = Path(__file__).parent / "templates" / "page.html"
 
 
-def of_experiment(said: Sequence[str], phases: pd.DataFrame, claims: pd.DataFrame, settings: Mapping) -> str:
-    """The HTML page of one experiment: when its chaotic phase ends, its inflection points, claims and settings.
+def of_experiment(said: Sequence[str], tables: Mapping[str, pd.DataFrame], settings: Mapping, points: Mapping) -> str:
+    """The HTML page of one experiment: what was found, a picture of it, inflection points, claims and settings.
 
     Args:
-        said: of `sentences.end_of_chaos`.
-        phases: its rows, columns quantity, estimator, value, low, high, gain, found, reason, definition.
-        claims: its rows of the scorecard.
+        said: the headline, and what it is based on.
+        tables: its rows of `phases` (columns quantity, estimator, value, low, high, gain, found, reason, definition),
+            of `claims` (the scorecard), and of `forks` (chaos tables of all seeds; none without forks).
         settings: of `config.settings_of`. Widths of the cone are shown after its `cone.tau`.
+        points: what each inflection point is called, by its name, as in the explorer.
     """
-    points = phases[phases["quantity"] != "cone width"]
+    phases, claims = tables["phases"], tables["claims"]
+    turns = phases[phases["quantity"] != "cone width"]
     widths = phases[phases["estimator"].isin([f"after {tau}" for tau in settings["cone"]["tau"]])]
     level = settings["phases"]["level"]
-    parts = [filled("<p>{}</p>", said[1])]
-    if len(points):
-        rows = [[r.estimator, *_point(r), _number(r.gain), r.reason, r.definition] for r in points.itertuples()]
+    parts = [_picture(tables["forks"]), filled("<p>{}</p>", said[1])]
+    if len(turns):
+        names = [points.get(name, name) for name in turns["estimator"]]
+        rows = [
+            [name, *_point(r), _number(r.gain), r.reason, r.definition]
+            for name, r in zip(names, turns.itertuples(), strict=True)
+        ]
         heads = ["estimated from", "iteration", _interval(level), "gain", "why not", "definition"]
         parts.append(_table("Inflection points", heads, rows))
     if len(widths):
@@ -35,7 +43,7 @@ def of_experiment(said: Sequence[str], phases: pd.DataFrame, claims: pd.DataFram
         parts.append(_table("Width of the cone", ["from", "angle", _interval(level), "definition"], rows))
     parts.append(_claims(claims, level, "The papers' claims", ".."))
     parts.append(_table("Settings", ["config key", "value"], _settings(settings)))
-    return _page(said[0], parts)
+    return page(said[0], parts)
 
 
 def of_claims(table: pd.DataFrame, experiments: Mapping, verdicts: Sequence[str]) -> str:
@@ -47,18 +55,48 @@ def of_claims(table: pd.DataFrame, experiments: Mapping, verdicts: Sequence[str]
         verdicts: all possible ones, in the order of the summary.
     """
     titles = {name: settings["title"] for name, settings in experiments.items()}
-    parts = [_summary(table, titles, verdicts)]
+    parts = [_summary(table, titles, verdicts), _chooser(verdicts)]
     for name, settings in experiments.items():
         mine = table[table["experiment"] == name]
         seeds = int(mine["seeds"].max())
         parts.append(filled("<h2>{}, {} seed{}</h2>", settings["title"], seeds, "s" * (seeds > 1)))
         parts.append(_claims(mine, settings["level"]))
-    return _page("The papers' claims, one by one", parts)
+    return page("The papers' claims, one by one", parts)
+
+
+def _picture(forks: pd.DataFrame) -> Html:
+    """How far each fork ends from the base run, over when it was perturbed, as SVG; nothing without forks."""
+    ends = forks[lags.last(forks["t0"], forks["t1"])] if len(forks) else forks
+    ends = ends[ends["C"] > 0] if len(ends) else ends
+    if not len(ends):
+        return Html("")
+    first = ends.loc[ends["t0"] > 0, "t0"].min()
+    x, y = np.arcsinh(ends["t0"] / (first if first > 0 else 1)).to_numpy(), np.log10(ends["C"].to_numpy())
+    low, high = np.floor(y.min()), max(np.ceil(y.max()), np.floor(y.min()) + 1)
+    place = lambda v, a, b, start, end: start + (v - a) / max(b - a, 1e-9) * (end - start)  # noqa: E731
+    dots = "".join(
+        f'<circle cx="{place(a, x.min(), x.max(), 60, 580):.0f}" cy="{place(b, low, high, 180, 32):.0f}" r="4"/>'
+        for a, b in zip(x, y, strict=True)
+    )
+    marks = "".join(
+        f'<text x="{place(a, x.min(), x.max(), 60, 580):.0f}" y="200" text-anchor="middle">{t:.0f}</text>'
+        for t, a in sorted({t: a for t, a in zip(ends["t0"], x, strict=True)}.items())[
+            :: max(1, ends["t0"].nunique() // 6)
+        ]
+    )
+    marks += "".join(
+        f'<text x="50" y="{place(b, low, high, 184, 36):.0f}" text-anchor="end">1e{b:.0f}</text>' for b in (low, high)
+    )
+    return Html(
+        f'<svg viewBox="0 0 600 225" role="img" aria-label="C at the end over t0">{dots}{marks}'
+        '<text x="320" y="220" text-anchor="middle">t0, iteration of the perturbation (log)</text>'
+        '<text x="8" y="14">C between fork and base run at the end</text></svg>'
+    )
 
 
 def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str = ".") -> Html:
     """The scorecard of one experiment; `results` is the path from the page to the folder of results."""
-    rows = []
+    order, rows = list(VERDICTS), []
     for r in table.itertuples():
         claim = filled('{}<div class="small">{}; papers: {}</div>', r.text, r.definition, r.paper)
         figure = filled('<a class="small" href="{}/figures/{figure}.png">{figure}</a>', results, figure=r.figure)
@@ -66,8 +104,22 @@ def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str =
         verdict = filled('{}<div class="small">{}</div> {}', _verdict(r.verdict), why, figure)
         limit = filled('{}<div class="small">{}</div>', bounds(r), whose)
         value = measured(r) if np.isnan(r.value) else f"{measured(r)} {r.unit}".rstrip()
-        rows.append([claim, value, limit, verdict])
-    return _rows(["claim", f"measured ({_interval(level)})", "holds if", "verdict"], rows, caption, numbers=3)
+        cells = zip(["", "", "measured", "holds if"], [verdict, claim, value, limit], strict=True)
+        body = Html("".join(filled('<td data-name="{}">{}</td>', name, cell) for name, cell in cells))
+        rows.append(filled('<tr data-verdict="{}">{}</tr>', order.index(r.verdict), body))
+    heads = ["verdict", "claim", f"measured ({_interval(level)})", "holds if"]
+    head = "".join(filled("<th>{}</th>", name) for name in heads)
+    caption = filled("<caption>{}</caption>", caption) if caption else ""
+    body = "\n".join(rows)
+    return Html(f'<table class="claims">{caption}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>')
+
+
+def _chooser(verdicts: Sequence[str]) -> Html:
+    """Controls that show only some verdicts, and that put the claims in their order."""
+    box = '<label><input type="checkbox" name="verdict" value="{}" checked> {}</label>'
+    boxes = "".join(filled(box, k, _verdict(v)) for k, v in enumerate(verdicts))
+    order = '<label><input type="checkbox" id="order"> in order of verdicts</label>'
+    return Html(f'<div class="chooser" role="group" aria-label="Verdicts shown">{boxes}{order}</div>')
 
 
 def _summary(table: pd.DataFrame, titles: Mapping[str, str], verdicts: Sequence[str]) -> Html:
@@ -171,6 +223,7 @@ def _rows(heads: Sequence, rows: Sequence[Sequence], caption: str = "", numbers:
     return Html(f'<div class="scroll"><table>{caption}{head}\n<tbody>{body}</tbody></table></div>')
 
 
-def _page(title: str, parts: Sequence[Html]) -> str:
+def page(title: str, parts: Sequence[Html]) -> str:
+    """A whole page: its title, and its parts in HTML."""
     head, foot = TEMPLATE.read_text(encoding="utf-8").split("<!--BODY-->")
     return "\n".join([head.replace("<!--TITLE-->", html(title)), *map(html, parts), foot])

@@ -1,4 +1,4 @@
-"""The end of the chaotic phase, in words. No torch."""
+"""What an experiment shows, in words: its headline, and when its chaotic phase ends. No torch."""
 
 from collections.abc import Mapping
 
@@ -7,6 +7,33 @@ import pandas as pd
 
 from twophase.analysis import lags
 from twophase.analysis.inflection import TINY, exponents, growth_after
+from twophase.analysis.scorecard import OUTSIDE, REPRODUCED
+
+WORDS = {"chaos C": "C", "chaos B": "barriers", "chaos D": "disagreement"}  # what forks are judged by
+
+
+def headline(settings: Mapping, phases: pd.DataFrame, claims: pd.DataFrame) -> str:
+    """What was found and what was not, in a sentence: where C, B and D change level, and how many claims hold.
+
+    Args:
+        settings: the experiment's title.
+        phases, claims: the rows of the experiment.
+    """
+    points = phases[(phases["quantity"] == "inflection") & phases["estimator"].isin(WORDS)]
+    parts, without = [], []
+    for row in points.itertuples():
+        if row.found:
+            interval = f" ({row.low:.0f} to {row.high:.0f})" if np.isfinite(row.low) else ""
+            change = "changes" if row.estimator != "chaos B" else "change"
+            parts.append(f"{WORDS[row.estimator]} {change} level at {row.value:.0f}{interval}")
+        else:
+            without.append(WORDS[row.estimator])
+    if without:
+        *others, last = without
+        parts.append(f"{' and '.join(filter(None, (', '.join(others), last)))}: no transition")
+    verdicts = claims.loc[claims["verdict"] != OUTSIDE, "verdict"]
+    parts.append(f"{(verdicts == REPRODUCED).sum()} of {len(verdicts)} claims reproduced")
+    return f"{settings['title']}: {'; '.join(parts)}."
 
 
 def end_of_chaos(settings: Mapping, inflection: pd.Series | None, forks: pd.DataFrame | None) -> list[str]:

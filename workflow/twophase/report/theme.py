@@ -10,14 +10,19 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from twophase.files import storage
 
 SQUEEZED = 0.2  # an axis of iterations is logarithmic if most points lie within this share of it
-LONG = 8  # a panel has room for a legend of so many entries
+ZERO = 0.4  # decades that a logarithmic axis of iterations gives to the time from 0 to the first one after it
 LINES = {"dash": "--", "dashdot": "-.", "dot": (0, (1, 1))}  # of marks at inflection points, as Plotly calls them
 TIME = "viridis"  # colours of iterations, tau and dt among them
+STRETCH = 1.45  # width over height of a panel and what stands beside it
+LATER = "crest"  # colours of the cone: darker is later
+MARKERS = "os^Dvphx*"  # tell curves apart where colours do not
+CASING = [withStroke(linewidth=3, foreground="white")]  # of lines on heat maps
 INK = "0.25"
 NOTE = 23  # characters of the small print per inch
 
@@ -28,7 +33,7 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
     Args:
         rows: titles.
         columns: number of panels in a row.
-        style: `panel`, the height of a panel in inches.
+        style: `panel`, the height of a panel in inches; `stretch`, its width with legend or colour bar over its height.
         projections: projections of columns, by index, other than the plain one.
 
     Returns:
@@ -36,7 +41,7 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
     """
     set_theme()
     side = style["panel"]
-    figure = plt.figure(figsize=(columns * side * 1.25 + 0.3, len(rows) * side + 0.3))
+    figure = plt.figure(figsize=(columns * side * style.get("stretch", STRETCH) + 0.3, len(rows) * side + 0.3))
     axes = [
         [
             figure.add_subplot(len(rows), columns, r * columns + c + 1, projection=(projections or {}).get(c))
@@ -49,7 +54,7 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
             title if "$" in title else textwrap.fill(title, max(8, int(9 * side))),  # what fits beside the panel
             xy=(0, 0.5),
             xycoords="axes fraction",
-            xytext=(-58, 0),
+            xytext=(-66, 0),
             textcoords="offset points",
             rotation=90,
             ha="right",
@@ -84,15 +89,17 @@ def set_theme() -> None:
 
 
 def letter(axes: Sequence[Sequence], names: Sequence[str]) -> None:
-    """Headings of the columns, above the first row."""
-    for ax, name in zip(axes[0], names, strict=True):
-        ax.set_title(name, loc="left", fontweight="bold")
+    """Headings of the panels, above those of every row."""
+    for row in axes:
+        for ax, name in zip(row, names, strict=True):
+            ax.set_title(name, loc="left", fontweight="bold")
 
 
 def save(figure, paths: Sequence[str], style: Mapping) -> None:
     """Writes the figure to each path, without a date, so that equal figures are equal files.
 
-    Below the figure stand the style's `note` (experiments and seeds) and the commit.
+    Below the figure stand the style's `note` (experiments and seeds) and the commit. What has `png` or `pdf` as its gid
+    is in files of that kind alone.
 
     Raises:
         UserError: a file cannot be written.
@@ -105,6 +112,8 @@ def save(figure, paths: Sequence[str], style: Mapping) -> None:
     for path in paths:
         with storage.atomic(path) as temporary:
             kind = temporary.suffix.lstrip(".")
+            for artist in figure.findobj(lambda artist: artist.get_gid() in plain):
+                artist.set_visible(artist.get_gid() == kind)
             figure.savefig(temporary, dpi=style["dpi"], bbox_inches="tight", metadata=plain[kind])
         figure.set_layout_engine("none")  # the first file's layout is that of all: it takes longer than drawing
     plt.close(figure)
@@ -114,6 +123,7 @@ def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | Non
     """Sets up an axis of iterations, with few ticks and none beyond the `times` that it shows.
 
     If a linear axis would squeeze most of them, it becomes logarithmic, but stays linear up to the first time after 0.
+    `label_times` says so.
 
     Args:
         name: `x` or `y`.
@@ -127,7 +137,7 @@ def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | Non
     first, last = times[times > 0][:1], times[-1]
     axis = ax.xaxis if name == "x" else ax.yaxis
     if len(first) and not linear and np.median(times) < SQUEEZED * last:
-        getattr(ax, f"set_{name}scale")("symlog", linthresh=first[0])
+        getattr(ax, f"set_{name}scale")("symlog", linthresh=first[0], linscale=ZERO)
         low, high = limits if limits is not None else (times[0] - 0.3 * first[0], 1.2 * last)
         getattr(ax, f"set_{name}lim")(low, high)
         ticks = [0.0, *10.0 ** np.arange(np.ceil(np.log10(first[0])), np.log10(last) + 1e-9)]
@@ -138,6 +148,25 @@ def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | Non
     axis.set_minor_locator(NullLocator())
 
 
+def label_times(ax, **words: str) -> None:
+    """Names axes of iterations, `x` and `y`, with their unit, and says which are logarithmic."""
+    for name, word in words.items():
+        unit = "iterations, log" if getattr(ax, f"get_{name}scale")() == "symlog" else "iterations"
+        ax.set(**{f"{name}label": f"{word} ({unit})"})
+
+
+def time_colours(count: int) -> np.ndarray:
+    """Colours [count, 4] of so many times, early to late, as different as the colour map has them."""
+    return plt.get_cmap(TIME)(np.linspace(0.0, 0.88, count))
+
+
+def decades(ax) -> None:
+    """Plain numbers on a logarithmic y axis: 1, 2, 5, 10."""
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
 def headroom(ax, share: float) -> None:
     """Extends the y axis upwards by a share of its length on the page, as room for a legend that hides no curve."""
     scale = ax.yaxis.get_transform()
@@ -145,7 +174,7 @@ def headroom(ax, share: float) -> None:
     ax.set_ylim(top=scale.inverted().transform(high + share * (high - low)))
 
 
-def legend(ax, handles: Sequence, title: str, room: int = LONG) -> None:
-    """A legend in the panel, or beside it if it has more entries than there is `room` for among the curves."""
-    beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(handles) > room else {}
+def legend(ax, handles: Sequence, title: str) -> None:
+    """A legend beside the panel, where it hides no curve."""
+    beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
     ax.legend(handles=handles, title=title, ncols=1 + len(handles) // 18, **beside)

@@ -1,4 +1,4 @@
-"""The figure of all verdicts side by side: which claims hold in which experiment."""
+"""Verdicts in figures: all of them side by side, and those on one panel."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -13,14 +13,16 @@ from twophase.report.theme import set_theme
 
 # Of the five verdicts, in the order of `scorecard`; distinct in grey and with any kind of colour blindness.
 COLOURS = ("#3a9099", "#ea9a55", "#eec37a", "#e6e3ef", "white")
+SYMBOLS = "✓✗?–·"
 NOT_RUN = "0.75"
 
 
 def matrix(claims: pd.DataFrame, titles: Mapping[str, str], kinds: Sequence[str], style: Mapping):
     """A figure of all verdicts: a row for each experiment, a column for each claim that one of them can decide.
 
-    A cell has the colour of its verdict, and shows the value. Verdicts that differ from the first row's are framed, and
-    their claims are in bold. Rows whose titles begin alike, up to a colon, stand together.
+    A cell has the colour of its verdict, and shows its symbol in a PNG file and the value in a PDF file. Verdicts that
+    differ from the first row's are framed, and their claims are in bold. Rows whose titles begin alike, up to a colon,
+    stand together.
 
     Args:
         claims: columns experiment, claim, value, verdict, and ran (whether the experiment has the parts that it takes).
@@ -29,7 +31,7 @@ def matrix(claims: pd.DataFrame, titles: Mapping[str, str], kinds: Sequence[str]
         style: `panel`, the width of a panel in inches.
     """
     *_, outside = kinds
-    colours = dict(zip(kinds, COLOURS, strict=True))
+    colours, symbols = (dict(zip(kinds, looks, strict=True)) for looks in (COLOURS, SYMBOLS))
     names = claims.loc[claims["verdict"] != outside, "claim"]
     names = [name for name in claims["claim"].unique() if name in set(names)]
     cells = claims.set_index(["experiment", "claim"])
@@ -52,7 +54,10 @@ def matrix(claims: pd.DataFrame, titles: Mapping[str, str], kinds: Sequence[str]
             decided = cell["verdict"] != outside
             if decided:
                 text = short(cell["value"]) if np.isfinite(cell["value"]) else "no t*"
-                ax.text(x + 0.5, y + 0.52, text, ha="center", va="center", fontsize=6.5, color="black")
+                middle = {"ha": "center", "va": "center", "color": "black"}
+                ax.text(x + 0.5, y + 0.52, text, fontsize=6.5, gid="pdf", **middle)
+                if cell["ran"]:
+                    ax.text(x + 0.5, y + 0.5, symbols[cell["verdict"]], fontsize=10, gid="png", **middle)
             if decided and first[name] not in (outside, cell["verdict"]):
                 differ.add(name)
                 frame = Rectangle((x + 0.05, y + 0.09), 0.9, 0.82, fill=False, edgecolor="black", lw=1.3, zorder=3)
@@ -65,11 +70,25 @@ def matrix(claims: pd.DataFrame, titles: Mapping[str, str], kinds: Sequence[str]
         label.set_fontweight("bold" if name in differ else "normal")
     ax.tick_params(length=0)
     sns.despine(ax=ax, left=True, bottom=True)
-    handles = [Patch(facecolor=colour, edgecolor="0.8", label=kind) for kind, colour in colours.items()]
+    handles = [Patch(facecolor=colours[kind], edgecolor="0.8", label=f"{symbols[kind]} {kind}") for kind in kinds]
     handles.append(Patch(facecolor=NOT_RUN, edgecolor="0.8", label="not run"))
     handles.append(Patch(fill=False, edgecolor="black", lw=1.3, label="unlike the first row"))
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.5 / (places[-1] + 1)), ncols=len(handles))
     return figure
+
+
+def said(ax, verdict: str, kinds: Sequence[str], claim: str) -> None:
+    """The verdict on the claim that a panel is about, above what stands beside it.
+
+    Args:
+        kinds: the five verdicts.
+        claim: in a few words.
+    """
+    k = kinds.index(verdict)
+    box = {"facecolor": COLOURS[k], "edgecolor": "none", "pad": 2}
+    text = f"{claim}? {SYMBOLS[k]} {verdict}"
+    style = {"ha": "left", "va": "bottom", "fontsize": 6.5, "color": "black", "bbox": box}
+    ax.text(0.93, 1.06, text, transform=ax.transAxes, **style)
 
 
 def short(value: float) -> str:

@@ -11,7 +11,8 @@ const METRICS = {
 };
 const INK = "#1f2933", SOFT = "#7b8794", PICK = ["#0b5cad", "#b45309"]; // the two times of the chosen cell
 const SWATCH = { dash: "8 5", dashdot: "8 3 2 3", dot: "2 3" }; // the lines of data.marks, for SVG
-const START = { e: 0, s: 0, view: "fork", metric: "C", scale: "log", time: "linear", draw: 0, x: NaN, y: NaN, tau: 0, dt: 0 };
+const START = { e: 0, s: 0, view: "fork", metric: "C", scale: data.scale, time: "linear", draw: 0, x: NaN, y: NaN, tau: 0, dt: 0 };
+const CHOICES = { view: ["fork", "pair"], metric: Object.keys(METRICS), scale: ["claims", "log", "linear"], time: ["linear", "log"] };
 const state = { ...START };
 let hovered = null; // a cell [x, y] under the pointer, shown instead of the chosen one
 const tables = {}; // plot -> rows of what it shows, for CSV
@@ -58,6 +59,10 @@ function curveOf(log) {
 
 const experiment = () => data.experiments[state.e];
 const run = () => experiment().runs[state.s];
+/** Unit of a distance, and one of its values as people write it. */
+const share = (metric) => metric === "D" || (metric === "B" && experiment().barrier === "error");
+const unitOf = (metric) => (share(metric) ? "% of the test set" : metric === "B" ? "nats" : "1 − cos");
+const written = (metric, v) => (share(metric) ? show(100 * v, 2) : v > 0 && v < 1e-2 ? `10<sup>${Math.round(Math.log10(v))}</sup>`.replace("-", "−") : show(v, 2));
 const show = (v, digits = 3) => (v === null || v === undefined || Number.isNaN(v) ? "–"
   : v !== 0 && (Math.abs(v) < 1e-3 || Math.abs(v) >= 1e5) ? v.toExponential(digits - 1).replace("e-", "e−").replace("e+", "e")
   : String(Number(v.toPrecision(digits))));
@@ -69,8 +74,8 @@ function place(i, j, n) {
 }
 
 /** Value of a grid of pairs at two iterations; NaN where it was not computed. */
-function pairValue(metric, ti, tj) {
-  const grid = run().grids[metric];
+function pairValue(metric, ti, tj, of = run()) {
+  const grid = of.grids[metric];
   if (!grid) return NaN;
   const i = grid.times.indexOf(ti), j = grid.times.indexOf(tj);
   return i < 0 || j < 0 ? NaN : column(grid, "values")[place(i, j, grid.times.length)];
@@ -148,7 +153,7 @@ function drawLegend() {
 const font = { family: "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif", size: 12, color: INK };
 
 function axis(title, more = {}) {
-  return { title: { text: title, standoff: 6 }, gridcolor: "#e8ecf0", zeroline: false, linecolor: "#9aa5b1",
+  return { title: { text: title, standoff: 6 }, tickformat: more.type === "log" ? "" : "~g", gridcolor: "#e8ecf0", zeroline: false, linecolor: "#9aa5b1",
     ticks: "outside", ticklen: 3, automargin: true, ...more };
 }
 
@@ -228,6 +233,9 @@ function startPlots() {
 /** Shows traces in the plot `id`; `table` are the rows of its CSV, `then` is called once they are shown. */
 function plot(id, traces, layout, table, then) {
   tables[id] = table;
+  const alone = ALONE.includes(id) && $(id).closest(".panel");
+  if (alone) alone.hidden = false;
+  if (id === "ends" && !drawn.has(id)) sketch($(id), traces);
   const show = () => {
     react($(id), ...onTimeAxes(traces, layout));
     then?.();
@@ -236,8 +244,23 @@ function plot(id, traces, layout, table, then) {
   else waiting.set(id, show);
 }
 
+const ALONE = ["ends", "since", "steps", "cone", "linearized"]; // a panel has nothing to say without its plot
+
+/** The dots of a plot in plain SVG, logarithmic in y, until Plotly is there. */
+function sketch(div, traces) {
+  const xs = traces.flatMap((t) => t.x.map(placed)), ys = traces.flatMap((t) => t.y.map((v) => Math.log10(Math.max(v, 1e-16))));
+  const scaled = (values, from, to) => {
+    const low = values.reduce((a, b) => Math.min(a, b), Infinity), high = values.reduce((a, b) => Math.max(a, b), -Infinity);
+    return values.map((v) => from + ((v - low) / (high - low || 1)) * (to - from));
+  };
+  const x = scaled(xs, 15, 96), y = scaled(ys, 82, 20);
+  const dots = x.map((v, k) => html`<circle cx="${v}%" cy="${y[k]}%" r="5" fill="${data.time[16]}"/>`);
+  fill(div.id, html`<svg class="sketch" role="img" aria-label="C at the end of training over t₀">${dots}<text x="15%" y="97%" font-size="12">t₀, iteration of the perturbation</text>
+    <text x="2%" y="12%" font-size="12">C at the end of training, log</text></svg>`);
+}
+
 function react(div, traces, layout) {
-  if (div.querySelector(".empty")) div.replaceChildren();
+  if (div.querySelector(".empty, .sketch")) div.replaceChildren();
   Plotly.react(div, traces, {
     font, margin: { l: 52, r: 10, t: 8, b: 40 }, paper_bgcolor: "#fff", plot_bgcolor: "#fff", showlegend: false,
     hoverlabel: { font: { size: 12 } }, hovermode: "closest", dragmode: false, ...layout,
@@ -248,6 +271,8 @@ function empty(id, text) {
   waiting.delete(id);
   if (drawn.has(id)) Plotly.purge($(id));
   tables[id] = null;
+  const alone = ALONE.includes(id) && $(id).closest(".panel");
+  if (alone) alone.hidden = true;
   fill(id, html`<div class="empty">${text}</div>`);
 }
 
@@ -315,20 +340,24 @@ function drawGrid() {
   const positive = values.flat().filter((v) => v > 0);
   const top = positive.reduce((a, b) => Math.max(a, b), 0) || 1;
   const bottom = positive.reduce((a, b) => Math.min(a, b), Infinity);
-  const log = state.scale === "log" && positive.length > 0;
+  const fixed = state.scale === "claims" ? data.scales[state.metric] : null;
+  const log = fixed !== null || (state.scale === "log" && positive.length > 0);
   // On a logarithmic scale a value of 0 or below takes the lowest colour; a cell without a value stays white.
-  const z = values.map((row) => row.map((v) => (Number.isNaN(v) ? null : log ? Math.log10(Math.max(v, bottom)) : v)));
-  const low = log ? Math.log10(bottom) : Math.min(0, ...values.flat().filter((v) => v < 0));
-  const high = log ? Math.max(Math.log10(top), low + 1e-6) : top;
+  const least = fixed ? fixed.low : bottom;
+  const z = values.map((row) => row.map((v) => (Number.isNaN(v) ? null : log ? Math.log10(Math.max(v, least)) : v)));
+  const low = log ? Math.log10(least) : Math.min(0, ...values.flat().filter((v) => v < 0));
+  const high = fixed ? Math.log10(fixed.high) : log ? Math.max(Math.log10(top), low + 1e-6) : top;
   const step = Math.max(1, Math.ceil((high - low) / 7));
   const powers = [];
   for (let p = Math.ceil(low); p <= high; p += step) powers.push(p);
   const narrow = $("grid").clientWidth < 480;
-  const ticks = log && powers.length > 1 ? { tickvals: powers, ticktext: powers.map((p) => `10<sup>${p}</sup>`.replace("-", "−")) }
-    : log ? { tickvals: [low, high], ticktext: [show(bottom, 2), show(top, 2)] } : { nticks: 6 };
-  const bar = { ...ticks, title: { text: METRICS[state.metric], side: narrow ? "top" : "right" }, thickness: 14,
+  const lines = fixed && [-6, -5, -4, -3, -2, -1, 0, 1, 2].map((p) => fixed.line * 10 ** p).filter((v) => v >= 0.99 * fixed.low && v <= 1.01 * fixed.high);
+  const ticks = fixed ? { tickvals: lines.map(Math.log10), ticktext: lines.map((v) => written(state.metric, v)) }
+    : log && powers.length > 1 ? { tickvals: powers, ticktext: powers.map((p) => (share(state.metric) ? show(100 * 10 ** p) : `10<sup>${p}</sup>`.replace("-", "−"))) }
+    : log ? { tickvals: [low, high], ticktext: [bottom, top].map((v) => (share(state.metric) ? show(100 * v, 2) : show(v, 2))) } : { nticks: 6, tickformat: share(state.metric) ? "~%" : "~g" };
+  const bar = { ...ticks, title: { text: `${METRICS[state.metric]} (${unitOf(state.metric)})`, side: narrow ? "top" : "right" }, thickness: 14,
     ...(narrow ? { orientation: "h", y: 1.02, yanchor: "bottom", len: 1, lenmode: "fraction" } : {}) };
-  const scale = data.colours.map((c, k) => [k / (data.colours.length - 1), c]);
+  const map = fixed ? fixed.colours : data.colours, scale = map.map((c, k) => [k / (map.length - 1), c]);
   const square = state.view === "pair" && !narrow ? { scaleanchor: "x", constrain: "domain" } : {};
   const ex = edges(xs), ey = edges(ys), name = state.view === "fork" ? "t₀, perturbed at iteration" : "tᵢ, iteration";
   // Plotly misplaces the title of an axis where a colour bar lies on top; a note of the same words stands in for it.
@@ -348,7 +377,8 @@ function drawGrid() {
   fill("grid-help", state.view === "fork"
     ? html`Columns: when a fork was perturbed. Rows: when it is compared with the base run. The chaotic phase ends where <b>dark columns on the left turn light</b>. Hover over a cell, or choose one.`
     : html`How far the base run moved between two iterations. <b>A light square at the upper right</b> is the second phase: late networks are alike. Hover over a cell, or choose one.`);
-  $("grid-notice").textContent = state.view === "pair" ? fewer(run().grids[state.metric], "checkpoints") : "";
+  $("grid-notice").textContent = [fixed ? `Grey: below ${show(share(state.metric) ? 100 * fixed.line : fixed.line)} ${unitOf(state.metric)}, from where the claims call it large. The same colours in every run.` : "Colours span this run's values.",
+    state.view === "pair" ? fewer(run().grids[state.metric], "checkpoints") : ""].join(" ");
 }
 
 function drawPair() {
@@ -363,6 +393,7 @@ function drawPair() {
   const right = [[nx, x], [ny, y]].map(([name, t]) => [name, testAccuracy(t)]).filter(([, share]) => !Number.isNaN(share));
   const scores = right.length ? ` Test accuracy of the base run: ${right.map(([name, share]) => `${show(100 * share)} % at ${name}`).join(", ")}.` : "";
   fill("readout", html`<div class="wide">${words}${missing}${scores}</div>${boxes}`);
+  for (const [select, at] of [[$("pick-x"), x], [$("pick-y"), y]]) select.value = at; // follows the pointer, too
   tables.pair = [[nx === "t₀" ? "t0" : "i", ny === "t₁" ? "t1" : "j", ...Object.keys(METRICS)], [x, y, ...Object.keys(METRICS).map(value)]];
   drawTraining(x, y);
   drawPath(x, y, k);
@@ -370,6 +401,8 @@ function drawPair() {
 }
 
 function drawTraining(x, y) {
+  $("log-notice").textContent = "";
+  if (!run().log) return empty("training", "The log of this run's training is not kept with its tables.");
   const log = run().log, [t, loss] = curveOf(log);
   const rows = [["run", "iteration", "loss"], ...Array.from(t, (v, k) => ["base", v, loss[k]])];
   const traces = [{ x: t, y: loss, type: "scatter", mode: "lines", line: { color: SOFT, width: 1.2 }, hovertemplate: hover("iteration", "batch loss") }];
@@ -392,6 +425,7 @@ function drawTraining(x, y) {
 function drawPath(x, y, k) {
   const fork = state.view === "fork", table = fork ? run().forks : run().grids.B;
   const message = "No loss barrier was computed for this pair.";
+  $("path-notice").textContent = "";
   if (!table || !table.alphas) return empty("path", message);
   const i = fork ? 0 : table.times.indexOf(x), j = fork ? 0 : table.times.indexOf(y), n = table.alphas;
   const row = fork ? k : i < 0 || j < 0 ? -1 : place(i, j, table.times.length);
@@ -402,6 +436,9 @@ function drawPath(x, y, k) {
   if (fork || x <= y) loss = loss.reverse();
   const at = loss.map((_, m) => m / (n - 1)), mean = (loss[0] + loss[n - 1]) / 2, top = Math.max(...loss), peak = at[loss.indexOf(top)];
   const ends = fork ? ["base run", "fork"] : [`t = ${x}`, `t = ${y}`];
+  const over = top - Math.max(loss[0], loss[n - 1]);
+  $("path-notice").textContent = over > 1e-9 ? `The loss rises ${show(over, 2)} above the higher end.`
+    : "No bump: the loss rises nowhere above the higher end. B, over the mean of both ends, is then half of their difference.";
   plot("path", [
     { x: at, y: loss, type: "scatter", mode: "lines+markers", line: { color: PICK[0] }, marker: { size: 4 }, hovertemplate: hover("share of the way", "test loss") },
     { x: [peak, peak], y: [mean, top], type: "scatter", mode: "lines", line: { color: "#d1495b", width: 3 }, hoverinfo: "skip" },
@@ -449,8 +486,19 @@ function dts() {
   return sorted([...counts].filter(([, n]) => n >= 3).map(([d]) => d));
 }
 
-function curve(id, x, y, rows, ylabel, xlabel, extra = []) {
-  plot(id, [{ x, y, type: "scatter", mode: "lines+markers", line: { color: PICK[0] }, marker: { size: 6 }, hovertemplate: hover("t", "S") }],
+/** The range of values over seeds, as a band; nothing with one seed. `of(run)` are the values at the times x of a run. */
+function band(x, of, colour = "11, 92, 173") {
+  if (experiment().runs.length < 2) return [];
+  const all = experiment().runs.map(of), keep = x.map((_, k) => k).filter((k) => all.every((values) => Number.isFinite(values[k])));
+  const ends = (pick) => keep.map((k) => pick(...all.map((values) => values[k])));
+  return [{ x: [...keep, ...[...keep].reverse()].map((k) => x[k]), y: [...ends(Math.max), ...ends(Math.min).reverse()], type: "scatter", mode: "lines",
+    showlegend: false, fill: "toself", fillcolor: `rgba(${colour}, 0.15)`, line: { width: 0 }, hoverinfo: "skip" }];
+}
+
+const several = () => (experiment().runs.length > 1 ? ` Line: seed ${run().seed}; band: range of all ${experiment().runs.length} seeds.` : "");
+
+function curve(id, x, y, rows, ylabel, xlabel, extra = [], bands = []) {
+  plot(id, [...bands, { x, y, type: "scatter", mode: "lines+markers", line: { color: PICK[0] }, marker: { size: 6 }, hovertemplate: hover("t", "S") }],
     { xaxis: time(xlabel), yaxis: axis(ylabel, { rangemode: "tozero" }), shapes: [...marks(), ...extra] }, rows);
 }
 
@@ -460,11 +508,12 @@ function drawSince() {
   $("tau-value").value = tau;
   $("tau").setAttribute("aria-valuetext", `iteration ${tau}`);
   const line = { type: "line", x0: tau, x1: tau, y0: 0, y1: 1, yref: "paper", line: { color: PICK[1], width: 2.5 } };
-  curve("since", taus(), y, [["tau", "t", "S"], ...taus().map((t, k) => [tau, t, y[k]])], "S(t, τ)", "t, iteration (orange line: τ)", [line]);
+  const values = (r) => taus().map((t) => (t === tau ? null : pairValue("S", t, tau, r))); // a gap at τ, where S is 0
+  curve("since", taus(), values(run()), [["tau", "t", "S"], ...taus().map((t, k) => [tau, t, y[k]])], "S(t, τ)", "t, iteration (orange line: τ)", [line], band(taus(), values));
   const width = experiment().phases.find((r) => r.quantity === "cone width" && r.estimator === `after ${tau}`);
   const range = width && width.low !== null ? ` (${show(width.low)}° to ${show(width.high)}° over seeds)` : "";
   $("width").textContent = width ? `After τ = ${tau}, the kernel stays within ${show(width.value)}°${range} of where it was then (mean over seeds).` : "";
-  $("width").textContent += fewer(run().grids.S, "kernels");
+  $("width").textContent += several() + fewer(run().grids.S, "kernels");
 }
 
 function drawSteps() {
@@ -473,8 +522,9 @@ function drawSteps() {
   const dt = choices[state.dt], t = taus().filter((a) => taus().includes(a + dt)), y = t.map((a) => pairValue("S", a, a + dt));
   $("dt-value").value = dt;
   $("dt").setAttribute("aria-valuetext", `${dt} iterations`);
-  curve("steps", t, y, [["dt", "t", "S"], ...t.map((a, k) => [dt, a, y[k]])], "S(t, t + Δt)", "t, iteration");
-  $("steps-notice").textContent = `${t.length} pairs of kernels are ${dt} iterations apart.${fewer(run().grids.S, "kernels")}`;
+  const values = (r) => t.map((a) => pairValue("S", a, a + dt, r));
+  curve("steps", t, y, [["dt", "t", "S"], ...t.map((a, k) => [dt, a, y[k]])], "S(t, t + Δt)", "t, iteration", [], band(t, values));
+  $("steps-notice").textContent = `${t.length} pairs of kernels are ${dt} iterations apart.${several()}${fewer(run().grids.S, "kernels")}`;
 }
 
 function drawCone() {
@@ -482,7 +532,7 @@ function drawCone() {
   $("cone-notice").textContent = "";
   if (!c) return empty("cone", "This experiment has no picture of its kernels.");
   const t = column(c, "iteration"), [x, y, z] = ["x", "y", "z"].map((name) => column(c, name));
-  const scale = data.time.map((colour, k) => [k / (data.time.length - 1), colour]);
+  const scale = data.later.map((colour, k) => [k / (data.later.length - 1), colour]); // darker is later
   const rays = [[], [], []];
   t.forEach((_, k) => [x, y, z].forEach((v, d) => rays[d].push(0, v[k], null)));
   const nearest = (time) => t.reduce((best, v, k) => (Math.abs(v - time) < Math.abs(t[best] - time) ? k : best), 0);
@@ -497,10 +547,52 @@ function drawCone() {
       line: { color: t, colorscale: scale, width: 3 }, marker: { size: 5, color: t, colorscale: scale, colorbar: { title: { text: "iteration", side: "top" }, thickness: 12, orientation: "h", y: 1, yanchor: "top", len: 0.8 } } },
     ...flags.map(([m, name, colour]) => ({ type: "scatter3d", mode: "markers", x: [x[m]], y: [y[m]], z: [z[m]], hovertemplate: `${name}, kernel at ${t[m]}<extra></extra>`,
       marker: { size: 11, symbol: "circle-open", color: colour, line: { width: 3 } } })),
+    { type: "scatter3d", mode: "markers", x: [x[0]], y: [y[0]], z: [z[0]], marker: { size: 8, color: "#000" }, hovertemplate: `kernel at ${t[0]}<extra></extra>` },
     { type: "scatter3d", mode: "markers", x: [x[k]], y: [y[k]], z: [z[k]], marker: { size: 9, symbol: "diamond-open", color: PICK[1] }, hovertemplate: `τ = ${at}<extra></extra>` },
   ], { scene: { aspectmode: "data", xaxis: label(0), yaxis: label(1), zaxis: label(2), camera: { eye: eye() } }, dragmode: "orbit",
     margin: { l: 0, r: 0, t: 0, b: 0 } },
   [["iteration", "x", "y", "z"], ...Array.from(t, (v, m) => [v, x[m], y[m], z[m]])]);
+}
+
+/** Degrees between the kernel at t and those at the start and at τ. */
+function drawAngles() {
+  if (!taus().length || !run().cone) return empty("angles", "There are no kernels.");
+  const tau = taus()[state.tau], first = taus()[0];
+  const from = (s) => (r) => taus().map((t) => (t === s ? null : (180 / Math.PI) * Math.acos(1 - pairValue("S", t, s, r))));
+  const line = (s, colour, name) => ({ x: taus(), y: from(s)(run()), type: "scatter", mode: "lines+markers", name, line: { color: colour }, marker: { size: 5 }, hovertemplate: hover("t", "degrees") });
+  const both = [[first, INK, "31, 41, 51"], ...(tau === first ? [] : [[tau, PICK[1], "180, 83, 9"]])];
+  plot("angles", both.flatMap(([s, colour, rgb]) => [...band(taus(), from(s), rgb), line(s, colour, `from ${s}`)]),
+    { xaxis: time("t, iteration"), yaxis: axis("degrees", { rangemode: "tozero", nticks: 5 }), shapes: marks() },
+    [["from", "t", "degrees"], ...both.flatMap(([s]) => taus().map((t, k) => [s, t, from(s)(run())[k]]))]);
+  $("angles-notice").textContent = `(from the kernel at ${first}, dark, and at τ = ${tau}, orange.${several()})`;
+}
+
+// Linearized training and claims ----------------------------------------------------------------------------------------
+
+/** Test error after a switch to the tangent, beside that of standard training. */
+function drawLinearized() {
+  const e = experiment(), l = run().linearized;
+  if (!l) return empty("linearized", "No tangent was trained in this experiment.");
+  const switches = Array.from(column(l, "switch"));
+  const errors = (r) => switches.map((t) => { const k = Array.from(column(r.linearized, "switch")).indexOf(t); return k < 0 ? NaN : 100 * column(r.linearized, "error")[k]; });
+  const standard = (r) => switches.map((t) => { const k = Array.from(column(r.scores, "iteration")).indexOf(t); return k < 0 ? NaN : 100 * (1 - column(r.scores, "test_accuracy")[k]); });
+  const line = (y, colour, name, symbol) => ({ x: switches, y, name, type: "scatter", mode: "lines+markers", line: { color: colour }, marker: { size: 7, symbol }, hovertemplate: `${name}<br>${hover("t", "error, %")}` });
+  plot("linearized", [...band(switches, errors, "209, 73, 91"), ...band(switches, standard, "0, 121, 140"),
+    line(errors(run()), "#d1495b", `tangent, from t to ${e.until}`, "circle"), line(standard(run()), "#00798c", "standard, at t", "square")],
+  { xaxis: time("switch t, iteration"), yaxis: axis("test error (%)", { type: "log", nticks: 6, tickformat: "~g", dtick: "D2" }), shapes: marks(),
+    showlegend: true, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, margin: { l: 56, r: 10, t: 40, b: 40 } },
+  [["switch", "error_percent", "standard_error_percent"], ...switches.map((t, k) => [t, errors(run())[k], standard(run())[k]])]);
+  document.querySelectorAll("#linearized .legendtoggle").forEach((t) => t.remove());
+  $("linearized-notice").textContent = `Trained to iteration ${e.until}.${several()}`;
+}
+
+const SYMBOLS = { reproduced: "✓", "not reproduced": "✗", undecided: "?", untested: "–" };
+
+function drawClaims() {
+  const said = experiment().claims.filter((c) => c.verdict in SYMBOLS);
+  $("p-claims").hidden = !said.length;
+  const row = (c) => html`<tr><td class="verdict">${SYMBOLS[c.verdict]} ${c.verdict}</td><td>${c.text} <a class="notice" href="figures/${c.figure}.png">${c.figure}</a></td></tr>`;
+  fill("claims", html`<thead><tr><th>verdict</th><th>claim</th></tr></thead><tbody>${said.map(row)}</tbody>`);
 }
 
 /** Where the cone is seen from, also after the reader has turned it. */
@@ -529,16 +621,39 @@ function download(name, url) {
 function label(id) {
   const words = { ends: ["C_at_the_end"], grid: [state.view, state.metric, state.scale], since: ["S", `tau${taus()[state.tau]}`],
     steps: ["S", `dt${dts()[state.dt]}`], training: ["training"], path: ["path", ...cell()], history: ["history", cell()[0]],
-    pair: ["pair", ...cell()], inflections: ["inflections"], cone: ["cone"] }[id];
+    pair: ["pair", ...cell()], inflections: ["inflections"], cone: ["cone"], angles: ["angles", `tau${taus()[state.tau]}`], linearized: ["linearized"] }[id];
   return [experiment().name, ...(["ends", "inflections"].includes(id) ? [] : [`seed${run().seed}`]), ...words].join("_");
+}
+
+/** Title and key of a saved picture, in words. */
+function words(id) {
+  const heading = ($(id).previousElementSibling?.matches("h3") ? $(id).previousElementSibling : $(id).closest(".panel").querySelector("h2")).cloneNode(true);
+  heading.querySelectorAll(".save").forEach((buttons) => buttons.remove());
+  const alone = ["since", "steps", "angles", "linearized"].includes(id) ? several().trim() : id === "ends" ? "all seeds" : `seed ${run().seed}`;
+  const own = { grid: `${METRICS[state.metric]} (${unitOf(state.metric)})`, path: `${axisNames()[0]} = ${cell()[0]}, ${axisNames()[1]} = ${cell()[1]}`,
+    history: `${axisNames()[0]} = ${cell()[0]}`, since: `τ = ${taus()[state.tau]}`, steps: `Δt = ${dts()[state.dt]}`, cone: "black: kernel at the start; darker: later" }[id];
+  const lines = id === "cone" ? [] : [...$("legend").children].map((item) => item.textContent.trim());
+  return [heading.textContent.replace(/^\d+ · /, "").replace(/\s+/g, " ").trim(), own, alone, ...lines].filter(Boolean);
+}
+
+/** Text in lines of about so many letters. */
+function wrapped(text, letters) {
+  return text.split(" ").reduce((lines, word) => {
+    const last = lines.at(-1);
+    return last && last.length + word.length < letters ? [...lines.slice(0, -1), `${last} ${word}`] : [...lines, word];
+  }, []);
 }
 
 async function savePNG(id) {
   const div = $(id);
-  const title = { text: `${escaped(experiment().title)} · ${label(id).split("_").slice(1).join(" ")}`, font: { size: 14 }, x: 0.02, xanchor: "left" };
-  const margin = { ...div.layout.margin, t: (div.layout.margin?.t ?? 8) + 36 };
+  const [heading, ...key] = words(id), letters = Math.max(30, Math.floor(div.clientWidth / 6.5));
+  const lines = wrapped([...key, experiment().title].join(" · "), letters);
+  const title = { text: [...wrapped(heading, letters - 4).map((line) => html`<b>${line}</b>`), ...lines.map((line) => html`<span style="font-size:11px">${line}</span>`)].map(escaped).join("<br>"),
+    font: { size: 14 }, x: 0.02, xanchor: "left", y: 1, yref: "container", yanchor: "top", pad: { t: 8 } };
+  const room = 24 + 18 * (lines.length + 1);
+  const margin = { ...div.layout.margin, t: (div.layout.margin?.t ?? 8) + room };
   const url = await Plotly.toImage({ data: div.data, layout: { ...div.layout, title, margin } },
-    { format: "png", width: div.clientWidth, height: div.clientHeight + 36, scale: 2 });
+    { format: "png", width: div.clientWidth, height: div.clientHeight + room, scale: 2 });
   download(`${label(id)}.png`, url);
 }
 
@@ -596,9 +711,31 @@ function settle() {
 
 function choose(x, y) {
   [state.x, state.y, hovered] = [x, y, null];
-  $("pick-x").value = x;
-  $("pick-y").value = y;
   showCell();
+  remember();
+}
+
+// The address holds what the reader chose, so that a view can be sent.
+
+function remember() {
+  const chosen = { experiment: experiment().name, seed: run().seed, ...Object.fromEntries(Object.keys(CHOICES).map((key) => [key, state[key]])),
+    draw: state.draw, x: state.x, y: state.y, tau: taus()[state.tau] ?? "", dt: dts()[state.dt] ?? "" };
+  history.replaceState(null, "", `#${new URLSearchParams(chosen)}`);
+}
+
+/** Shows what the address names; what it does not, or names wrongly, stays as it is when the page opens. */
+function fromAddress() {
+  const named = new URLSearchParams(location.hash.slice(1));
+  const find = (list, key, at) => Math.max(0, list.findIndex((item) => String(at(item)) === named.get(key)));
+  Object.assign(state, START, { e: find(data.experiments, "experiment", (e) => e.name) });
+  state.s = find(experiment().runs, "seed", (r) => r.seed);
+  hovered = null;
+  $("experiment").value = state.e;
+  drawExperiment();
+  for (const [key, values] of Object.entries(CHOICES)) if (values.includes(named.get(key))) state[key] = named.get(key);
+  for (const key of ["draw", "x", "y"]) if (named.get(key)) state[key] = Number(named.get(key));
+  for (const [key, values] of [["tau", taus()], ["dt", dts()]]) if (values.includes(Number(named.get(key) || NaN))) state[key] = values.indexOf(Number(named.get(key)));
+  if (named.size) drawTimes();
 }
 
 function showCell() {
@@ -621,6 +758,8 @@ function drawKernel() {
   $("dt").value = state.dt;
   drawSince();
   drawSteps();
+  drawAngles();
+  drawLinearized();
 }
 
 function drawExperiment() {
@@ -634,6 +773,8 @@ function drawExperiment() {
   state.time = squeezed() ? "log" : "linear";
   drawLegend();
   drawInflections();
+  drawClaims();
+  $("overview").href = `${e.name}/overview.html`;
   drawTimes();
   drawCone();
 }
@@ -663,21 +804,25 @@ function connect() {
     Object.assign(state, START, { e: Number(event.target.value) });
     hovered = null;
     drawExperiment();
+    remember();
   };
-  $("seed").onchange = (event) => { state.s = Number(event.target.value); hovered = null; drawRun(); drawKernel(); drawCone(); };
+  $("seed").onchange = (event) => { state.s = Number(event.target.value); hovered = null; drawRun(); drawKernel(); drawCone(); remember(); };
+  $("copy").onclick = () => { remember(); navigator.clipboard?.writeText(location.href); };
+  addEventListener("hashchange", fromAddress);
   $("pick-x").onchange = (event) => choose(Number(event.target.value), state.y);
   $("pick-y").onchange = (event) => choose(state.x, Number(event.target.value));
-  $("pick-draw").onchange = (event) => { state.draw = Number(event.target.value); drawRun(); };
+  $("pick-draw").onchange = (event) => { state.draw = Number(event.target.value); drawRun(); remember(); };
   document.querySelectorAll("input[type=radio]").forEach((radio) => {
     radio.onchange = () => {
       state[radio.name] = radio.value;
       hovered = null;
       if (radio.name === "time") drawTimes();
       else drawRun();
+      remember();
     };
   });
-  $("tau").oninput = (event) => { state.tau = Number(event.target.value); drawSince(); drawCone(); };
-  $("dt").oninput = (event) => { state.dt = Number(event.target.value); drawSteps(); };
+  $("tau").oninput = (event) => { state.tau = Number(event.target.value); drawSince(); drawCone(); drawAngles(); remember(); };
+  $("dt").oninput = (event) => { state.dt = Number(event.target.value); drawSteps(); remember(); };
   document.querySelectorAll("[data-turn]").forEach((button) => { button.onclick = () => drawn.has("cone") && turn(button.dataset.turn); });
 
   const grid = $("grid");
@@ -691,9 +836,9 @@ function connect() {
   });
 }
 
-for (const id of ["ends", "grid", "since", "steps", "cone"]) saveButtons(id, $(id).closest(".panel"));
+for (const id of ["ends", "grid", "since", "steps", "cone", "linearized"]) saveButtons(id, $(id).closest(".panel"));
 saveButtons("inflections", $("p-inflections"));
-for (const id of ["training", "path", "history"]) saveButtons(id, $(id).previousElementSibling, true);
+for (const id of ["training", "path", "history", "angles"]) saveButtons(id, $(id).previousElementSibling, true);
 /** When the chaotic phase of an experiment ends, in few words. */
 function shortEnd(e) {
   const row = e.phases.find((r) => r.estimator === "chaos C");
@@ -703,7 +848,7 @@ function shortEnd(e) {
 options($("experiment"), data.experiments.map((_, k) => k), 0, data.experiments.map((e) => `${e.title} · ${shortEnd(e)}`));
 $("facts").textContent = `Made by twophase ${data.facts.twophase}, commit ${data.facts.commit}. Numbers are embedded with seven digits; `
   + "the Parquet files next to this page have all of them.";
-drawExperiment();
+fromAddress();
 connect();
 addEventListener("load", () => requestAnimationFrame(() => setTimeout(startPlots)));
 addEventListener("beforeprint", () => window.Plotly && [...waiting.keys()].forEach(drawFirst));
