@@ -5,6 +5,7 @@ belongs to it. So whatever is damaged, missing or not its own is noticed where i
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import mmap
@@ -26,13 +27,15 @@ KEY = "twophase"
 CHECKSUM = "crc32 of this file with zeros here: "  # value of `checksum` in that JSON, before eight digits
 CONTENTS = "contents.json"  # of a folder: the files that belong to it
 TEMPORARY = ".part"
+UNMAPPED = {errno.ENODEV, errno.ENOSYS, errno.EOPNOTSUPP}  # of file systems without memory maps, as some of networks
 
 
 @contextlib.contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yields a temporary sibling of `path` that takes its name when the block ends well and goes when it fails.
 
-    A process that is killed leaves it behind; it is overwritten when the same file is written again.
+    A process that is killed leaves it behind; it is made anew when the same file is written again, so that a link of
+    that name leads nowhere.
 
     Raises:
         UserError: the file cannot be written: a full disk, a folder without permission.
@@ -41,6 +44,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}{TEMPORARY}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        temporary.touch(exist_ok=False)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
@@ -80,9 +85,23 @@ def _checksum(content) -> tuple[int, bytes] | None:
     return at, b"%08x" % crc
 
 
+@contextlib.contextmanager
+def _content(file) -> Iterator[mmap.mmap | bytes]:
+    """The bytes of an open file: as a map, or read where its file system has none."""
+    try:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        if error.errno not in UNMAPPED:
+            raise
+        yield file.read()
+    else:
+        with mapped:
+            yield mapped
+
+
 def _seal(path: Path) -> None:
     """Writes the checksum into its place in a file."""
-    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as content:
+    with open(path, "r+b") as file, _content(file) as content:
         at, digits = _checksum(content)
         file.seek(at)
         file.write(digits)
@@ -100,7 +119,7 @@ def _check(path: str | Path) -> None:
 
 @cache
 def _is_whole(path: str, *version: int) -> bool:
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with open(path, "rb") as file, _content(file) as content:
         found = _checksum(content)
         return found is None or content[found[0] : found[0] + 8] == found[1]
 
@@ -147,8 +166,15 @@ def _handle(path: str | Path):
     """The file, of which this reads the header."""
     from safetensors import SafetensorError, safe_open
 
+    from twophase.files.unmapped import Unmapped
+
     try:
-        return safe_open(str(path), framework="numpy")
+        try:
+            return safe_open(str(path), framework="numpy")
+        except (SafetensorError, OSError) as error:
+            if not any(f"os error {code}" in str(error) or getattr(error, "errno", 0) == code for code in UNMAPPED):
+                raise
+            return Unmapped(path)
     except (SafetensorError, OSError) as error:
         raise damaged(path, f"cannot be read ({error})") from error
 
@@ -260,6 +286,8 @@ def resumable(path_to_folder: str | Path, key: str, *inputs: str | Path) -> Iter
         key = digest([key, [Path(path).stat().st_mtime_ns for path in inputs]])
     final = Path(path_to_folder)
     work = final.with_name(f"{final.name}.partial-{key}")
+    if work.is_symlink():
+        work.unlink()
     work.mkdir(parents=True, exist_ok=True)
     for left in work.rglob(f".*{TEMPORARY}.*"):
         left.unlink()
