@@ -23,9 +23,9 @@ from twophase.report import markup
 from twophase.runtime import guard, locks, summary, terminal
 from twophase.runtime.digests import code_digest, template_digests
 from twophase.runtime.gpus import uses_gpu
-from twophase.runtime.job import export_library
+from twophase.runtime.job import set_environment
 
-export_library()
+set_environment()
 
 # Where another workflow has this one as a module, what to print and to make is its business.
 IS_MAIN = Path(workflow.main_snakefile).resolve() in {WORKFLOW / "Snakefile", WORKFLOW.parent / "Snakefile"}

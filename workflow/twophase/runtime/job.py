@@ -13,8 +13,12 @@ from twophase.progress import TERMINAL
 from twophase.runtime import gpus, locks
 
 
-def export_library() -> None:
-    """Lets the processes that this one starts import the library, installed or not."""
+def set_environment() -> None:
+    """Lets the processes that this one starts import the library, installed or not, and draw into files alone.
+
+    In a notebook MPLBACKEND names what only notebooks have.
+    """
+    os.environ["MPLBACKEND"] = "agg"
     path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
 
