@@ -250,7 +250,10 @@ def digest(value) -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """Package versions and the commit of the source tree; read without importing torch."""
+    """Package versions and the commit of the source tree; read without importing torch.
+
+    The commit is that of this repository, not of one that the package is installed in.
+    """
 
     def version(package):
         try:
@@ -258,8 +261,10 @@ def versions() -> dict[str, str]:
         except package_metadata.PackageNotFoundError:
             return "unknown"
 
-    git = ["git", "-C", Path(__file__).parents[3], "describe", "--always", "--dirty"]
-    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
+    package, repository = Path(__file__).parents[1], Path(__file__).parents[3]
+    own = package == repository / "workflow" / "twophase" and (repository / ".git").exists() and shutil.which("git")
+    git = ["git", "-C", repository, "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if own else ""
     return {
         "twophase": version("twophase"),
         "torch": version("torch"),
