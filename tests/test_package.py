@@ -51,10 +51,10 @@ def built(tmp_path_factory) -> Path:
 def test_sdist_and_wheel_are_whole(built):
     (wheel,), (sdist,) = built.glob("*.whl"), built.glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive:
-        assert SOURCES == {name for name in archive.namelist() if name.startswith("twophase/")}
+        assert {name for name in archive.namelist() if name.startswith("twophase/")} == SOURCES
     with tarfile.open(sdist) as archive:
         names = {name.partition("/workflow/")[2] for name in archive.getnames()}
-        assert SOURCES <= names
+        assert names >= SOURCES
 
 
 def test_the_wheel_works_where_it_is_installed(built, tmp_path):
