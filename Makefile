@@ -123,6 +123,9 @@ tools: $(READY) ## install what test-slurm and test-browser take: a browser's dr
 setup: $(READY) ## make the environment, .venv
 
 $(READY): envs/requirements.lock pyproject.toml
+	@case "$$PWD" in *[[:space:]\'\"\$$\`\&\;\|\<\>\(\)\*\?\[\]\#\!\{\}\\]*) \
+		echo "Snakemake cannot start jobs from $$PWD/$(VENV): its path has a space or another sign that a shell reads" \
+			"as its own. Move this folder to a path without."; exit 1;; esac
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
 	@echo "Installing the packages of envs/requirements.lock into $(VENV), once"
