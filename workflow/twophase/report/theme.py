@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 import matplotlib
 
@@ -10,6 +11,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib import font_manager
+from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from twophase.files import storage
@@ -19,6 +22,7 @@ LONG = 8  # a panel has room for a legend of so many entries
 LINES = {"dash": "--", "dashdot": "-.", "dot": (0, (1, 1))}  # of marks at inflection points, as Plotly calls them
 TIME = "viridis"  # colours of iterations, tau and dt among them
 INK = "0.25"
+NO_LETTERS = ("Last Resort", "cm")  # fonts that come with Matplotlib and show boxes, or signs of formulas
 NOTE = 23  # characters of the small print per inch
 
 
@@ -35,6 +39,7 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
         the figure and its axes [rows][columns].
     """
     set_theme()
+    rows = [legible(title) for title in rows]
     side = style["panel"]
     figure = plt.figure(figsize=(columns * side * 1.25 + 0.3, len(rows) * side + 0.3))
     axes = [
@@ -62,7 +67,8 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
 
 
 def set_theme() -> None:
-    """Sets fonts, lines and legends of all figures drawn from now on."""
+    """Sets fonts, lines and legends of all figures drawn from now on, whatever the user has Matplotlib do elsewhere."""
+    matplotlib.rcdefaults()
     sns.set_theme(
         style="ticks",
         context="paper",
@@ -83,6 +89,27 @@ def set_theme() -> None:
     )
 
 
+def legible(text: str) -> str:
+    """The text as it can be drawn, and a font that has all of it among those in use.
+
+    Characters that no font of the machine has stand as their number: U+6F22 rather than a box.
+    """
+    family = matplotlib.rcParams["font.family"]
+    missing = {*"".join(text.split())} - _characters(font_manager.findfont(FontProperties()))
+    for font in sorted(font_manager.fontManager.ttflist, key=lambda font: (font.name, font.fname)) if missing else ():
+        if missing & _characters(font.fname) and not font.name.startswith(NO_LETTERS):
+            missing -= _characters(font.fname)
+            family = [*family, font.name]
+    matplotlib.rcParams["font.family"] = [*dict.fromkeys(family)]
+    return "".join(f"U+{ord(sign):04X}" if sign in missing else sign for sign in text)
+
+
+@cache
+def _characters(path: str) -> frozenset[str]:
+    """Those that a font has."""
+    return frozenset(map(chr, font_manager.get_font(path).get_charmap()))
+
+
 def letter(axes: Sequence[Sequence], names: Sequence[str]) -> None:
     """Headings of the columns, above the first row."""
     for ax, name in zip(axes[0], names, strict=True):
@@ -100,7 +127,7 @@ def save(figure, paths: Sequence[str], style: Mapping) -> None:
     if style.get("note"):
         note = f"{style['note']} · commit {storage.versions()['commit']}"
         note = textwrap.fill(note, round(NOTE * figure.get_figwidth()))
-        figure.text(0.0, -0.01, note, ha="left", va="top", fontsize=5.5, color="0.55")
+        figure.text(0.0, -0.01, legible(note), ha="left", va="top", fontsize=5.5, color="0.55")
     plain = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
     for path in paths:
         with storage.atomic(path) as temporary:
