@@ -281,7 +281,7 @@ def _damage(work: Path) -> str | None:
         for name in files(work) if (work / CONTENTS).exists() else _files(work):
             integrity.check(work / name)
     except integrity.Damaged as error:
-        return str(error)
+        return str(error).partition(". Delete")[0]
     return None
 
 

@@ -25,7 +25,7 @@ class Unmapped:
         pass
 
     def keys(self) -> list[str]:
-        return [*self._arrays]
+        return sorted(self._arrays)
 
     def metadata(self) -> dict[str, str] | None:
         return self._metadata
