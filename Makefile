@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 THREADS ?= 1
 BENCHMARKS := results/benchmarks$(if $(QUICK),-quick)
 # The config's key `results`, on a line of its own.
-RESULTS = $(or $(shell sed -n "s/^results: *['\"]\{0,1\}\([^'\"\#]*[^'\"\# ]\).*/\1/p" "$(CONFIG)" 2>/dev/null),results)
+RESULTS = $(patsubst ~/%,$(HOME)/%,$(or $(shell sed -n "s/^results: *['\"]\{0,1\}\([^'\"\#]*[^'\"\# ]\).*/\1/p" "$(CONFIG)" 2>/dev/null),results))
 SNAKEMAKE = $(BIN)/snakemake
 CONFIGFILE = --configfile "$(CONFIG)"
 export CONFIG RUN
@@ -44,6 +44,8 @@ report: config-there $(READY) ## one page of all results that are there, figures
 	@echo "Report:   $(RESULTS)/report.html"
 
 config-there:
+	@test ! -f "$$CONFIG" || $(PYTHON) -c 'import os; open(os.environ["CONFIG"], encoding="utf-8").read()' 2>/dev/null \
+		|| { echo "$$CONFIG is not text in UTF-8; save it so (iconv -f LATIN1 -t UTF-8, or UTF-16)."; exit 1; }
 	@test -f "$$CONFIG" || $(PYTHON) -c 'import difflib, glob, os, sys; name, there = os.environ["CONFIG"], glob.glob("config/*.yaml"); \
 		close = difflib.get_close_matches(name, there, 1, 0.4); \
 		sys.exit(f"{name} does not exist; " + (f"did you mean {close[0]}?" if close else f"there are {chr(44).join(there)}."))'
@@ -132,6 +134,9 @@ tools: $(READY) ## install what test-slurm and test-browser take: a browser's dr
 setup: $(READY) ## make the environment, .venv
 
 $(READY): envs/requirements.lock pyproject.toml
+	@case "$$PWD" in *[[:space:]\'\"\$$\`\&\;\|\<\>\(\)\*\?\[\]\#\!\{\}\\]*) \
+		echo "Snakemake cannot start jobs from $$PWD/$(VENV): its path has a space or another sign that a shell reads" \
+			"as its own. Move this folder to a path without."; exit 1;; esac
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
 	@echo "Installing the packages of envs/requirements.lock into $(VENV), once"

@@ -24,7 +24,7 @@ include: "workflow/rules/report.smk"  # the explorer: all results in one interac
 
 rule all:
     """every figure, table and page of the config; what snakemake alone makes"""
-    default_target: True
+    default_target: OWN_TARGET
     input:
         every_figure,
         every_table,

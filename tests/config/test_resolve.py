@@ -883,7 +883,7 @@ RELATED = {
     "training.schedule.kind": st.sampled_from(["step", "cosine", "constant"]),
     "training.nesterov": st.booleans(),
     "training.augment": st.just({"crop": 2, "flip": True}),
-    "title": st.text(st.characters(exclude_characters="$", exclude_categories=["C"]), max_size=9),
+    "title": st.text(st.characters(exclude_characters="$<", exclude_categories=["C", "Z"]), max_size=9),
 }
 
 
@@ -979,3 +979,36 @@ def test_settings_hold_the_data_set_and_the_options_of_the_model():
     found = settings_of(resolve(PLAIN), "one")
     assert found["dataset"]["source"] == "digits"
     assert found["model"] == {"name": "resnet8", "width": None, "shortcut": "A", "init": "default", "bn_gamma": "ones"}
+
+
+def test_aliases_that_stand_for_years_of_work_are_refused_at_once():
+    part = ["x"] * 9
+    for _ in range(40):
+        part = [part] * 9
+    with pytest.raises(
+        UserError, match=r"the config: its YAML aliases .* more than 1,000,000 values; write it without"
+    ):
+        resolve(PLAIN | {"datasets": {"digits": {"source": "digits", "mean": part}}})
+
+
+def test_the_results_may_lie_in_the_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/of/mine")
+    assert resolve(PLAIN | {"results": "~/runs"})["results"] == "/of/mine/runs"
+    assert resolve(PLAIN | {"results": "runs~"})["results"] == "runs~"
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (("experiments", "one", "title"), "</script><script>alert(1)</script>"),
+        (("experiments", "one", "title"), "<!-- a comment"),
+        (("experiments", "one", "title"), "two\u2028lines"),
+        (("experiments", "one", "title"), "\x1b[31mred\x7f"),
+        (("results",), "</Script>"),
+        (("datasets", "pictures", "root"), "</script >"),
+        (("datasets", "pictures", "root"), "a\nb"),
+    ],
+)
+def test_text_that_would_end_the_script_of_a_report_is_refused(key, text):
+    with pytest.raises(UserError, match=f"^{re.escape('.'.join(key))}: .* cannot be used; "):
+        resolve(place(PLAIN | {"datasets": PLAIN["datasets"] | {"pictures": {"source": "imagefolder"}}}, key, text))

@@ -1,6 +1,7 @@
 """Files: what is written comes back, whole or not at all, and the same content gives the same bytes."""
 
 import contextlib
+import errno
 import importlib.metadata
 import json
 import os
@@ -16,12 +17,13 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import safetensors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from twophase.errors import UserError
-from twophase.files import integrity, storage
+from twophase.files import integrity, storage, vectors
 
 DTYPES = [np.float32, np.float64, np.float16, np.int64, np.int32, np.int16, np.uint8, np.bool_]
 NAMES = st.text(string.ascii_letters + string.digits + "./_", min_size=1, max_size=12)
@@ -553,3 +555,64 @@ def test_resumable_starts_anew_when_an_input_was_made_anew(tmp_path):
     assert found(stop=True)
     os.utime(source, ns=(0, 12345))
     assert not found(stop=False)
+
+
+# --- what somebody else's folder, or file system, may be like
+
+
+@pytest.mark.parametrize("write", ["text", "tensors", "table"])
+def test_a_link_in_the_place_of_a_temporary_file_leads_nowhere(tmp_path, write):
+    mine, path = (
+        tmp_path / "mine",
+        tmp_path / "theirs" / {"text": "a.txt", "tensors": "a.safetensors"}.get(write, "a.parquet"),
+    )
+    mine.write_text("mine")
+    with storage.atomic(path) as temporary:
+        name = temporary.name
+    (path.parent / name).symlink_to(mine)
+    if write == "text":
+        storage.write_text(path, "new")
+    elif write == "tensors":
+        storage.write_tensors(path, {"x": np.arange(3)}, {})
+    else:
+        storage.write_table(path, {"x": [1]}, {})
+    assert mine.read_text() == "mine"
+    assert not path.is_symlink()
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_link_in_the_place_of_a_folder_at_work_leads_nowhere(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (tmp_path / "run.partial-key").symlink_to(mine)
+    with storage.resumable(tmp_path / "run", "key") as work:
+        FILES[".parquet"](work / "new.parquet")
+    assert not any(mine.iterdir())
+    assert storage.files(tmp_path / "run") == ["new.parquet"]
+
+
+def test_files_are_read_and_written_where_there_are_no_memory_maps(tmp_path, monkeypatch):
+    def unsupported(*arguments, **options):
+        raise OSError(errno.ENODEV, "No such device")
+
+    def unsupported_in_rust(*arguments, **options):
+        raise safetensors.SafetensorError("Error while opening: No such device (os error 19)")
+
+    arrays = {"x": np.arange(12, dtype=np.float32).reshape(3, 4), "n": np.array(7), "b": np.array([True])}
+    path, mapped, table = tmp_path / "a.safetensors", tmp_path / "b.safetensors", tmp_path / "a.parquet"
+    storage.write_tensors(mapped, arrays, {"trainable": ["x"]})
+    (expected,) = vectors.networks([mapped], "state_dict")()
+    monkeypatch.setattr(integrity.mmap, "mmap", unsupported)
+    monkeypatch.setattr(safetensors, "safe_open", unsupported_in_rust)
+    storage.write_tensors(path, arrays, {"trainable": ["x"]})
+    storage.write_table(table, {"x": [1, 2]}, {"a": 1})
+    assert all(same(array, arrays[name]) for name, array in storage.read_tensors(path).items())
+    assert storage.read_metadata(path) == {"trainable": ["x"]}
+    assert storage.read_header(path)[0] == {"b": [1], "n": [], "x": [3, 4]}
+    assert storage.read_table(table)["x"].tolist() == [1, 2]
+    (parts,) = vectors.networks([path], "state_dict")()
+    assert same(parts, expected)
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    integrity._sums.cache_clear()
+    with pytest.raises(UserError, match="its checksum differs"):
+        storage.read_tensors(path)

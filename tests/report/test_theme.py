@@ -1,5 +1,9 @@
 """What all figures share: axes of iterations, legends, small print, and files that depend on nothing else."""
 
+import os
+import subprocess
+import sys
+
 import matplotlib.pyplot as plt
 import pytest
 from PIL import Image
@@ -110,3 +114,41 @@ def test_the_small_print_of_many_experiments_does_not_widen_the_figure(tmp_path)
         with Image.open(tmp_path / "a.png") as image:
             widths.append(image.width)
     assert widths[1] <= 1.1 * widths[0]
+
+
+DRAW = """
+import sys
+from twophase.runtime import job
+job.set_environment()
+from twophase.report import theme
+style = {"dpi": 50, "panel": 1.0}
+figure, axes = theme.canvas(["title $x_1$"], 1, style)
+axes[0][0].plot([0, 1], label="a")
+theme.legend(axes[0][0], axes[0][0].lines, "title")
+theme.save(figure, [f"{sys.argv[1]}.pdf", f"{sys.argv[1]}.png"], style)
+"""
+
+
+def test_the_user_s_own_settings_of_matplotlib_change_no_byte(tmp_path):
+    mine = "text.usetex: True\nlines.linewidth: 9\nfont.size: 20\nsavefig.transparent: True\nfont.family: serif\n"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "matplotlibrc").write_text(mine)
+    paths = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    leaking = {"MPLBACKEND": "module://of_a_notebook", "MATPLOTLIBRC": str(tmp_path / "elsewhere")}
+    own = {name: value for name, value in os.environ.items() if name not in leaking}
+    for name, environment in (("a", {}), ("b", leaking)):
+        command = [sys.executable, "-c", DRAW, str(tmp_path / name)]
+        subprocess.run(command, env=own | paths | environment, cwd=tmp_path, check=True)
+    for kind in ("pdf", "png"):
+        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
+@pytest.mark.filterwarnings("error:Glyph")
+def test_a_character_that_no_font_has_is_no_box(tmp_path):
+    theme.set_theme()
+    assert theme.legible("ResNet-20, τ = 5 → é") == "ResNet-20, τ = 5 → é"
+    rare = "\U000f0000漢"  # the first is of nobody's
+    said = theme.legible(f"ResNet {rare}")
+    assert said.startswith("ResNet U+F0000")
+    figure, _ = theme.canvas([rare], 1, {"panel": 1.0})
+    theme.save(figure, [tmp_path / "a.png"], {"dpi": 50, "note": rare})

@@ -216,3 +216,12 @@ def test_from_another_folder_without_a_config(tmp_path):
     assert status == 0, printed
     assert "results/data/digits.safetensors" in printed
     assert not (tmp_path / "results").exists()
+
+
+def test_a_python_that_snakemake_cannot_start_jobs_with_is_named(tmp_path):
+    code = "import sys; from snakemake.cli import main; sys.executable = '/a b/python'; main(sys.argv[1:])"
+    command = [sys.executable, "-c", code, "-n", "-s", str(REPOSITORY / "Snakefile"), "-d", str(tmp_path)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode != 0
+    assert "Snakemake cannot start jobs with /a b/python: its path has a space" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -108,3 +108,32 @@ def test_nothing_else_than_a_run_is_restored(folder, run):
     done = make(folder, "restore", f"RUN={run}")
     assert done.returncode != 0
     assert "make restore RUN=demo" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["a b", "it's", "a&b", "a(1)"])
+def test_a_folder_in_which_snakemake_cannot_start_jobs_is_named_before_anything_is_installed(folder, name):
+    clone = shutil.copytree(folder, folder.parent / name)
+    done = subprocess.run(
+        ["make", "setup"], cwd=clone, capture_output=True, text=True, env=os.environ | {"MAKEFLAGS": ""}
+    )
+    assert done.returncode != 0
+    assert f"Snakemake cannot start jobs from {clone}/.venv: its path has a space" in done.stdout
+    assert not (clone / ".venv").exists()
+
+
+def test_a_config_in_another_encoding_is_named(folder):
+    for encoding in ("latin-1", "utf-16"):
+        (folder / "config" / "mine.yaml").write_text("results: Ergebnisse für mich\n", encoding=encoding)
+        done = make(folder, "figures", "CONFIG=config/mine.yaml")
+        assert done.returncode != 0
+        assert done.stdout.splitlines() == [
+            "config/mine.yaml is not text in UTF-8; save it so (iconv -f LATIN1 -t UTF-8, or UTF-16)."
+        ]
+
+
+def test_results_in_the_home_are_not_a_folder_of_that_name(folder, tmp_path_factory, monkeypatch):
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    (folder / "config" / "mine.yaml").write_text("results: ~/runs of mine\n")
+    done = make(folder, "reference", "RUN=x", "CONFIG=config/mine.yaml")
+    assert f"{home}/runs of mine holds no run to keep." in done.stdout

@@ -212,3 +212,34 @@ def test_an_error_passes_through_the_bar(error):
 
     with pytest.raises(error):
         break_off()
+
+
+def test_a_link_in_the_place_of_the_log_leads_nowhere(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "job.log").symlink_to(tmp_path / "mine")
+    assert python("job.run(lambda facts: print('said'), snakemake())\n", tmp_path)[:2] == (0, "said\n")
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_log_that_cannot_be_written_is_said_where_the_run_is_watched(tmp_path):
+    (tmp_path / "job.log").mkdir()
+    code = PREAMBLE + "job.run(lambda facts: print('said'), snakemake())\n"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code, tmp_path / "job.log"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {tmp_path}/job.log cannot be written (")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_full_disk_on_which_the_log_cannot_be_written_is_said_where_the_run_is_watched(tmp_path):
+    """/dev/full takes no byte."""
+    code = """
+    def main(facts):
+        os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+        raise UserError("There is no room.")
+    job.run(main, snakemake())
+    """
+    status, _, elsewhere = python(code, tmp_path)
+    assert status == 1
+    assert "Error: There is no room." in elsewhere

@@ -67,3 +67,16 @@ def test_a_file_system_without_locks_guards_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(locks.fcntl, "flock", unsupported)
     assert locks.hold(tmp_path / "lock") is not None
+
+
+@pytest.mark.parametrize("start", [locks.start_run, locks.start_job])
+def test_a_link_in_the_place_of_the_lock_is_named_and_not_followed(tmp_path, start):
+    """Somebody else's results may have one that leads to a file of the reader's."""
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    (tmp_path / ".lock").symlink_to(mine)
+    with pytest.raises(UserError, match=r"\.lock is a link, which no run of this workflow makes\. Delete it\."):
+        start(tmp_path)
+    with pytest.raises(OSError, match="symbolic links"):
+        locks.hold(tmp_path / ".lock")
+    assert mine.read_text() == "mine"

@@ -4,7 +4,8 @@ import logging
 import types
 
 import pytest
-from snakemake.logging import logger
+from snakemake.logging import DefaultFilter, DefaultFormatter, logger
+from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from twophase.runtime import terminal
@@ -125,3 +126,23 @@ def test_which_runs_are_brief(settings, kind, filters, monkeypatch):
     terminal.set_up(said_of, list, types.SimpleNamespace(**output))
     assert type(handler.formatter) is kind
     assert len(handler.filters) == filters
+
+
+@pytest.mark.parametrize(
+    ("quiet", "heard"), [({Quietness.RULES}, [False, True]), ({Quietness.ALL}, [False, False]), (set(), [True, True])]
+)
+def test_a_job_that_fails_is_heard_of_where_rules_are_not(quiet, heard):
+    own = DefaultFilter(quiet, debug_dag=False, verbose=False, dryrun=False, printshellcmds=False)
+    found = terminal.Failing(own)
+    assert [found.filter(record(**JOB)), found.filter(record(level=logging.ERROR, **ERROR))] == heard
+
+
+def test_set_up_lets_failures_through(monkeypatch):
+    handler = logging.StreamHandler()
+    handler.setFormatter(DefaultFormatter(set()))
+    handler.addFilter(DefaultFilter({Quietness.RULES}, False, False, False, False))
+    monkeypatch.setattr(logger, "handlers", [handler])
+    output = types.SimpleNamespace(quiet={Quietness.RULES}, show_failed_logs=True, verbose=False, dryrun=False)
+    terminal.set_up(said_of, list, output)
+    assert handler.filter(record(level=logging.ERROR, **ERROR))
+    assert not handler.filter(record(**JOB))

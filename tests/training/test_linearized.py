@@ -281,3 +281,34 @@ def test_batches_are_the_base_runs(bases, tmp_path, monkeypatch):
     monkeypatch.setattr(noise, "batch", lambda seed, t, *rest: (asked.append((seed, t)), original(seed, t, *rest))[1])
     switch(bases["sgd"], tmp_path, CONFIGS["sgd"], "carry", stops=(3, 6))
     assert asked == [(3, 3), (3, 4), (3, 5)]
+
+
+class Attentive(nn.Module):
+    """Attention over the rows of an image, as torch computes it with a fused kernel where it may."""
+
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(6, 2, 8, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
+        self.encoder, self.fc = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False), nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.fc(self.encoder(x[:, 0]).mean(1))
+
+
+def test_the_tangent_of_attention_is_exact():
+    torch.manual_seed(0)
+    network, x = Attentive().double().eval(), inputs()
+    (v,) = directions(network)
+    value = network(x).detach()
+    h, ends = 1e-4, []
+    for factor in (h, -2 * h):
+        move(network, v, factor)
+        ends.append(network(x).detach())
+    move(network, v, h)
+    step = moved(network, v)
+    output = step(x)
+    assert (output - value).abs().max() > 0.01
+    torch.testing.assert_close((output - value).detach(), (ends[0] - ends[1]) / (2 * h), rtol=1e-5, atol=1e-7)
+    output.sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
+    assert torch.backends.mha.get_fastpath_enabled()

@@ -3,10 +3,46 @@
 import os
 import re
 import sys
+import tarfile
+import tempfile
 import time
 from pathlib import Path
 
-WORKFLOW = Path(workflow.current_basedir).parent
+from snakemake.sourcecache import HostingProviderFile, LocalGitFile
+
+
+def on_disk(source):
+    """The folder of a source file: where it is; of a git reference, in a checkout of its commit in Snakemake's cache.
+
+    Snakemake itself takes from a git reference each file that a rule names. The library is more than these.
+    """
+    if not isinstance(source, (HostingProviderFile, LocalGitFile)):
+        return Path(source)
+    if isinstance(source, LocalGitFile):
+        import git
+
+        repository = git.Repo(source.repo_path)
+    else:
+        repository = source.hosted_repo.repo
+    commit = repository.commit(source.ref).hexsha
+    checkout = Path(workflow.sourcecache.cache_path) / "twophase" / commit
+    if not checkout.exists():
+        checkout.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=checkout.parent) as new, tempfile.TemporaryFile() as packed:
+            repository.archive(packed, commit, path=["workflow", "config"])
+            packed.seek(0)
+            with tarfile.open(fileobj=packed) as archive:
+                archive.extractall(f"{new}/whole", filter="data")
+            try:
+                os.rename(f"{new}/whole", checkout)
+            except OSError:  # another process was first
+                pass
+    return checkout / source.path
+
+
+# An importing workflow that has rules before it has this one has a default target.
+OWN_TARGET = workflow.default_target is None
+WORKFLOW = on_disk(workflow.current_basedir).parent
 # The library, where it is not installed.
 sys.path.insert(0, str(WORKFLOW))
 
@@ -25,9 +61,16 @@ from twophase.report import markup
 from twophase.runtime import guard, locks, records, summary, terminal
 from twophase.runtime.digests import code_digest, template_digests
 from twophase.runtime.gpus import uses_gpu
-from twophase.runtime.job import export_library
+from twophase.runtime.job import set_environment
 
-export_library()
+set_environment()
+
+# Snakemake hands this path to the shell as it is: the first job would end with "command not found".
+if re.search(r"[^\w@%+=:,./~-]", sys.executable):
+    raise WorkflowError(
+        f"Snakemake cannot start jobs with {sys.executable}: its path has a space or another sign that a shell reads as "
+        "its own. Make the environment in a folder without."
+    )
 
 # Where another workflow has this one as a module, what to print and to make is its business.
 IS_MAIN = Path(workflow.main_snakefile).resolve() in {WORKFLOW / "Snakefile", WORKFLOW.parent / "Snakefile"}

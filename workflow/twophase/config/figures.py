@@ -102,7 +102,7 @@ def drops(experiment: Mapping) -> list[int]:
 
 
 def category(name: str, title: str) -> str:
-    """The report's category of an experiment: its title, or its name where Snakemake would take that for markup."""
+    """Of an experiment in the report: its title, or its name where Snakemake would take signs of it for markup."""
     return title if re.fullmatch(r"[\w .,;()/=+-]+", title) else name
 
 

@@ -4,6 +4,7 @@ Torch-free: the Snakefile calls `resolve` and `check_images` before it plans a s
 """
 
 import copy
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def resolve(config: Mapping) -> dict:
     if not isinstance(config, Mapping):
         raise UserError(f"the config: must be a mapping of keys, not {config!r}; docs/configuration.md has them all.")
     try:
+        schema.check_size(config)
         config = schema.typed(config)
     except RecursionError:
         raise UserError("the config: a part of it holds itself; write it without that YAML anchor.") from None
@@ -47,6 +49,7 @@ def resolve(config: Mapping) -> dict:
             for name, experiment in experiments.items()
         }
     schema.complete(config)
+    config["results"] = os.path.expanduser(config["results"])
     for name, dataset in config["datasets"].items():
         checks.check_dataset(f"datasets.{name}", dataset)
     for name, experiment in config["experiments"].items():

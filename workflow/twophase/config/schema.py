@@ -14,6 +14,7 @@ from twophase.errors import UserError
 SCHEMA = Path(__file__).with_name("config.schema.yaml")
 NUMBER = re.compile(r"[+-]?(\d{1,300}(\.\d*)?|\.\d+)([eE][+-]?\d{1,9})?")  # int() and float() take all of these
 WORDS = {"true": True, "false": False, "null": None}
+MAX_VALUES = 1_000_000  # of a config; that of a hundred experiments with long grids has ten thousand
 TEXT = ("title", "dataset", "root", "results")  # may look like a number and stay text
 
 
@@ -47,6 +48,25 @@ def check_keys(path: str | Path) -> None:
         if twice:
             raise UserError(f"{path}: {'.'.join([*place, twice[0][1]])} is given twice; drop one, or rename it.")
         waiting += [((*place, str(key.value)), item) for key, item in node.value]
+
+
+def check_size(config: Mapping) -> None:
+    """Raises a UserError where the aliases of a YAML file stand for more than anybody writes: a few lines for years."""
+    known: dict[int, int] = {}
+
+    def size(value) -> int:
+        if not isinstance(value, Mapping | list):
+            return 1
+        if id(value) not in known:
+            known[id(value)] = 0  # of a part within itself, which has another message
+            known[id(value)] = 1 + sum(map(size, value.values() if isinstance(value, Mapping) else value))
+        return known[id(value)]
+
+    if size(config) > MAX_VALUES:
+        raise UserError(
+            f"the config: its YAML aliases (*name) stand for more than {MAX_VALUES:,} values; write it without nesting "
+            "them."
+        )
 
 
 def typed(value):

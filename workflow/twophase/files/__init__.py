@@ -1,3 +1,3 @@
 """Names, storage and reading of the files that a run leaves. No torch."""
 
-__all__ = ["integrity", "layout", "predicted", "results", "storage", "tables", "units", "vectors"]
+__all__ = ["integrity", "layout", "predicted", "results", "storage", "tables", "units", "unmapped", "vectors"]

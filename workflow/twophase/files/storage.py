@@ -31,7 +31,8 @@ SUFFIXES = (".safetensors", ".parquet")  # of the files of a folder
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yields a temporary sibling of `path` that takes its name when the block ends well and goes when it fails.
 
-    A process that is killed leaves it behind; it is overwritten when the same file is written again.
+    A process that is killed leaves it behind; it is made anew when the same file is written again, so that a link of
+    that name leads nowhere.
 
     Raises:
         UserError: the file cannot be written: a full disk, a folder without permission.
@@ -40,6 +41,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}{TEMPORARY}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        temporary.touch(exist_ok=False)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
@@ -77,7 +80,6 @@ def write_tensors(path: str | Path, tensors: Mapping[str, np.ndarray], metadata:
 
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     with atomic(path) as temporary:
-        temporary.touch()
         mode = temporary.stat().st_mode  # as the umask wants it; safetensors gives the owner alone a right
         try:
             save_file(arrays, str(temporary), metadata={KEY: _json(path, metadata)})
@@ -104,9 +106,17 @@ def _handle(path: str | Path):
     """The file, of which this reads the header."""
     from safetensors import SafetensorError, safe_open
 
+    from twophase.files.unmapped import Unmapped
+
     try:
         Path(path).open("rb").close()  # whose error says more than safetensors'
-        return safe_open(str(path), framework="numpy")
+        try:
+            return safe_open(str(path), framework="numpy")
+        except (SafetensorError, OSError) as error:
+            codes = integrity.UNMAPPED
+            if not any(f"os error {code}" in str(error) or getattr(error, "errno", 0) == code for code in codes):
+                raise
+            return Unmapped(path)
     except (SafetensorError, OSError) as error:
         raise unread(path, error) from error
 
@@ -187,7 +197,10 @@ def digest(value) -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """Package versions and the commit of the source tree; read without importing torch."""
+    """Package versions and the commit of the source tree; read without importing torch.
+
+    The commit is that of this repository, not of one that the package is installed in.
+    """
 
     def version(package):
         try:
@@ -195,8 +208,10 @@ def versions() -> dict[str, str]:
         except package_metadata.PackageNotFoundError:
             return "unknown"
 
-    git = ["git", "-C", Path(__file__).parents[3], "describe", "--always", "--dirty"]
-    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
+    package, repository = Path(__file__).parents[1], Path(__file__).parents[3]
+    own = package == repository / "workflow" / "twophase" and (repository / ".git").exists() and shutil.which("git")
+    git = ["git", "-C", repository, "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if own else ""
     return {
         "twophase": version("twophase"),
         "torch": version("torch"),
@@ -223,6 +238,8 @@ def resumable(path_to_folder: str | Path, key: str, *inputs: str | Path) -> Iter
         key = digest([key, [Path(path).stat().st_mtime_ns for path in inputs]])
     final = Path(path_to_folder)
     work = _working(final, key)
+    if work.is_symlink():
+        work.unlink()
     if work.exists() and (damage := _damage(work)):
         print(f"starts anew: {damage}")
         shutil.rmtree(work)
@@ -264,7 +281,7 @@ def _damage(work: Path) -> str | None:
         for name in files(work) if (work / CONTENTS).exists() else _files(work):
             integrity.check(work / name)
     except integrity.Damaged as error:
-        return str(error)
+        return str(error).partition(". Delete")[0]
     return None
 
 

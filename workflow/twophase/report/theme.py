@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 import matplotlib
 
@@ -10,6 +11,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib import font_manager
+from matplotlib.font_manager import FontProperties
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
@@ -24,6 +27,7 @@ LATER = "crest"  # colours of the cone: darker is later
 MARKERS = "os^Dvphx*"  # tell curves apart where colours do not
 CASING = [withStroke(linewidth=3, foreground="white")]  # of lines on heat maps
 INK = "0.25"
+NO_LETTERS = ("Last Resort", "cm")  # fonts that come with Matplotlib and show boxes, or signs of formulas
 NOTE = 23  # characters of the small print per inch
 
 
@@ -40,6 +44,7 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
         the figure and its axes [rows][columns].
     """
     set_theme()
+    rows = [legible(title) for title in rows]
     side = style["panel"]
     figure = plt.figure(figsize=(columns * side * style.get("stretch", STRETCH) + 0.3, len(rows) * side + 0.3))
     axes = [
@@ -67,7 +72,8 @@ def canvas(rows: Sequence[str], columns: int, style: Mapping, projections: Mappi
 
 
 def set_theme() -> None:
-    """Sets fonts, lines and legends of all figures drawn from now on."""
+    """Sets fonts, lines and legends of all figures drawn from now on, whatever the user has Matplotlib do elsewhere."""
+    matplotlib.rcdefaults()
     sns.set_theme(
         style="ticks",
         context="paper",
@@ -86,6 +92,27 @@ def set_theme() -> None:
             "figure.constrained_layout.use": True,
         },
     )
+
+
+def legible(text: str) -> str:
+    """The text as it can be drawn, and a font that has all of it among those in use.
+
+    Characters that no font of the machine has stand as their number: U+6F22 rather than a box.
+    """
+    family = matplotlib.rcParams["font.family"]
+    missing = {*"".join(text.split())} - _characters(font_manager.findfont(FontProperties()))
+    for font in sorted(font_manager.fontManager.ttflist, key=lambda font: (font.name, font.fname)) if missing else ():
+        if missing & _characters(font.fname) and not font.name.startswith(NO_LETTERS):
+            missing -= _characters(font.fname)
+            family = [*family, font.name]
+    matplotlib.rcParams["font.family"] = [*dict.fromkeys(family)]
+    return "".join(f"U+{ord(sign):04X}" if sign in missing else sign for sign in text)
+
+
+@cache
+def _characters(path: str) -> frozenset[str]:
+    """Those that a font has."""
+    return frozenset(map(chr, font_manager.get_font(path).get_charmap()))
 
 
 def letter(axes: Sequence[Sequence], names: Sequence[str]) -> None:
@@ -107,7 +134,7 @@ def save(figure, paths: Sequence[str], style: Mapping) -> None:
     if style.get("note"):
         note = f"{style['note']} · commit {storage.versions()['commit']}"
         note = textwrap.fill(note, round(NOTE * figure.get_figwidth()))
-        figure.text(0.0, -0.01, note, ha="left", va="top", fontsize=5.5, color="0.55")
+        figure.text(0.0, -0.01, legible(note), ha="left", va="top", fontsize=5.5, color="0.55")
     plain = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
     for path in paths:
         with storage.atomic(path) as temporary:

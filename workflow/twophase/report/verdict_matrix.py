@@ -9,7 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.patches import Patch, Rectangle
 
-from twophase.report.theme import set_theme
+from twophase.report.theme import legible, set_theme
 
 # Of the five verdicts, in the order of `scorecard`; distinct in grey and with any kind of colour blindness.
 COLOURS = ("#3a9099", "#ea9a55", "#eec37a", "#e6e3ef", "white")
@@ -63,7 +63,7 @@ def matrix(claims: pd.DataFrame, titles: Mapping[str, str], kinds: Sequence[str]
                 frame = Rectangle((x + 0.05, y + 0.09), 0.9, 0.82, fill=False, edgecolor="black", lw=1.3, zorder=3)
                 ax.add_patch(frame)
     ax.set(xlim=(0, len(names)), ylim=(places[-1] + 1, 0))
-    ax.set_yticks(places + 0.5, titles.values())
+    ax.set_yticks(places + 0.5, [legible(title) for title in titles.values()])
     ax.xaxis.tick_top()
     ax.set_xticks(np.arange(len(names)) + 0.5, names, rotation=60, ha="left", rotation_mode="anchor")
     for label, name in zip(ax.get_xticklabels(), names, strict=True):

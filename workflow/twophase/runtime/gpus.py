@@ -9,6 +9,7 @@ import time
 from functools import cache
 from pathlib import Path
 
+from twophase.errors import UserError
 from twophase.runtime import locks
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -77,6 +78,8 @@ def take(share: int = 1) -> None:
         return
     folder = Path(tempfile.gettempdir()) / f"twophase-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise UserError(f"{folder} is not this user's own folder. Delete it, or set TMPDIR to a folder of yours.")
     waiting = False
     while True:
         for place in range(share):

@@ -14,8 +14,12 @@ from twophase.runtime import gpus, guard, locks, records
 from twophase.runtime.digests import code_digest
 
 
-def export_library() -> None:
-    """Lets the processes that this one starts import the library, installed or not."""
+def set_environment() -> None:
+    """Lets the processes that this one starts import the library, installed or not, and draw into files alone.
+
+    In a notebook MPLBACKEND names what only notebooks have.
+    """
+    os.environ["MPLBACKEND"] = "agg"
     path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
 
@@ -26,8 +30,14 @@ def logged(path_to_log: str) -> Iterator[None]:
 
     A UserError leaves one message in the log, anything else its traceback.
     """
-    os.environ[TERMINAL] = str(os.dup(2))
-    log = os.open(path_to_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    watched = os.dup(2)  # where the run is watched
+    os.environ[TERMINAL] = str(watched)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path_to_log)  # what it leads to, if it is a link, is not ours to overwrite
+        log = os.open(path_to_log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except OSError as error:
+        sys.exit(f"Error: {path_to_log} cannot be written ({error}). Make room, or its folder writable.")
     sys.stdout.flush()
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -35,14 +45,22 @@ def logged(path_to_log: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        print(f"Error: {error}", flush=True)
-        sys.exit(1)
+        _fail(f"Error: {error}\n", watched)
     except Exception:
-        traceback.print_exc()
-        sys.exit(1)
+        _fail(traceback.format_exc(), watched)
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+
+
+def _fail(text: str, watched: int) -> None:
+    """Ends the process; says why in the log or, where no room is left for it, where the run is watched."""
+    try:
+        print(text, end="", flush=True)
+    except OSError:
+        os.write(watched, text.encode())
+    sys.exit(1)
 
 
 def run(main: Callable, snakemake) -> None:

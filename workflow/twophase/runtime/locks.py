@@ -21,8 +21,11 @@ def hold(path: str | Path, shared: bool = False) -> int | None:
 
     Returns:
         the descriptor, or None where another process has the lock.
+
+    Raises:
+        OSError: among others, the file is a link, which is not followed.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -40,7 +43,7 @@ def start_run(results: str | Path) -> None:
     Raises:
         UserError: another run, or a job that a killed one left behind, is at work; or the folder cannot be written to.
     """
-    path = Path(results) / RUN
+    path = _of(results)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = hold(path)
@@ -62,4 +65,12 @@ def start_run(results: str | Path) -> None:
 
 def start_job(results: str | Path) -> None:
     """Lets no new run begin while this process, a job of the present one, is alive."""
-    hold(Path(results) / RUN, shared=True)
+    hold(_of(results), shared=True)
+
+
+def _of(results: str | Path) -> Path:
+    """The lock of a folder of results, which somebody else may have made."""
+    path = Path(results) / RUN
+    if path.is_symlink():
+        raise UserError(f"{path} is a link, which no run of this workflow makes. Delete it.")
+    return path

@@ -6,7 +6,8 @@ import textwrap
 import time
 from collections.abc import Callable
 
-from snakemake.logging import DefaultFormatter, logger
+from snakemake.logging import DefaultFilter, DefaultFormatter, logger
+from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
 # Snakemake's own remarks that say nothing about this run's jobs or results.
@@ -101,6 +102,21 @@ class Brief(Whole):
         return f"{time.strftime('%H:%M:%S')}  {count}{message}"
 
 
+class Failing:
+    """Snakemake's filter of what it is to be quiet about, but jobs that fail are heard of unless it is all.
+
+    Args:
+        own: Snakemake's.
+    """
+
+    def __init__(self, own: DefaultFilter):
+        self.own = own
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        failed = getattr(record, "event", None) in (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR)
+        return (failed and Quietness.ALL not in self.own.quiet) or self.own.filter(record)
+
+
 def set_up(mistaken: Callable[[str], str], closing: Callable[[], list[str]], output) -> None:
     """Makes the present process print a run briefly and a dry run in whole; --verbose drops nothing.
 
@@ -116,5 +132,6 @@ def set_up(mistaken: Callable[[str], str], closing: Callable[[], list[str]], out
         brief = not (output.dryrun or everything)
         formatter = Brief(mistaken, closing, **options) if brief else Whole(mistaken, **options)
         handler.setFormatter(formatter)
+        handler.filters = [Failing(own) if isinstance(own, DefaultFilter) else own for own in handler.filters]
         if not everything:
             handler.addFilter(formatter)

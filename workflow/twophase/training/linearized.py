@@ -1,10 +1,12 @@
 """Linearized training from a switch: standard training until t, then that of the network's tangent (both papers)."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from twophase.files.layout import OPTIMIZER
 
@@ -39,8 +41,21 @@ class Linearized(nn.Module):
         def network(point):
             return torch.func.functional_call(self.network, point, (inputs,))
 
-        value, tangent = torch.func.jvp(network, (self.point,), (step,))
+        with _plain_attention():
+            value, tangent = torch.func.jvp(network, (self.point,), (step,))
         return value + tangent
+
+
+@contextlib.contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Has attention computed as the formula says: its fused kernels have no forward derivative."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def initial_state(state: Mapping[str, np.ndarray], momentum: str) -> dict[str, np.ndarray]:
