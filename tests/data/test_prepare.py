@@ -704,3 +704,45 @@ def test_real_cifar10_as_jpegs(out):
     # CIFAR-10's published statistics; the sample and the compression move them by a little.
     assert arrays["mean"] == pytest.approx([0.4914, 0.4822, 0.4465], abs=0.02)
     assert arrays["std"] == pytest.approx([0.2470, 0.2435, 0.2616], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "renamed",
+    [
+        lambda name: name.replace("/", "\\"),
+        lambda name: f"./{name}",
+        lambda name: f".\\{name}".replace("/", "\\"),
+    ],
+    ids=["backslashes", "dots", "both"],
+)
+def test_names_in_a_zip_are_those_that_zip_programs_show(tmp_path, renamed):
+    members = {renamed(name): content for name, content in files().items()}
+    members |= {
+        "__MACOSX/._x": b"",
+        ".DS_Store": b"",
+        renamed("train/Ant/Thumbs.db"): b"",
+        renamed("test/.DS_Store"): b"",
+    }
+    prepare(tmp_path / "a", "imagefolder", pack(tmp_path / "set.zip", members))
+    prepare(tmp_path / "b", "imagefolder", folder(tmp_path / "set", files()))
+    assert read_tensors(tmp_path / "a").keys() == read_tensors(tmp_path / "b").keys()
+    assert read_metadata(tmp_path / "a")["sha256"] == read_metadata(tmp_path / "b")["sha256"]
+
+
+@pytest.mark.parametrize("name", ["train/./Ant/0.png", "train\\Ant\\0.png"])
+def test_two_members_of_a_zip_with_one_name_are_refused(tmp_path, out, name):
+    path = pack(tmp_path / "set.zip", files() | {name: files()["train/Ant/1.png"]})
+    refuses(out, r"^root: member .* is there twice", "imagefolder", path)
+
+
+def test_names_cannot_steer_a_terminal(tmp_path):
+    evil = "train/Ant/\x1b[2J\x1b]0;title\x07\nError: all is well\u202e.png"
+    for root in (
+        pack(tmp_path / "set.zip", files() | {evil: b"no image"}),
+        folder(tmp_path / "set", files() | {evil: b""}),
+    ):
+        with pytest.raises(UserError) as caught:
+            prepare(tmp_path / "out", "imagefolder", root)
+        said = str(caught.value)
+        assert said.isprintable()
+        assert r"\x1b[2J" in said

@@ -15,7 +15,7 @@ DATA = "results/data/digits.safetensors"
 
 def rules() -> dict[str, str]:
     """The body of every rule but figures', by its name."""
-    paths = [REPOSITORY / "Snakefile", *(REPOSITORY / "workflow" / "rules").glob("*.smk")]
+    paths = [REPOSITORY / "workflow" / "Snakefile", *(REPOSITORY / "workflow" / "rules").glob("*.smk")]
     return {name: body for path in paths if path.stem != "figures" for name, body in RULE.findall(path.read_text())}
 
 

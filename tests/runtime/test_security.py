@@ -65,7 +65,7 @@ def test_what_would_run_data_is_found(source):
 
 def test_rules_have_no_shell_commands():
     """Values of the config reach scripts as Python objects; a command line would need each of them quoted."""
-    for path in [WORKFLOW.parent / "Snakefile", *sorted((WORKFLOW / "rules").glob("*.smk"))]:
+    for path in [WORKFLOW.parent / "Snakefile", WORKFLOW / "Snakefile", *sorted((WORKFLOW / "rules").glob("*.smk"))]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"(?m)^\s+(shell|run):|\bshell\(|\b(eval|exec|system|popen)\(|pickle", text), path
 

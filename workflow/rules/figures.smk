@@ -35,4 +35,6 @@ for name, figure in figures.FIGURES.items():
         script:
             "../scripts/figures/draw.py"
 
-    workflow.get_rule(name).docstring = figure.shows  # for `snakemake --list`
+    rule_name = workflow.modifier.modify_rulename(name)  # in an importing workflow, which may leave it out
+    if workflow.is_rule(rule_name):
+        workflow.get_rule(rule_name).docstring = figure.shows  # for `snakemake --list`

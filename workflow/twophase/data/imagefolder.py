@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,17 +42,18 @@ def open_folder(root: Path, resize: int | None) -> Source:
     Raises:
         UserError: the layout is not as above, or a file is not an image, damaged or unsafe; names file and remedy.
     """
-    folders = _list(root)
+    members = _zip_members(root) if root.is_file() else {}
+    folders = _list(root, members or _directory_names(root))
     classes = sorted(folders["train"])
     files = {s: [file for name in classes for file in sorted(folders[s][name])] for s in SPLITS}
     labels = {s: np.repeat(np.arange(len(classes)), [len(folders[s][name]) for name in classes]) for s in SPLITS}
 
     def read(chosen: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         names = [files[split][index] for split in SPLITS for index in chosen[split]]
-        with zipfile.ZipFile(root) if root.is_file() else contextlib.nullcontext() as archive:
+        with zipfile.ZipFile(root) if members else contextlib.nullcontext() as archive:
             images = []
             for name in names:
-                images.append(_decode(_bytes(root, archive, name), f"{name} in {root}", resize))
+                images.append(_decode(_bytes(root, archive, members.get(name, name)), f"{name} in {root}", resize))
                 if images[-1].shape[:2] != images[0].shape[:2]:
                     sizes = [f"{names[i]} has {images[i].shape[1]}x{images[i].shape[0]}" for i in (0, len(images) - 1)]
                     raise UserError(
@@ -74,13 +75,13 @@ def open_folder(root: Path, resize: int | None) -> Source:
     return classes, labels, read
 
 
-def _list(root: Path) -> dict[str, dict[str, list[str]]]:
+def _list(root: Path, names: Iterable[str]) -> dict[str, dict[str, list[str]]]:
     """{split: {class: [names of files]}}, with the same classes in both splits and no empty one."""
     folders: dict[str, dict[str, list[str]]] = {split: {} for split in SPLITS}
-    for name in _zip_names(root) if root.is_file() else _directory_names(root):
+    for name in names:
         split, *inner = name.rstrip("/").split("/")
         is_file = not name.endswith("/")
-        if split in SPLITS and len(inner) > is_file and not any(part.startswith(".") for part in inner):
+        if split in SPLITS and len(inner) > is_file and not any(map(_is_clutter, inner)):
             folders[split].setdefault(inner[0], []).extend([name] if is_file else [])
 
     if missing := [split for split in SPLITS if not folders[split]]:
@@ -110,7 +111,13 @@ def _directory_names(root: Path) -> Iterator[str]:
             yield from ((base / name).as_posix() for name in files)
 
 
-def _zip_names(path: Path) -> Iterator[str]:
+def _is_clutter(part: str) -> bool:
+    """What systems leave in folders by themselves."""
+    return part.startswith(".") or part in ("Thumbs.db", "desktop.ini", "__MACOSX")
+
+
+def _zip_members(path: Path) -> dict[str, str]:
+    """Members of a zip by the names that zip programs show: with slashes and without `./`."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -120,23 +127,24 @@ def _zip_names(path: Path) -> Iterator[str]:
         raise UserError(
             f"root: {path} unpacks to more than {MAX_ZIP_BYTES / 2**30:g} GiB; use a folder or fewer images"
         )
-    seen = set()
+    found: dict[str, str] = {}
     for member in members:
         name, what = member.filename, None
-        parts = name.replace("\\", "/").split("/")
+        parts = [part for part in name.replace("\\", "/").split("/") if part != "."]
+        shown = "/".join(parts)
         if member.external_attr >> 28 == 0o12:
             what = "is a symbolic link; pack the archive again without it"
-        elif not parts[0] or ".." in parts or name[1:2] == ":":
+        elif name[:1] in "/\\" or ".." in parts or name[1:2] == ":":
             what = "points out of the archive; pack the archive again without it"
-        elif name in seen:
+        elif shown in found:
             what = "is there twice; pack the archive again"
         elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             # Python unpacks the others in pieces without a bound.
             what = "is not packed by deflate; pack the archive again, with any zip program's default"
         if what:
             raise UserError(f"root: member {name!r} of {path} {what}")
-        seen.add(name)
-        yield name
+        found[shown] = name
+    return found
 
 
 def _bytes(root: Path, archive: zipfile.ZipFile | None, name: str) -> bytes:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from twophase.errors import printable
 from twophase.files import storage
 
 INFLECTION = "chaos C"  # the estimator whose inflection point counts, see `analysis.inflection`
@@ -33,7 +34,7 @@ def lines(results: str | Path, experiments: Mapping[str, Sequence[str]], started
 
 def closing(results: str | Path, experiments: Mapping[str, Sequence[str]]) -> list[str]:
     """What the results say, a line for each experiment, and what to open."""
-    return [*found(results, experiments), *to_open(results)]
+    return [printable(line) for line in (*found(results, experiments), *to_open(results))]
 
 
 def found(results: str | Path, experiments: Mapping[str, Sequence[str]]) -> list[str]:
