@@ -14,7 +14,10 @@ import tempfile
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
+from types import SimpleNamespace
 
+import jinja2
+from docutils.core import publish_parts
 from snakemake.common.configfile import load_configfile
 
 from twophase.analysis import scorecard
@@ -100,6 +103,7 @@ def published(folder: Path) -> None:
     storage.write_text(folder / "index.html", page)
 
 
+UP = '<p><a href="../../index.html">All published runs</a></p>'
 INTRODUCTION = (
     '<p><a href="../index.html">Documents</a></p>'
     "<p>Each run has an explorer, in which every number can be pointed at, a page of claims with intervals and "
@@ -137,14 +141,28 @@ def one_run(name: str, folder: Path) -> str:
         headline = sentences.headline(described[e], own["phases"], own["claims"])
         parts.append(f'<li><a href="{name}/explorer.html#experiment={e}">{escape(headline)}</a></li>')
     drawn = [figure for figure in figures.FIGURES if (folder / "figures" / f"{figure}.png").exists()]
+    shown = "\n".join(with_caption(figure, config) for figure in drawn)
+    storage.write_text(folder / "figures" / "index.html", pages.page(f"Figures of {name}", [UP, shown]))
     links = " · ".join(
-        f'<a href="{name}/figures/{figure}.png">{figure}: {escape(figures.FIGURES[figure].shows)}</a>'
+        f'<a href="{name}/figures/index.html#{figure}">{figure}: {escape(figures.FIGURES[figure].shows)}</a>'
         for figure in drawn
     )
     return (
         f'<h2>{escape(name)}</h2><ul>{"".join(parts)}</ul><p><a href="{name}/explorer.html">Explorer</a> · '
         f'<a href="{name}/claims.html">claims</a></p><p class="small">{links}</p>'
     )
+
+
+def with_caption(figure: str, config: Mapping) -> str:
+    """A figure with the caption that it has in the report, in HTML."""
+    experiments = config["experiments"]
+    rows = {name: experiments[name] for name in figures.shown(experiments, figure)}
+    params = {key: {e: figures.SETTINGS[key](s) for e, s in rows.items()} for key in figures.FIGURES[figure].settings}
+    params["titles"] = {e: s["title"] for e, s in rows.items()}
+    template = (REPOSITORY / "workflow" / "report" / f"{figure}.rst").read_text(encoding="utf-8")
+    text = jinja2.Template(template).render(snakemake=SimpleNamespace(params=params, config=config))
+    caption = publish_parts(text, writer_name="html5", settings_overrides={"report_level": 5})["body"]
+    return f'<h2 id="{figure}">{figure}</h2><img src="{figure}.png" alt="{figure}" style="max-width: 100%">{caption}'
 
 
 def kept(folder: Path, experiment: Mapping) -> bool:
