@@ -78,3 +78,11 @@ def test_every_document_is_in_the_site_s_list():
     documents = {f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md")}
     assert documents | {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md"} <= listed
     assert all((REPOSITORY / path).exists() for path in listed)
+
+
+def test_a_figure_of_the_site_has_the_caption_of_the_report_beside_it():
+    text = website.with_caption("fig3", resolve(loaded("config/demo.yaml")))
+    assert 'src="fig3.png"' in text
+    assert "<strong>The chaos effect.</strong>" in text
+    assert "ε of size 1e-07" in text  # of the run, not of the template
+    assert "{{" not in text

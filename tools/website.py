@@ -13,7 +13,10 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
+import jinja2
+from docutils.core import publish_parts
 from snakemake.common.configfile import load_configfile
 
 from twophase.analysis import scorecard
@@ -100,6 +103,7 @@ def published(folder: Path) -> None:
     storage.write_text(folder / "index.html", page)
 
 
+UP = Html('<p><a href="../../index.html">All published runs</a></p>')
 INTRODUCTION = Html(
     '<p><a href="../index.html">Documents</a></p>'
     "<p>Each run has an explorer, in which every number can be pointed at, a page of claims with intervals and "
@@ -137,7 +141,9 @@ def one_run(name: str, folder: Path) -> Html:
         headline = sentences.headline(described[e], own["phases"], own["claims"])
         parts.append(filled('<li><a href="{}/explorer.html#experiment={}">{}</a></li>', name, e, headline))
     drawn = [figure for figure in figures.FIGURES if (folder / "figures" / f"{figure}.png").exists()]
-    link = '<a href="{}/figures/{}.png">{}: {}</a>'
+    shown = Html("\n".join(with_caption(figure, config) for figure in drawn))
+    storage.write_text(folder / "figures" / "index.html", pages.page(f"Figures of {name}", [UP, shown]))
+    link = '<a href="{}/figures/index.html#{}">{}: {}</a>'
     links = Html(" · ".join(filled(link, name, f, f, figures.FIGURES[f].shows) for f in drawn))
     return filled(
         '<h2>{name}</h2><ul>{parts}</ul><p><a href="{name}/explorer.html">Explorer</a> · '
@@ -145,6 +151,22 @@ def one_run(name: str, folder: Path) -> Html:
         name=name,
         parts=Html("".join(parts)),
         links=links,
+    )
+
+
+def with_caption(figure: str, config: Mapping) -> Html:
+    """A figure with the caption that it has in the report, in HTML."""
+    experiments = config["experiments"]
+    rows = {name: experiments[name] for name in figures.shown(experiments, figure)}
+    params = {key: {e: figures.SETTINGS[key](s) for e, s in rows.items()} for key in figures.FIGURES[figure].settings}
+    params["titles"] = {e: s["title"] for e, s in rows.items()}
+    template = (REPOSITORY / "workflow" / "report" / f"{figure}.rst").read_text(encoding="utf-8")
+    text = jinja2.Template(template).render(snakemake=SimpleNamespace(params=params, config=config))
+    caption = publish_parts(text, writer_name="html5", settings_overrides={"report_level": 5})["body"]
+    return filled(
+        '<h2 id="{figure}">{figure}</h2><img src="{figure}.png" alt="{figure}" style="max-width: 100%">{caption}',
+        figure=figure,
+        caption=Html(caption),
     )
 
 
