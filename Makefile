@@ -146,7 +146,8 @@ $(READY): envs/requirements.lock pyproject.toml
 	@touch $@
 
 clean: ## remove the environment (results stay)
-	rm -rf $(VENV)
+	@test ! -e "$(VENV)" || test -f "$(VENV)/pyvenv.cfg" || { echo "$(VENV) is no environment; it stays."; exit 1; }
+	rm -rf "$(VENV)"
 
 .DEFAULT:
 	@echo "$@ is no target; make help lists them." >&2; exit 1

@@ -137,3 +137,18 @@ def test_results_in_the_home_are_not_a_folder_of_that_name(folder, tmp_path_fact
     (folder / "config" / "mine.yaml").write_text("results: ~/runs of mine\n")
     done = make(folder, "reference", "RUN=x", "CONFIG=config/mine.yaml")
     assert f"{home}/runs of mine holds no run to keep." in done.stdout
+
+
+@pytest.mark.parametrize("value", ["results", "results .venv", ".", ""])
+def test_nothing_but_an_environment_is_cleaned_away(folder, value):
+    before = sorted(folder.rglob("*"))
+    make(folder, "clean", f"VENV={value}")
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_the_environment_is_cleaned_away(folder):
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / "pyvenv.cfg").touch()
+    make(folder, "clean").check_returncode()
+    assert not (folder / ".venv").exists()
+    assert (folder / "results").exists()

@@ -123,8 +123,8 @@ def check_place(path: str | Path, facts: Mapping) -> None:
             depth = len(Path(place(path)["file"]).parts)
             folder = os.path.relpath(Path(os.path.abspath(path)).parents[depth])
             raise UserError(
-                f"{path} is of experiment {facts[name]}, not of {expected}. Give {folder} its name back, or take the "
-                f"new one: make rename OLD={facts[name]} NEW={expected}."
+                f"{path} is of experiment {facts[name]}, not of {expected}. Give {folder} its name back: what figures "
+                "and pages call an experiment is its `title`, which may change without training."
             )
         raise damaged(path, f"is of {name} {facts[name]}, not of {name} {expected}")
 

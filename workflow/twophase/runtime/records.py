@@ -91,7 +91,7 @@ def flat(part: Mapping, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 def remember(persistence: type, change: type, results: str | Path) -> None:
-    """Lets Snakemake compare a job's params with these records, too, whether or not it has its own.
+    """Lets Snakemake compare a job's params with these records where it has none of its own.
 
     Args:
         persistence, change: Snakemake's classes of its records and of a difference in params.
@@ -103,7 +103,7 @@ def remember(persistence: type, change: type, results: str | Path) -> None:
 
     def changed(self, job, *arguments, **keywords):
         found = params_changed(self, job, *arguments, **keywords)
-        if found:
+        if has_metadata(self, job):
             return found
         for path in job.output:
             record = read(results, path)
