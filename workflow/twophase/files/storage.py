@@ -5,10 +5,8 @@ belongs to it. So whatever is damaged, missing or not its own is noticed where i
 """
 
 import contextlib
-import errno
 import hashlib
 import json
-import mmap
 import os
 import shutil
 import subprocess
@@ -21,13 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from twophase.errors import UserError
+from twophase.files import unmapped
 
 # One key that holds JSON: safetensors writes several keys in an order that changes from run to run.
 KEY = "twophase"
 CHECKSUM = "crc32 of this file with zeros here: "  # value of `checksum` in that JSON, before eight digits
 CONTENTS = "contents.json"  # of a folder: the files that belong to it
 TEMPORARY = ".part"
-UNMAPPED = {errno.ENODEV, errno.ENOSYS, errno.EOPNOTSUPP}  # of file systems without memory maps, as some of networks
 
 
 @contextlib.contextmanager
@@ -85,23 +83,9 @@ def _checksum(content) -> tuple[int, bytes] | None:
     return at, b"%08x" % crc
 
 
-@contextlib.contextmanager
-def _content(file) -> Iterator[mmap.mmap | bytes]:
-    """The bytes of an open file: as a map, or read where its file system has none."""
-    try:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        if error.errno not in UNMAPPED:
-            raise
-        yield file.read()
-    else:
-        with mapped:
-            yield mapped
-
-
 def _seal(path: Path) -> None:
     """Writes the checksum into its place in a file."""
-    with open(path, "r+b") as file, _content(file) as content:
+    with open(path, "r+b") as file, unmapped.content(file) as content:
         at, digits = _checksum(content)
         file.seek(at)
         file.write(digits)
@@ -119,7 +103,7 @@ def _check(path: str | Path) -> None:
 
 @cache
 def _is_whole(path: str, *version: int) -> bool:
-    with open(path, "rb") as file, _content(file) as content:
+    with open(path, "rb") as file, unmapped.content(file) as content:
         found = _checksum(content)
         return found is None or content[found[0] : found[0] + 8] == found[1]
 
@@ -164,17 +148,10 @@ def open_tensors(path: str | Path):
 
 def _handle(path: str | Path):
     """The file, of which this reads the header."""
-    from safetensors import SafetensorError, safe_open
-
-    from twophase.files.unmapped import Unmapped
+    from safetensors import SafetensorError
 
     try:
-        try:
-            return safe_open(str(path), framework="numpy")
-        except (SafetensorError, OSError) as error:
-            if not any(f"os error {code}" in str(error) or getattr(error, "errno", 0) == code for code in UNMAPPED):
-                raise
-            return Unmapped(path)
+        return unmapped.handle(path)
     except (SafetensorError, OSError) as error:
         raise damaged(path, f"cannot be read ({error})") from error
 
