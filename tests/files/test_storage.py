@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from twophase.errors import UserError
-from twophase.files import integrity, storage, vectors
+from twophase.files import storage, unmapped, vectors
 
 DTYPES = [np.float32, np.float64, np.float16, np.int64, np.int32, np.int16, np.uint8, np.bool_]
 NAMES = st.text(string.ascii_letters + string.digits + "./_", min_size=1, max_size=12)
@@ -602,7 +602,7 @@ def test_files_are_read_and_written_where_there_are_no_memory_maps(tmp_path, mon
     path, mapped, table = tmp_path / "a.safetensors", tmp_path / "b.safetensors", tmp_path / "a.parquet"
     storage.write_tensors(mapped, arrays, {"trainable": ["x"]})
     (expected,) = vectors.networks([mapped], "state_dict")()
-    monkeypatch.setattr(integrity.mmap, "mmap", unsupported)
+    monkeypatch.setattr(unmapped.mmap, "mmap", unsupported)
     monkeypatch.setattr(safetensors, "safe_open", unsupported_in_rust)
     storage.write_tensors(path, arrays, {"trainable": ["x"]})
     storage.write_table(table, {"x": [1, 2]}, {"a": 1})

@@ -477,3 +477,16 @@ def test_asking_for_a_name_loads_no_torch():
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+def test_what_kernels_or_forks_would_fail_at_hours_later_is_refused_at_once():
+    layer = nn.Linear(4, 4)
+    for net, said in (
+        (nn.Sequential(nn.Flatten(), layer, layer, nn.Linear(4, 2)), r"model: 1.weight and 2.weight are one parameter"),
+        (
+            nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), nn.Flatten(), nn.Linear(4, 2)),
+            r"model: the batch norm 0 keeps no running statistics",
+        ),
+    ):
+        with pytest.raises(UserError, match=said):
+            check(net, 2, (3, 1, 2, 2))

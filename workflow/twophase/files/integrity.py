@@ -5,18 +5,16 @@ is. A folder that a job made lists its files with their checksums. All are compa
 neither damage nor an intact file in the place of another one enters a result.
 """
 
-import contextlib
-import errno
 import json
-import mmap
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from twophase.errors import UserError
+from twophase.files import unmapped
 
 CHECKSUM = "crc32 of this file with zeros here: "  # value of `checksum` in a file's metadata, before eight digits
 CONTENTS = "contents.json"  # of a folder: the files that belong to it
@@ -25,7 +23,6 @@ OF_RUN = re.compile(rf".*/(?P<experiment>[^/]+)/seed(?P<seed>\d+)/(?P<file>(?:{P
 OF_DATA = re.compile(r".*/data/(?P<dataset>[^/]+)\.safetensors")
 OF_ITERATION = re.compile(r".*/(?:step|state)-(?P<iteration>\d+)\.safetensors")
 WORKING = re.compile(r"\.partial-[0-9a-z]+(?=/)")  # in the name of a folder until it is whole
-UNMAPPED = {errno.ENODEV, errno.ENOSYS, errno.EOPNOTSUPP}  # of file systems without memory maps, as some of networks
 NOWHERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -66,23 +63,9 @@ def checksum(content) -> tuple[int, bytes] | None:
     return at, b"%08x" % crc
 
 
-@contextlib.contextmanager
-def content_of(file) -> Iterator[mmap.mmap | bytes]:
-    """The bytes of an open file: as a map, or read where its file system has none. An empty file raises ValueError."""
-    try:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        if error.errno not in UNMAPPED:
-            raise
-        yield file.read()
-    else:
-        with mapped:
-            yield mapped
-
-
 def seal(path: Path) -> None:
     """Writes the checksum into its place in a file."""
-    with open(path, "r+b") as file, content_of(file) as content:
+    with open(path, "r+b") as file, unmapped.content(file) as content:
         at, digits = checksum(content)
         file.seek(at)
         file.write(digits)
@@ -176,7 +159,7 @@ def _version(path: str | Path) -> tuple[int, ...]:
 @cache
 def _sums(path: str, *version: int) -> tuple[str, str] | None:
     """The checksum that a file has, and the one that it should have."""
-    with open(path, "rb") as file, content_of(file) as content:
+    with open(path, "rb") as file, unmapped.content(file) as content:
         found = checksum(content)
         return found and (content[found[0] : found[0] + 8].decode(errors="replace"), found[1].decode())
 

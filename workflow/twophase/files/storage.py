@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from twophase.errors import UserError
-from twophase.files import integrity
+from twophase.files import integrity, unmapped
 from twophase.files.integrity import CHECKSUM, CONTENTS, damaged, unread
 
 # One key that holds JSON: safetensors writes several keys in an order that changes from run to run.
@@ -104,19 +104,11 @@ def open_tensors(path: str | Path):
 
 def _handle(path: str | Path):
     """The file, of which this reads the header."""
-    from safetensors import SafetensorError, safe_open
-
-    from twophase.files.unmapped import Unmapped
+    from safetensors import SafetensorError
 
     try:
         Path(path).open("rb").close()  # whose error says more than safetensors'
-        try:
-            return safe_open(str(path), framework="numpy")
-        except (SafetensorError, OSError) as error:
-            codes = integrity.UNMAPPED
-            if not any(f"os error {code}" in str(error) or getattr(error, "errno", 0) == code for code in codes):
-                raise
-            return Unmapped(path)
+        return unmapped.handle(path)
     except (SafetensorError, OSError) as error:
         raise unread(path, error) from error
 

@@ -1,14 +1,46 @@
-"""A safetensors file where the file system has no memory maps: read as a whole. No torch."""
+"""Files as memory maps or, where their file system has none, as some of networks, read as a whole. No torch."""
 
+import contextlib
+import errno
 import json
+import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+UNSUPPORTED = {errno.ENODEV, errno.ENOSYS, errno.EOPNOTSUPP}
+
+
+@contextlib.contextmanager
+def content(file) -> Iterator[mmap.mmap | bytes]:
+    """The bytes of an open file."""
+    try:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        yield file.read()
+    else:
+        with mapped:
+            yield mapped
+
+
+def handle(path: str | Path):
+    """A safetensors file as safetensors' own handle, or what does the same."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        return safe_open(str(path), framework="numpy")
+    except (SafetensorError, OSError) as error:
+        if not any(f"os error {code}" in str(error) or getattr(error, "errno", 0) == code for code in UNSUPPORTED):
+            raise
+        return Unmapped(path)
+
 
 class Unmapped:
-    """What safetensors' own handle does, as far as `storage` and its readers ask for it."""
+    """What safetensors' own handle does, as far as the readers of files ask for it."""
 
     def __init__(self, path: str | Path):
         from safetensors.numpy import load
