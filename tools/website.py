@@ -162,7 +162,7 @@ def with_caption(figure: str, config: Mapping) -> Html:
     params["titles"] = {e: s["title"] for e, s in rows.items()}
     template = (REPOSITORY / "workflow" / "report" / f"{figure}.rst").read_text(encoding="utf-8")
     text = jinja2.Template(template).render(snakemake=SimpleNamespace(params=params, config=config))
-    caption = publish_parts(text, writer_name="html5", settings_overrides={"report_level": 5})["body"]
+    caption = publish_parts(text, writer="html5", settings_overrides={"report_level": 5})["body"]
     return filled(
         '<h2 id="{figure}">{figure}</h2><img src="{figure}.png" alt="{figure}" style="max-width: 100%">{caption}',
         figure=figure,

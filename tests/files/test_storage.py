@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from twophase.errors import UserError
-from twophase.files import storage, unmapped, vectors
+from twophase.files import integrity, storage, unmapped, vectors
 
 DTYPES = [np.float32, np.float64, np.float16, np.int64, np.int32, np.int16, np.uint8, np.bool_]
 NAMES = st.text(string.ascii_letters + string.digits + "./_", min_size=1, max_size=12)
