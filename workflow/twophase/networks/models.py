@@ -78,13 +78,13 @@ def check(net: nn.Module, num_classes: int, images: Sequence[int]) -> None:
     for name, parameter in net.named_parameters(remove_duplicate=False):
         if names.setdefault(id(parameter), name) != name:
             raise UserError(
-                f"model: {names[id(parameter)]} and {name} are one parameter, and forks, barriers and kernels take each "
-                "name for a tensor of its own; give each layer its own, or apply one layer twice under one name"
+                f"model: {names[id(parameter)]} and {name} are one parameter, and forks, barriers and kernels take each"
+                " name for a tensor of its own; give each layer its own, or apply one layer twice under one name"
             )
     for name, module in net.named_modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and not module.track_running_stats:
             raise UserError(
-                f"model: the batch norm {name} keeps no running statistics, without which the logits of an image depend "
+                f"model: the batch norm {name} keeps no running statistics, without which an image's logits depend "
                 "on the others of its batch, and there is no kernel; let it track them, or take another norm"
             )
     if not any(parameter.requires_grad for parameter in net.parameters()):
