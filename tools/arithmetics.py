@@ -52,8 +52,8 @@ def page(claims: Mapping[str, pd.DataFrame]) -> str:
     for name, table in claims.items():
         both = agreement.compare(published, table)
         said = [str(int((table["verdict"] == verdict).sum())) for verdict in scorecard.VERDICTS]
-        same = int((both["verdict_published"] == both["verdict_here"]).sum())
-        rows.append([name, *said, f"{same} of {len(both)}", str(int(agreement.apart(both).sum()))])
+        same, judged = agreement.equal_verdicts(both)
+        rows.append([name, *said, f"{same} of {judged}", str(int(agreement.apart(both).sum()))])
     lines = [
         "# The demo in several arithmetics",
         "",

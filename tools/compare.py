@@ -39,12 +39,12 @@ def summary(rows: pd.DataFrame, run: str) -> str:
             for row in part.itertuples()
         ]
     both = rows[rows["agreement"] != agreement.MISSING]
-    same = int((both["verdict_published"] == both["verdict_here"]).sum())
+    same, judged = agreement.equal_verdicts(rows)
     intervals = both[both["low_published"].notna() & both["low_here"].notna()]
     apart = int(agreement.apart(intervals).sum())
     contradictions = int((both["agreement"] == agreement.CONTRADICTION).sum())
     lines.append(
-        f"{same} of {len(both)} verdicts are those of results/reference/{run}, {contradictions} contradict one; "
+        f"{same} of {judged} verdicts are those of results/reference/{run}, {contradictions} contradict one; "
         f"{len(intervals) - apart} of {len(intervals)} intervals overlap."
     )
     return "\n".join(lines)

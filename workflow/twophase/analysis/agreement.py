@@ -54,6 +54,12 @@ def compare(published: pd.DataFrame, here: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
+def equal_verdicts(rows: pd.DataFrame) -> tuple[int, int]:
+    """How many of the claims that both runs judge have the same verdict in both, and how many there are."""
+    both = rows[rows["agreement"] != MISSING]
+    return int((both["verdict_published"] == both["verdict_here"]).sum()), len(both)
+
+
 def apart(rows: pd.DataFrame) -> pd.Series:
     """Whether the intervals of a row of `compare` have no point in common; not where one of them is missing."""
     return (rows["low_published"] > rows["high_here"]) | (rows["low_here"] > rows["high_published"])

@@ -27,7 +27,7 @@ from twophase.analysis.statistics import Means
     of_forks=True,
 )
 def height_of_peak(m: Means) -> float:
-    return peaks.common_peak(m.surface("distances", "C")).height
+    return peaks.common_peak(m.log_c).height
 
 
 @claim(
@@ -43,7 +43,7 @@ def height_of_peak(m: Means) -> float:
     of_forks=True,
 )
 def share_of_peaks(m: Means) -> float:
-    return peaks.share_with_peak(m.surface("distances", "C"))
+    return peaks.share_with_peak(m.log_c)
 
 
 @claim(
@@ -79,7 +79,7 @@ def prominence_of_turn(m: Means) -> float:
     scale="log",
 )
 def spread_of_peaks(m: Means) -> float:
-    return peaks.spread(m.surface("distances", "C"))
+    return peaks.spread(m.log_c)
 
 
 @claim(
@@ -95,7 +95,7 @@ def spread_of_peaks(m: Means) -> float:
     refers_to=("peak",),
 )
 def slope_of_peaks(m: Means) -> float:
-    return peaks.slope(peaks.places(m.surface("distances", "C")))
+    return peaks.slope(peaks.places(m.log_c))
 
 
 @claim(
@@ -112,7 +112,7 @@ def slope_of_peaks(m: Means) -> float:
     scale="log",
 )
 def smallest_c_at_peak(m: Means) -> float:
-    return 10 ** peaks.level_at(m.surface("distances", "C"), m.peak).min()
+    return 10 ** peaks.level_at(m.log_c, m.peak).min()
 
 
 @claim(

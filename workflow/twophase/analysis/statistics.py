@@ -147,6 +147,11 @@ class Means:
             return pd.DataFrame()
         return surfaces.mean([surfaces.surface(part, column, scale) for part in tables])
 
+    @cached_property
+    def log_c(self) -> pd.DataFrame:
+        """log10 C between forks and base run [t0, t1], also where nothing else is measured."""
+        return self.surface("distances", "C")
+
     def independent(self, column: str) -> pd.Series:
         """A column of `independent` by t, averaged over runs."""
         return surfaces.mean([run.independent.set_index("t")[column] for run in self.runs])
@@ -190,7 +195,7 @@ class Means:
         """m*, the papers' inflection point: the t1 at which C(t0, t1) is largest, in iterations; NaN for none."""
         if self.chosen_by is not None:
             return self.chosen_by.peak
-        return peaks.inflection(self.surface("distances", "C")) if self.runs[0].distances is not None else nan
+        return peaks.inflection(self.log_c) if self.runs[0].distances is not None else nan
 
     def rounding(self, place: str) -> float:
         """How far the grid alone can put a place off, in logarithms of time.
@@ -200,7 +205,7 @@ class Means:
         """
         grids = {
             "inflection": lambda: lags.curve(self.t0, self.t1, self.level)[0],
-            "peak": lambda: self.surface("distances", "C").columns.to_numpy(),
+            "peak": lambda: self.log_c.columns.to_numpy(),
             "kernel_elbow": lambda: self.steps(self.shortest)[0],
         }
         return contest.rounding(grids[place](), getattr(self, place))
