@@ -1,4 +1,4 @@
-"""The workflow in another one: from a path and from a git reference, with a prefix and without."""
+"""The workflow in another one: from a path and from GitHub, with a prefix and without."""
 
 import re
 import shutil
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.workflow
 DATA = "results/data/digits.safetensors"
 SNAKEFILES = {
     "path": '"{repository}/workflow/Snakefile"',
-    "git": 'gitfile("{repository}", path="workflow/Snakefile", tag="v1")',
+    "github": 'github("owner/name", path="workflow/Snakefile", tag="v1")',
 }
 
 
@@ -31,6 +31,15 @@ def repository(tmp_path_factory) -> Path:
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"], ["tag", "v1"]):
         subprocess.run([*git, *command], check=True)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def github(repository, tmp_path, monkeypatch):
+    """GitHub is the repository: git takes all addresses there for it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{repository}.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://github.com/owner/name")
 
 
 def importing(folder: Path, repository: Path, kind: str, use: str, before: str = "") -> None:
@@ -58,24 +67,22 @@ def snakemake(folder: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize("kind", SNAKEFILES)
 def test_a_job_of_the_module_runs_with_a_prefix(repository, tmp_path, monkeypatch, kind):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    if kind == "git":  # what is not committed is not meant
+    if kind == "github":  # what is not committed is not meant
         (repository / "workflow" / "twophase" / "data" / "prepare.py").rename(repository / "aside")
     try:
         importing(tmp_path, repository, kind, " as tp_*")
         printed = snakemake(tmp_path, DATA)
     finally:
-        if kind == "git":
+        if kind == "github":
             (repository / "aside").rename(repository / "workflow" / "twophase" / "data" / "prepare.py")
-    assert "rule tp_dataset:" in printed
+    assert "Rule: tp_dataset" in printed
     assert (tmp_path / DATA).exists()
 
 
 @pytest.mark.parametrize("kind", SNAKEFILES)
 @pytest.mark.parametrize(("use", "everything"), [("", "all"), (" as tp_*", "tp_all")])
-def test_without_rules_of_its_own_everything_is_made(repository, tmp_path, monkeypatch, kind, use, everything):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_without_rules_of_its_own_everything_is_made(repository, tmp_path, kind, use, everything):
     importing(tmp_path, repository, kind, use)
     assert re.search(rf"^{everything} +1$", snakemake(tmp_path, "--dry-run"), re.MULTILINE)
 

@@ -1,0 +1,37 @@
+"""The captions of the report: they name keys that the config has, and are reStructuredText without a fault."""
+
+from types import SimpleNamespace
+
+import pytest
+from docutils.core import publish_parts
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from twophase.config import figures
+from twophase.config.resolve import resolve
+from twophase.report import markup
+from workflow_runner import REPOSITORY, WHOLE
+
+CAPTIONS = Environment(loader=FileSystemLoader(REPOSITORY / "workflow/report"), undefined=StrictUndefined)
+
+
+def caption(name: str, params: dict, config: dict) -> str:
+    """As Snakemake fills it in, but a name that is missing raises."""
+    return CAPTIONS.get_template(f"{name}.rst").render(snakemake=SimpleNamespace(config=config, params=params))
+
+
+@pytest.fixture(scope="module")
+def config() -> dict:
+    whole = resolve(WHOLE)
+    return whole | {"captions": {name: markup.rst(e["title"]) for name, e in whole["experiments"].items()}}
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_a_caption_has_all_that_it_names(name, config):
+    wanted = {setting: figures.SETTINGS[setting] for setting in figures.FIGURES[name].settings}
+    shown = {"titles": {e: config["experiments"][e]["title"] for e in ["tiny"]}}
+    params = shown | {s: {e: value(config["experiments"][e]) for e in ["tiny"]} for s, value in wanted.items()}
+    publish_parts(caption(name, params, config), writer_name="html", settings_overrides={"halt_level": 1})
+
+
+def test_the_description_has_all_that_it_names(config):
+    publish_parts(caption("workflow", {}, config), writer_name="html", settings_overrides={"halt_level": 1})
