@@ -1,8 +1,8 @@
 """Makes results current that were copied, downloaded or unpacked without their dates, once they have been checked.
 
 `python tools/adopt.py RESULTS` compares every output with its record: what is in it, and which files it was made from.
-All that are as they were made get one date, so that Snakemake finds none older than what it was made from. The others
-are named, and keep an older one: the next run makes them anew. Whether the settings are those of the config is
+All get one date, so that Snakemake finds none older than what it was made from. Those that are not as they were made
+are named, and marked in their records: the next run makes them anew. Whether the settings are those of the config is
 Snakemake's to compare, with the same records.
 """
 
@@ -15,19 +15,18 @@ from twophase.errors import UserError
 from twophase.files import storage
 from twophase.runtime import locks, records
 
-OLDER = 60  # seconds
-
 
 def adopt(results: Path, now: float) -> tuple[int, list[str]]:
-    """How many outputs are current, and a line for each that is not; dates them all, `now` or a minute before."""
+    """How many outputs are current, and a line for each that is not; dates them all."""
     of_record = {results / name.with_suffix("") for name in _recorded(results)}
     problems = {path: _problem(results, path) for path in sorted(of_record)}
     for path, problem in problems.items():
+        records.mark(results, path, problem)
         for part in (path, path / ".snakemake_timestamp"):
             if part.exists():
-                os.utime(part, (now - OLDER * bool(problem),) * 2)
+                os.utime(part, (now, now))
     for path in (results / "benchmarks").rglob("*.tsv"):  # an output, too, in Snakemake's eyes
-        os.utime(path, (now,) * 2)
+        os.utime(path, (now, now))
     found = [problem for problem in problems.values() if problem]
     return len(problems) - len(found), found
 

@@ -19,15 +19,17 @@ import jinja2
 from docutils.core import publish_parts
 from snakemake.common.configfile import load_configfile
 
-from twophase.analysis import scorecard
 from twophase.config import estimators, figures, plan
 from twophase.config.resolve import resolve, settings_of
 from twophase.files import storage, tables
 from twophase.report import explorer, pages, sentences
-from twophase.report.markup import Html, filled
+from twophase.report.markup import Html, captions, filled
 
 REPOSITORY = Path(__file__).parents[1]
 PUBLISHED = REPOSITORY / "results" / "reference"
+CAPTIONS = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(REPOSITORY / "workflow" / "report"), undefined=jinja2.StrictUndefined
+)
 SHOWN = ("C", "S", "B", "D", "cone", "chaos", "perturbations", "linearized")
 
 
@@ -128,7 +130,7 @@ def one_run(name: str, folder: Path) -> Html:
     shown = explorer.gather(runs, phases, claims, described)
     explorer.write(folder / "explorer.html", shown, style, storage.provenance("explorer"))
     judged = {e: plan.judged(s, config["datasets"]) for e, s in experiments.items()}
-    storage.write_text(folder / "claims.html", pages.of_claims(claims, judged, scorecard.VERDICTS))
+    storage.write_text(folder / "claims.html", pages.of_claims(claims, judged))
     parts = []
     for e in experiments:
         own = {"phases": phases[phases["experiment"] == e], "claims": claims[claims["experiment"] == e]}
@@ -160,8 +162,8 @@ def with_caption(figure: str, config: Mapping) -> Html:
     rows = {name: experiments[name] for name in figures.shown(experiments, figure)}
     params = {key: {e: figures.SETTINGS[key](s) for e, s in rows.items()} for key in figures.FIGURES[figure].settings}
     params["titles"] = {e: s["title"] for e, s in rows.items()}
-    template = (REPOSITORY / "workflow" / "report" / f"{figure}.rst").read_text(encoding="utf-8")
-    text = jinja2.Template(template).render(snakemake=SimpleNamespace(params=params, config=config))
+    job = SimpleNamespace(params=params, config=config | {"captions": captions(experiments)})
+    text = CAPTIONS.get_template(f"{figure}.rst").render(snakemake=job)
     caption = publish_parts(text, writer="html5", settings_overrides={"report_level": 5})["body"]
     return filled(
         '<h2 id="{figure}">{figure}</h2><img src="{figure}.png" alt="{figure}" style="max-width: 100%">{caption}',

@@ -1,5 +1,6 @@
 """Claims and their scorecard on tables of a made-up world in which every value follows from a formula."""
 
+import re
 from dataclasses import replace
 from math import acos, cos, degrees, inf, isinf, isnan, log10, radians
 
@@ -611,9 +612,9 @@ def test_claims_and_phases_have_the_same_inflection_point_on_either_scale(scale)
 
 def test_the_page_shows_every_claim_with_value_and_verdict():
     table = judge().reset_index().assign(experiment="e")
-    page = pages.of_claims(table, {"e": {"title": "a < b", "level": 0.95}}, scorecard.VERDICTS)
+    page = pages.of_claims(table, {"e": {"title": "a < b", "level": 0.95}})
     assert "a &lt; b" in page
-    assert page.count("<tr>") == 2 + len(table) + 1  # two heads, a line of the summary
+    assert len(re.findall("<tr[ >]", page)) == 2 + len(table) + 1  # two heads, a line of the summary
     assert f"{pages.measured(table[table['claim'] == 'inflection point'].iloc[0])} decades" in page
     assert "outside this run&#x27;s scale" in page
     assert '<span class="reproduced">reproduced</span>' in page

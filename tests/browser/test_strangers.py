@@ -6,7 +6,7 @@ import pytest
 
 import made_up
 from twophase.config import estimators, plan, resolve
-from twophase.files import storage
+from twophase.files import storage, tables
 from twophase.report import explorer, pages, sentences
 from workflow_runner import WHOLE
 
@@ -17,8 +17,9 @@ EVIL = (
     "<script>window.ran=1</script>"
 )
 CLAIM = {
-    **dict.fromkeys(["text", "definition", "paper", "unit", "verdict", "reason", "figure"], EVIL),
+    **dict.fromkeys(["claim", "text", "definition", "bound", "paper", "unit", "verdict", "reason", "figure"], EVIL),
     **dict.fromkeys(["value", "low", "high", "holds_from", "holds_to"], 1.0),
+    **dict.fromkeys(["lower_from", "lower_to", "upper_from", "upper_to"], 1.0),
     "experiment": "tiny",
     "seeds": 2,
 }
@@ -39,19 +40,20 @@ def described():
 
 def write_explorer(path, experiments, settings, phases):
     style = {"colormap": "rocket_r", "marks": estimators.marks(), "points": estimators.point_names()}
-    shown = explorer.gather(made_up.runs(experiments), phases, settings)
+    shown = explorer.gather(made_up.runs(experiments), phases, pd.DataFrame([CLAIM]), settings)
     explorer.write(path, shown, style, {"commit": EVIL, "twophase": EVIL})
 
 
 def write_page(path, experiments, settings, phases):
     said = sentences.end_of_chaos(settings["lazy"], None, None)
     own = {EVIL: EVIL, "cone": {"tau": [8], EVIL: [EVIL]}, "phases": {"level": 0.9}}
-    storage.write_text(path, pages.of_experiment(said, phases, pd.DataFrame([CLAIM]), own))
+    shown = {"phases": phases, "claims": pd.DataFrame([CLAIM]), "forks": tables.of_experiments([])}
+    storage.write_text(path, pages.of_experiment(said, shown, own, {"chaos C": EVIL}))
 
 
 def write_claims(path, experiments, settings, phases):
     table = pd.DataFrame([CLAIM, CLAIM | {"value": np.nan}])
-    storage.write_text(path, pages.of_claims(table, {"tiny": {"title": EVIL, "level": 0.9}}, [EVIL, "undecided"]))
+    storage.write_text(path, pages.of_claims(table, {"tiny": {"title": EVIL, "level": 0.9}}))
 
 
 @pytest.mark.parametrize("write", [write_explorer, write_page, write_claims])

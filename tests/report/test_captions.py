@@ -4,25 +4,23 @@ from types import SimpleNamespace
 
 import pytest
 from docutils.core import publish_parts
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+import website
 from twophase.config import figures
 from twophase.config.resolve import resolve
 from twophase.report import markup
-from workflow_runner import REPOSITORY, WHOLE
-
-CAPTIONS = Environment(loader=FileSystemLoader(REPOSITORY / "workflow/report"), undefined=StrictUndefined)
+from workflow_runner import WHOLE
 
 
 def caption(name: str, params: dict, config: dict) -> str:
     """As Snakemake fills it in, but a name that is missing raises."""
-    return CAPTIONS.get_template(f"{name}.rst").render(snakemake=SimpleNamespace(config=config, params=params))
+    return website.CAPTIONS.get_template(f"{name}.rst").render(snakemake=SimpleNamespace(config=config, params=params))
 
 
 @pytest.fixture(scope="module")
 def config() -> dict:
     whole = resolve(WHOLE)
-    return whole | {"captions": {name: markup.rst(e["title"]) for name, e in whole["experiments"].items()}}
+    return whole | {"captions": markup.captions(whole["experiments"])}
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)

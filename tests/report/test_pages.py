@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twophase.analysis import scorecard
 from twophase.report import pages
 
 ROWS = pd.DataFrame(
@@ -78,7 +77,7 @@ def test_a_page_begins_with_a_picture_of_where_forks_end(page):
 
 def test_claims_can_be_chosen_by_verdict():
     claims = pd.DataFrame([CLAIM, {**CLAIM, "verdict": "undecided"}]).assign(experiment="e", seeds=2)
-    page = pages.of_claims(claims, {"e": {"title": "A net", "level": 0.9}}, scorecard.VERDICTS)
+    page = pages.of_claims(claims, {"e": {"title": "A net", "level": 0.9}})
     assert re.findall(r'<tr data-verdict="(\d)">', page) == ["0", "2"]
     assert re.findall(r'name="verdict" value="(\d)"', page) == [*"01234"]
 

@@ -1,6 +1,7 @@
 """Wrong configs on the real command line: one message that names the key, no traceback, nothing started."""
 
 import copy
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from image_files import files, folder, pack
-from twophase.files import storage
+from twophase.files import integrity, storage
 from twophase.runtime import gpus
 from workflow_runner import TINY, Workflow
 
@@ -180,6 +181,11 @@ def test_forks_on_a_machine_with_other_arithmetic_stop_and_say_what_differs(tmp_
     (row,) = log.index[log["iteration"] == 4]
     log.loc[row, "loss"] = np.nextafter(log.loc[row, "loss"], np.float32(np.inf))
     storage.write_table(path, log, log.attrs)
+    contents = path.with_name(integrity.CONTENTS)
+    listed = json.loads(contents.read_text())
+    listed["files"][path.name] = integrity.check(path.rename(tmp_path / path.name))
+    (tmp_path / path.name).rename(path)
+    contents.write_text(json.dumps(listed))
     monkeypatch.setenv("OMP_THREAD_LIMIT", "64")
     status, printed = snakemake(tmp_path, config, "--cores", "1", "results/tiny/seed0/forks/0")
     assert status != 0

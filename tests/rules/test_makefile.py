@@ -113,6 +113,9 @@ def test_nothing_else_than_a_run_is_restored(folder, run):
 @pytest.mark.parametrize("name", ["a b", "it's", "a&b", "a(1)"])
 def test_a_folder_in_which_snakemake_cannot_start_jobs_is_named_before_anything_is_installed(folder, name):
     clone = shutil.copytree(folder, folder.parent / name)
+    (clone / "envs").mkdir()
+    for path in ("envs/requirements.lock", "pyproject.toml"):
+        (clone / path).touch()
     done = subprocess.run(
         ["make", "setup"], cwd=clone, capture_output=True, text=True, env=os.environ | {"MAKEFLAGS": ""}
     )

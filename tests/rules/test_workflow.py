@@ -127,13 +127,14 @@ def test_alphas_redo_barriers_and_no_training(changed):
 
 def test_another_distance_estimates_and_judges_anew(changed):
     plan = changed("phases.distance", "checkpoints").planned()
-    redrawn = {"fig1", "fig3", "lyapunov"}
+    redrawn = {"fig1", "fig3", "lyapunov", "wfig3"}  # the last shows verdicts
     assert set(plan) == {"inflection", "phases", "experiment_pages", "claims", "claims_page", "explorer", *redrawn}
     assert plan["inflection"] == 1
 
 
 def test_another_tau_redraws_only_what_shows_it(changed):
-    assert set(changed("cone.tau", [8, 16]).planned()) == {"fig5", "wfig1", "curves", "explorer", "experiment_pages"}
+    shown = {"fig1", "fig5", "wfig1", "curves", "explorer", "experiment_pages"}
+    assert set(changed("cone.tau", [8, 16]).planned()) == shown
 
 
 def test_another_t0_trains_its_own_block_alone(changed):

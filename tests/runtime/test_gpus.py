@@ -204,7 +204,7 @@ def test_a_job_that_asks_for_a_gpu_has_it_before_it_begins_and_others_take_none(
         Path("said").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
     config = {"results": ".", "gpus": {"share": 1}}
     parts = dict(input={}, output={}, params={}, wildcards={}, log=["log"], config=config)
-    job.run(main, SimpleNamespace(**parts, resources={"gpu": GPU}))
+    job.run(main, SimpleNamespace(**parts, rule="r", resources={"gpu": GPU}))
     """
     job = textwrap.dedent(job)
     here.run("GPU = 1\n" + job)

@@ -89,8 +89,7 @@ try:
 except UserError as error:
     raise WorkflowError(f"In the config: {error}") from None
 
-# What captions call the experiments: with their names as they are, a title could be a directive that reads a file.
-config["captions"] = {name: markup.rst(e["title"]) for name, e in config["experiments"].items()}
+config["captions"] = markup.captions(config["experiments"])
 
 STARTED = time.time()
 RESULTS = config["results"]

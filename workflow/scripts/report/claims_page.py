@@ -1,13 +1,12 @@
 """The scorecard of all experiments as an HTML page."""
 
-from twophase.analysis import scorecard
 from twophase.files import storage
 from twophase.report import pages
 from twophase.runtime import job
 
 
 def main(path_to_claims, path_to_page, experiments, facts):
-    page = pages.of_claims(storage.read_table(path_to_claims), experiments, scorecard.VERDICTS)
+    page = pages.of_claims(storage.read_table(path_to_claims), experiments)
     storage.write_text(path_to_page, page)
 
 

@@ -1,6 +1,7 @@
 """Text of configs and tables inside HTML and reStructuredText: shown as it is, whatever it contains. No torch."""
 
 import re
+from collections.abc import Mapping
 from html import escape
 
 
@@ -21,3 +22,8 @@ def filled(template: str, *values, **named) -> Html:
 def rst(text: str) -> str:
     """A text in one line as reStructuredText that shows it: none of its signs is markup, no line of it a directive."""
     return re.sub(r"([^\w ]|_)", r"\\\1", " ".join(text.split()))
+
+
+def captions(experiments: Mapping[str, Mapping]) -> dict[str, str]:
+    """What captions call each experiment: with its title as it is, a title could be a directive that reads a file."""
+    return {name: rst(settings["title"]) for name, settings in experiments.items()}

@@ -46,16 +46,15 @@ def of_experiment(said: Sequence[str], tables: Mapping[str, pd.DataFrame], setti
     return page(said[0], parts)
 
 
-def of_claims(table: pd.DataFrame, experiments: Mapping, verdicts: Sequence[str]) -> str:
+def of_claims(table: pd.DataFrame, experiments: Mapping) -> str:
     """The HTML page of the scorecard: a summary of all verdicts, and a table for each experiment.
 
     Args:
         table: of `scorecard.of_experiment`, with a column experiment.
         experiments: name -> title and level, in the order of the page.
-        verdicts: all possible ones, in the order of the summary.
     """
     titles = {name: settings["title"] for name, settings in experiments.items()}
-    parts = [_summary(table, titles, verdicts), _chooser(verdicts)]
+    parts = [_summary(table, titles), _chooser()]
     for name, settings in experiments.items():
         mine = table[table["experiment"] == name]
         seeds = int(mine["seeds"].max())
@@ -96,7 +95,7 @@ def _picture(forks: pd.DataFrame) -> Html:
 
 def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str = ".") -> Html:
     """The scorecard of one experiment; `results` is the path from the page to the folder of results."""
-    order, rows = list(VERDICTS), []
+    order, rows = {verdict: k for k, verdict in enumerate(VERDICTS)}, []
     for r in table.itertuples():
         claim = filled('{}<div class="small">{}; papers: {}</div>', r.text, r.definition, r.paper)
         figure = filled('<a class="small" href="{}/figures/{figure}.png">{figure}</a>', results, figure=r.figure)
@@ -106,7 +105,7 @@ def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str =
         value = measured(r) if np.isnan(r.value) else f"{measured(r)} {r.unit}".rstrip()
         cells = zip(["", "", "measured", "holds if"], [verdict, claim, value, limit], strict=True)
         body = Html("".join(filled('<td data-name="{}">{}</td>', name, cell) for name, cell in cells))
-        rows.append(filled('<tr data-verdict="{}">{}</tr>', order.index(r.verdict), body))
+        rows.append(filled('<tr data-verdict="{}">{}</tr>', order.get(r.verdict, len(order)), body))
     heads = ["verdict", "claim", f"measured ({_interval(level)})", "holds if"]
     head = "".join(filled("<th>{}</th>", name) for name in heads)
     caption = filled("<caption>{}</caption>", caption) if caption else ""
@@ -114,20 +113,20 @@ def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str =
     return Html(f'<table class="claims">{caption}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>')
 
 
-def _chooser(verdicts: Sequence[str]) -> Html:
+def _chooser() -> Html:
     """Controls that show only some verdicts, and that put the claims in their order."""
     box = '<label><input type="checkbox" name="verdict" value="{}" checked> {}</label>'
-    boxes = "".join(filled(box, k, _verdict(v)) for k, v in enumerate(verdicts))
+    boxes = "".join(filled(box, k, _verdict(v)) for k, v in enumerate(VERDICTS))
     order = '<label><input type="checkbox" id="order"> in order of verdicts</label>'
     return Html(f'<div class="chooser" role="group" aria-label="Verdicts shown">{boxes}{order}</div>')
 
 
-def _summary(table: pd.DataFrame, titles: Mapping[str, str], verdicts: Sequence[str]) -> Html:
+def _summary(table: pd.DataFrame, titles: Mapping[str, str]) -> Html:
     """How often each experiment has each verdict."""
     counts = table.groupby(["experiment", "verdict"]).size().unstack(fill_value=0)
-    counts = counts.reindex(index=list(titles), columns=verdicts, fill_value=0)
+    counts = counts.reindex(index=list(titles), columns=list(VERDICTS), fill_value=0)
     rows = [[titles[name], *row] for name, row in zip(counts.index, counts.to_numpy(), strict=True)]
-    return _rows(["experiment", *map(_verdict, verdicts)], rows)
+    return _rows(["experiment", *map(_verdict, VERDICTS)], rows)
 
 
 def _verdict(verdict: str) -> Html:

@@ -35,6 +35,13 @@ def read(results: str | Path, path: str | Path) -> dict | None:
         return None
 
 
+def mark(results: str | Path, path: str | Path, problem: str | None) -> None:
+    """Notes of an output what is wrong with it, so that the next run makes it anew; None takes such a note away."""
+    record = read(results, path)
+    if record is not None and record.get("problem") != problem:
+        storage.write_text(_path(results, path), json.dumps(record | {"problem": problem}, indent=1, sort_keys=True))
+
+
 def checksum(path: str | Path) -> str:
     """Eight hexadecimal digits for what is in a file, or in a folder that a job made.
 
@@ -91,7 +98,7 @@ def flat(part: Mapping, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 def remember(persistence: type, change: type, results: str | Path) -> None:
-    """Lets Snakemake compare a job's params with these records where it has none of its own.
+    """Lets Snakemake compare a job's params with these records where it has none of its own, and redo what is marked.
 
     Args:
         persistence, change: Snakemake's classes of its records and of a difference in params.
@@ -103,10 +110,13 @@ def remember(persistence: type, change: type, results: str | Path) -> None:
 
     def changed(self, job, *arguments, **keywords):
         found = params_changed(self, job, *arguments, **keywords)
+        there = {path: read(results, path) for path in job.output}
+        for path, record in there.items():
+            if record and record.get("problem"):
+                return change(only_old={record["problem"]}, only_new=set(), files={path})
         if has_metadata(self, job):
             return found
-        for path in job.output:
-            record = read(results, path)
+        for path, record in there.items():
             old, new = changes(record["params"], dict(job.params.items())) if record else (set(), set())
             if old or new:
                 return change(only_old=old, only_new=new, files={path})
