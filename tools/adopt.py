@@ -42,8 +42,8 @@ def _problem(results: Path, path: Path) -> str | None:
     try:
         if path.is_dir():
             for name in storage.files(path):
-                records.checksum(path / name)
-        if records.read(results, path)["checksum"] != records.checksum(path):
+                storage.checksum(path / name)
+        if records.read(results, path)["checksum"] != storage.checksum(path):
             return f"{path} is not what was recorded; the next run makes it anew."
     except UserError as error:
         return str(error)

@@ -538,7 +538,7 @@ def test_a_folder_forgets_what_a_killed_job_was_writing(tmp_path):
         assert (work / "done").exists()
 
 
-def test_resumable_starts_anew_when_an_input_was_made_anew(tmp_path):
+def test_resumable_starts_anew_when_an_input_has_other_content(tmp_path):
     source = tmp_path / "input"
     source.write_text("one")
 
@@ -554,6 +554,8 @@ def test_resumable_starts_anew_when_an_input_was_made_anew(tmp_path):
     assert not found(stop=True)
     assert found(stop=True)
     os.utime(source, ns=(0, 12345))
+    assert found(stop=True)  # the same again
+    source.write_text("two")
     assert not found(stop=False)
 
 

@@ -29,8 +29,8 @@ def made(results, **params):
 def test_a_record_has_params_inputs_and_what_is_in_the_file(results):
     record = records.read(results, results / "page.html")
     assert record["params"] == {"title": "Net"}
-    assert record["inputs"] == {"net/seed0/C.parquet": records.checksum(results / "net/seed0/C.parquet")}
-    assert record["checksum"] == records.checksum(results / "page.html")
+    assert record["inputs"] == {"net/seed0/C.parquet": storage.checksum(results / "net/seed0/C.parquet")}
+    assert record["checksum"] == storage.checksum(results / "page.html")
     assert records.read(results, results / "none.html") is None
 
 
@@ -45,14 +45,14 @@ def test_a_record_that_is_lost_says_nothing(results, text):
 def test_a_checksum_is_of_what_is_there(tmp_path):
     path = tmp_path / "page.html"
     path.write_text("one")
-    before = records.checksum(path)
+    before = storage.checksum(path)
     path.write_text("two")
-    assert records.checksum(path) != before
+    assert storage.checksum(path) != before
     folders = []
     for value in (1.0, 2.0, 1.0):
         with storage.resumable(tmp_path / "run", f"key{value}") as work:
             storage.write_tensors(work / "step-0.safetensors", {"x": np.array([value])}, {})
-        folders.append(records.checksum(tmp_path / "run"))
+        folders.append(storage.checksum(tmp_path / "run"))
     assert folders[0] == folders[2] != folders[1]
 
 

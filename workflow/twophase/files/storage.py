@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import zlib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata as package_metadata
@@ -182,6 +183,19 @@ def read_metadata(path: str | Path) -> dict:
         return _metadata((file.metadata() or {}).get(KEY))
 
 
+def checksum(path: str | Path) -> str:
+    """Eight hexadecimal digits for what is in a file, or in a folder that a job made.
+
+    Raises:
+        UserError: it is damaged, or cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return f"{zlib.crc32(json.dumps(integrity.contents(path)['files'], sort_keys=True).encode()):08x}"
+    of_ours = integrity.check(path) if path.suffix in SUFFIXES else ""
+    return of_ours or f"{zlib.crc32(path.read_bytes()):08x}"
+
+
 def digest(value) -> str:
     """Sixteen hexadecimal digits that name a JSON-able value, the same in every run."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
@@ -221,13 +235,13 @@ def provenance(definition: str, **facts) -> dict:
 def resumable(path_to_folder: str | Path, key: str, *inputs: str | Path) -> Iterator[Path]:
     """Yields a working folder beside `path_to_folder` which takes its name, whole, when the block ends well.
 
-    Its name carries `key`, a digest of settings and machine, and the times at which `inputs` were made, so that a run
-    that was stopped continues in it, and one with other settings, other inputs or elsewhere cannot. It survives a
+    Its name carries `key`, a digest of settings and machine, and what is in `inputs`, so that a run that was stopped
+    continues in it, and one with other settings, other inputs or elsewhere cannot. It survives a
     failure, which the declared output of a Snakemake job does not. What a killed job was writing goes, and all of it
     where a file is damaged. In the end the folder lists its files and its key.
     """
     if inputs:
-        key = digest([key, [Path(path).stat().st_mtime_ns for path in inputs]])
+        key = digest([key, [checksum(path) for path in inputs]])
     final = Path(path_to_folder)
     work = _working(final, key)
     if work.is_symlink():

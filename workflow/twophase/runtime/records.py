@@ -6,11 +6,10 @@ would pass for those of any config.
 
 import json
 import os
-import zlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from twophase.files import integrity, storage
+from twophase.files import storage
 
 FOLDER = "records"  # in the folder of the results: a file for each output, under its name
 
@@ -20,7 +19,7 @@ def write(results: str | Path, params: Mapping, inputs: Collection[str], outputs
     found = {_name(results, path): read(results, path) for path in inputs}
     of_inputs = {name: record["checksum"] for name, record in found.items() if record is not None}
     for path in outputs:
-        record = {"params": params, "inputs": of_inputs, "checksum": checksum(path)}
+        record = {"params": params, "inputs": of_inputs, "checksum": storage.checksum(path)}
         storage.write_text(_path(results, path), json.dumps(record, indent=1, sort_keys=True, default=str))
 
 
@@ -40,19 +39,6 @@ def mark(results: str | Path, path: str | Path, problem: str | None) -> None:
     record = read(results, path)
     if record is not None and record.get("problem") != problem:
         storage.write_text(_path(results, path), json.dumps(record | {"problem": problem}, indent=1, sort_keys=True))
-
-
-def checksum(path: str | Path) -> str:
-    """Eight hexadecimal digits for what is in a file, or in a folder that a job made.
-
-    Raises:
-        UserError: it is damaged, or cannot be read.
-    """
-    path = Path(path)
-    if path.is_dir():
-        return f"{zlib.crc32(json.dumps(integrity.contents(path)['files'], sort_keys=True).encode()):08x}"
-    of_ours = integrity.check(path) if path.suffix in storage.SUFFIXES else ""
-    return of_ours or f"{zlib.crc32(path.read_bytes()):08x}"
 
 
 def objection(results: str | Path, path: str | Path, params: Mapping | None = None) -> str | None:
