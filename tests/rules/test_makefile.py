@@ -9,6 +9,7 @@ import pytest
 
 from workflow_runner import REPOSITORY
 
+ALONE = {"MAKEFLAGS": "", "MAKELEVEL": "0"}  # not as a make within `make test`
 RUNS = ("resnet8/seed0", "mnist/lenet5/seed0", "reference/old/resnet8/seed0")
 
 
@@ -31,7 +32,7 @@ def folder(tmp_path):
 
 def make(folder, *arguments):
     command = ["make", "-o", ".venv/.ready", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ | {"MAKEFLAGS": ""})
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ | ALONE)
 
 
 def test_make_alone_lists_every_target_with_a_line_each(folder):
@@ -116,9 +117,7 @@ def test_a_folder_in_which_snakemake_cannot_start_jobs_is_named_before_anything_
     (clone / "envs").mkdir()
     for path in ("envs/requirements.lock", "pyproject.toml"):
         (clone / path).touch()
-    done = subprocess.run(
-        ["make", "setup"], cwd=clone, capture_output=True, text=True, env=os.environ | {"MAKEFLAGS": ""}
-    )
+    done = subprocess.run(["make", "setup"], cwd=clone, capture_output=True, text=True, env=os.environ | ALONE)
     assert done.returncode != 0
     assert f"Snakemake cannot start jobs from {clone}/.venv: its path has a space" in done.stdout
     assert not (clone / ".venv").exists()
