@@ -105,7 +105,7 @@ def test_no_tick_lies_beyond_the_times(ax):
     for ticks, (low, high) in ((ax.get_xticks(), (0, 5500)), (ax.get_yticks(), (6500, 9500))):
         assert len(ticks) > 1
         assert low <= min(ticks) < max(ticks) <= high
-    assert {"2k", "4k"} <= {text.get_text() for text in ax.get_xticklabels()}
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "5.5k"]
 
 
 def lagged():

@@ -52,6 +52,11 @@ def test_iterations_are_logarithmic_where_most_are_early(ax):
     assert ax.get_xlim()[1] > 60000
 
 
+def test_few_rows_of_a_heat_map_have_a_tick_each(ax):
+    theme.time_axis(ax, "y", [100, 3000], (-1350, 1550, 4450))
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["100", "3k"]
+
+
 def test_a_slope_that_is_a_rate_stays_one(ax):
     times = [0, 50, 100, 1000, 60000]
     ax.plot(times, times)

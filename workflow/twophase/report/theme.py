@@ -20,6 +20,7 @@ from twophase.files import storage
 
 SQUEEZED = 0.2  # an axis of iterations is logarithmic if most points lie within this share of it
 ZERO = 0.4  # decades that a logarithmic axis of iterations gives to the time from 0 to the first one after it
+FEW = 3  # rows or columns of a heat map that have a tick each
 LINES = {"dash": "--", "dashdot": "-.", "dot": (0, (1, 1))}  # of marks at inflection points, as Plotly calls them
 TIME = "viridis"  # colours of iterations, tau and dt among them
 STRETCH = 1.45  # width over height of a panel and what stands beside it
@@ -146,7 +147,7 @@ def save(figure, paths: Sequence[str], style: Mapping) -> None:
     plt.close(figure)
 
 
-def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | None = None, linear: bool = False) -> None:
+def time_axis(ax, name: str, times: Iterable[int], cells: Sequence[float] = (), linear: bool = False) -> None:
     """Sets up an axis of iterations, with few ticks and none beyond the `times` that it shows.
 
     If a linear axis would squeeze most of them, it becomes logarithmic, but stays linear up to the first time after 0.
@@ -155,7 +156,7 @@ def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | Non
     Args:
         name: `x` or `y`.
         times: iterations.
-        limits: of a logarithmic axis, if not those of the times.
+        cells: borders of a heat map's cells around the times, which a logarithmic axis shows whole.
         linear: keeps it linear, for curves whose slope is a rate.
     """
     times = np.unique(np.fromiter(times, dtype=float))
@@ -165,9 +166,11 @@ def time_axis(ax, name: str, times: Iterable[int], limits: Sequence[float] | Non
     axis = ax.xaxis if name == "x" else ax.yaxis
     if len(first) and not linear and np.median(times) < SQUEEZED * last:
         getattr(ax, f"set_{name}scale")("symlog", linthresh=first[0], linscale=ZERO)
-        low, high = limits if limits is not None else (times[0] - 0.3 * first[0], 1.2 * last)
+        low, high = (cells[0], cells[-1]) if len(cells) else (times[0] - 0.3 * first[0], 1.2 * last)
         getattr(ax, f"set_{name}lim")(low, high)
         ticks = [0.0, *10.0 ** np.arange(np.ceil(np.log10(first[0])), np.log10(last) + 1e-9)]
+    elif len(cells) and len(times) <= FEW:
+        ticks = times
     else:
         ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=True).tick_values(times[0], last)
     ticks = [tick for tick in ticks if times[0] <= tick <= last]
