@@ -111,7 +111,7 @@ test-slurm: $(READY) ## run the workflow on a SLURM cluster of one node, minutes
 	$(BIN)/python -m pytest -rs tests/slurm
 
 test-browser: $(READY) ## open pages and report in Chromium; wants make tools
-	$(BIN)/python -m pytest -rs tests/browser
+	$(BIN)/python -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder tests/browser
 
 # A package of envs/bench.lock that cannot be installed costs its rows, not the run.
 bench: $(READY) ## compare the speed with what one would otherwise write, 15 minutes; QUICK=1 only tries it
