@@ -195,15 +195,7 @@ def leaves(part, path: tuple = ()) -> dict:
 VARIED = {  # file: the keys in one of which its readings differ from the first, and those in all of which one does
     "readings": (
         {
-            *(
-                "chaos.norm",
-                "chaos.size",
-                "chaos.vector",
-                "training.dtype",
-                "phases.distance",
-                "phases.scale",
-                "evaluation.bn",
-            ),
+            *("chaos.norm", "chaos.size", "training.dtype", "phases.distance", "phases.scale", "evaluation.bn"),
             *("kernel.reduce", "kernel.n", "kernel.bn", "linearized.momentum", "linearized.lr"),
         },
         {"phases.distance", "phases.scale"},
