@@ -13,7 +13,6 @@ from workflow_runner import REPOSITORY, TINY, WHOLE, Workflow, shared_data
 
 pytestmark = pytest.mark.workflow
 
-TORCH = {"trajectory", "forks", "predictions", "kernels", "linearized", "fork_barriers", "block_B"}
 TRAINING = {"trajectory", "forks", "linearized"}
 FIGURES = {*figures.FIGURES} - {"readings"}  # which takes two experiments that are no counterexamples
 
@@ -116,13 +115,6 @@ def test_one_figure_needs_only_its_own(tmp_path):
 
 def test_style_redraws_one_figure(changed):
     assert changed("figures.fig3.colormap", "mako_r").planned() == {"fig3": 1}
-
-
-def test_alphas_redo_barriers_and_no_training(changed):
-    plan = changed("barrier.alphas", 5).planned()
-    assert {"block_B", "fork_barriers", "grid", "chaos", "fig3"} <= set(plan)
-    assert not set(plan) & (TORCH - {"block_B", "fork_barriers"})
-    assert plan["grid"] == 1
 
 
 def test_another_distance_estimates_and_judges_anew(changed):
