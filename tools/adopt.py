@@ -1,9 +1,10 @@
 """Makes results current that were copied, downloaded or unpacked without their dates, once they have been checked.
 
-`python tools/adopt.py RESULTS` compares every output with its record: what is in it, and which files it was made from.
-All get one date, so that Snakemake finds none older than what it was made from. Those that are not as they were made
-are named, and marked in their records: the next run makes them anew. Whether the settings are those of the config is
-Snakemake's to compare, with the same records.
+`python tools/adopt.py RESULTS` compares every output that is there with its record: what is in it, and which files it
+was made from. All get one date, so that Snakemake finds none older than what it was made from. Those that are not as
+they were made are named, and marked in their records: the next run makes them anew. Outputs that were not copied are
+made where they are needed. Whether the settings are those of the config is Snakemake's to compare, with the same
+records.
 """
 
 import os
@@ -12,14 +13,18 @@ import time
 from pathlib import Path
 
 from twophase.errors import UserError
-from twophase.files import storage
+from twophase.files import integrity, storage
 from twophase.runtime import locks, records
 
 
 def adopt(results: Path, now: float) -> tuple[int, list[str]]:
-    """How many outputs are current, and a line for each that is not; dates them all."""
-    of_record = {results / name.with_suffix("") for name in _recorded(results)}
-    problems = {path: _problem(results, path) for path in sorted(of_record)}
+    """How many outputs are current, and a line for each that is not; dates them all.
+
+    Raises:
+        UserError: an output cannot be read, which says nothing of what is in it; nothing is marked or dated.
+    """
+    there = sorted(path for name in _recorded(results) if (path := results / name.with_suffix("")).exists())
+    problems = {path: _problem(results, path) for path in there}
     for path, problem in problems.items():
         records.mark(results, path, problem)
         for part in (path, path / ".snakemake_timestamp"):
@@ -27,7 +32,7 @@ def adopt(results: Path, now: float) -> tuple[int, list[str]]:
                 os.utime(part, (now, now))
     for path in (results / "benchmarks").rglob("*.tsv"):  # an output, too, in Snakemake's eyes
         os.utime(path, (now, now))
-    found = [problem for problem in problems.values() if problem]
+    found = [f"{problem}; the next run makes it anew." for problem in problems.values() if problem]
     return len(problems) - len(found), found
 
 
@@ -37,18 +42,18 @@ def _recorded(results: Path) -> list[Path]:
 
 def _problem(results: Path, path: Path) -> str | None:
     """What is wrong with an output; None if nothing is."""
-    if not path.exists():
-        return f"{path} is missing; the next run makes it anew."
+    record = records.read(results, path)
+    if record is None:
+        return f"the record of {path} is damaged"
     try:
         if path.is_dir():
             for name in storage.files(path):
                 storage.checksum(path / name)
-        if records.read(results, path)["checksum"] != storage.checksum(path):
-            return f"{path} is not what was recorded; the next run makes it anew."
-    except UserError as error:
-        return str(error)
-    problem = records.objection(results, path)
-    return problem and f"{problem}; the next run makes it anew."
+        if record["checksum"] != storage.checksum(path):
+            return f"{path} is not what was recorded"
+    except integrity.Damaged as error:
+        return error.what
+    return records.objection(results, path)
 
 
 def main(results: Path) -> int:

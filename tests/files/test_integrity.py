@@ -113,7 +113,9 @@ def test_a_renamed_experiment_ends_in_a_line_that_says_how_to_rename(results):
     with pytest.raises(UserError) as error:
         tables.by_run([results / "three/seed0/C.parquet"])
     assert "is of experiment one, not of three" in str(error.value)
-    assert "three its name back: what figures and pages call an experiment is its `title`" in str(error.value)
+    assert "three was renamed, give it its name back: what figures and pages call an experiment is its `title`" in str(
+        error.value
+    )
 
 
 def test_files_elsewhere_and_published_ones_are_read(results, tmp_path):

@@ -172,6 +172,33 @@ def test_a_run_that_stopped_half_way_is_not_adopted_whole(finished):
     assert set(finished.planned(TARGET)) == {"inflection", "fig4"}
 
 
+def test_what_was_not_copied_is_not_made_where_nothing_needs_it(finished):
+    for part in ("trajectory", "kernels"):
+        shutil.rmtree(finished.folder / RUN / part)
+    without_dates(finished)
+    done = adopt(finished)
+    assert done.returncode == 0, done.stdout
+    assert not finished.planned(TARGET)
+
+
+def test_a_damaged_record_is_named_and_its_output_made_anew(finished):
+    (finished.folder / "results" / records.FOLDER / RUN.removeprefix("results/") / "S.parquet.json").write_text("{")
+    done = adopt(finished)
+    assert done.returncode == 1
+    assert f"the record of {RUN}/S.parquet is damaged" in done.stdout
+    assert finished.planned(TARGET)["grid"] == 1
+
+
+def test_measurements_of_other_settings_that_were_copied_back_are_noticed(finished, tmp_path_factory):
+    """Elsewhere, under the same name: the records there came along, those of Snakemake here know nothing of it."""
+    other = finished.copied(tmp_path_factory.mktemp("other"))
+    other.write(config(kernel__n=10))
+    other.snakemake("--cores", "1", TARGET)
+    shutil.rmtree(finished.folder / "results")
+    shutil.copytree(other.folder / "results", finished.folder / "results", symlinks=True)
+    assert finished.planned(TARGET)["kernels"] == 1
+
+
 def test_results_of_an_older_version_are_not_adopted_unchecked(finished):
     shutil.rmtree(finished.folder / "results" / records.FOLDER)
     done = adopt(finished)

@@ -81,7 +81,6 @@ def test_what_would_train_anew_is_refused(results, parts, name):
     [
         {"seeds": [0, 1, 2]},
         {"chaos": {"t0": [0, 4, 8, 16], "draws": 3}},
-        {"checkpoints": {"every": 2}},
         {"training": {"engine": "solo"}},
         {"phases": {"level": 0.9}},
         {"title": "another"},

@@ -27,7 +27,16 @@ NOWHERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class Damaged(UserError):
-    """A file is missing, is not as it was written, or is not the one that belongs where it lies."""
+    """A file is missing, is not as it was written, or is not the one that belongs where it lies.
+
+    Attributes:
+        what: that, without a remedy.
+        remedy: what to do, up to "the same command again".
+    """
+
+    def __init__(self, what: str, remedy: str):
+        super().__init__(f"{what}. {remedy} the same command again.")
+        self.what, self.remedy = what, remedy
 
 
 def damaged(path: str | Path, what: str) -> Damaged:
@@ -39,7 +48,7 @@ def damaged(path: str | Path, what: str) -> Damaged:
     marks = (CONTENTS, ".snakemake_timestamp")
     whole = next((folder for folder in path.parents if any((folder / mark).exists() for mark in marks)), path)
     remedy = f"Delete {whole} and run" if whole.exists() else "Run"
-    return Damaged(f"{path} {what}. {remedy} the same command again.")
+    return Damaged(f"{path} {what}", remedy)
 
 
 def unread(path: str | Path, error: Exception) -> UserError:
@@ -105,9 +114,11 @@ def check_place(path: str | Path, facts: Mapping) -> None:
         if name == "experiment":
             depth = len(Path(place(path)["file"]).parts)
             folder = os.path.relpath(Path(os.path.abspath(path)).parents[depth])
+            alone = damaged(path, f"is of experiment {facts[name]}, not of {expected}")
             raise UserError(
-                f"{path} is of experiment {facts[name]}, not of {expected}. Give {folder} its name back: what figures "
-                "and pages call an experiment is its `title`, which may change without training."
+                f"{alone.what}. If {folder} was renamed, give it its name back: what figures and pages call an "
+                "experiment is its `title`, which may change without training. If it was not, the file is in the wrong "
+                f"place. {alone.remedy} the same command again."
             )
         raise damaged(path, f"is of {name} {facts[name]}, not of {name} {expected}")
 

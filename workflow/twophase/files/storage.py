@@ -193,7 +193,10 @@ def checksum(path: str | Path) -> str:
     if path.is_dir():
         return f"{zlib.crc32(json.dumps(integrity.contents(path)['files'], sort_keys=True).encode()):08x}"
     of_ours = integrity.check(path) if path.suffix in SUFFIXES else ""
-    return of_ours or f"{zlib.crc32(path.read_bytes()):08x}"
+    try:
+        return of_ours or f"{zlib.crc32(path.read_bytes()):08x}"
+    except OSError as error:
+        raise unread(path, error) from error
 
 
 def digest(value) -> str:
@@ -287,7 +290,7 @@ def _damage(work: Path) -> str | None:
         for name in files(work) if (work / CONTENTS).exists() else _files(work):
             integrity.check(work / name)
     except integrity.Damaged as error:
-        return str(error).partition(". Delete")[0]
+        return error.what
     return None
 
 

@@ -200,7 +200,7 @@ def _point(row) -> tuple[str, str]:
 
 
 def _range(row, unit: str = "") -> str:
-    return f"{row.low:.3g}{unit} to {row.high:.3g}{unit}" if np.isfinite(row.low) else "none: one seed"
+    return f"{_number(row.low)}{unit} to {_number(row.high)}{unit}" if np.isfinite(row.low) else "none: one seed"
 
 
 def _table(caption: str, heads: list[str], rows: list[list[str]]) -> Html:

@@ -13,7 +13,7 @@ RECORD = "config.json"
 # Settings that a run cannot change without training, or measuring, what is there anew. Those that extend it (another
 # seed, t0 or grid), and those of estimates and figures, are free.
 TRAINED = ("dataset", "model", "training", "chaos.norm", "chaos.size", "linearized.momentum", "linearized.lr")
-MEASURED = ("kernel", "barrier")
+MEASURED = ("checkpoints", "chaos.dense", "pairs.vector", "evaluation", "kernel", "barrier")
 FREE = {"training.engine", "kernel.grid", "kernel.chunk", "barrier.grid", "barrier.block"}
 
 
@@ -129,7 +129,10 @@ def _read(path: Path) -> dict:
     except FileNotFoundError:  # a new folder, or restored results
         return {"config": "", "experiments": {}}
     except ValueError as error:
-        raise UserError(f"{path} cannot be read ({error}). Delete it: the next run writes it anew.") from error
+        raise UserError(
+            f"{path} cannot be read ({error}). Delete it, and run with the config that made these results: until then "
+            "no other is refused."
+        ) from error
     except OSError as error:
         raise integrity.unread(path, error) from error
 

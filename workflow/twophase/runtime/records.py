@@ -36,8 +36,8 @@ def read(results: str | Path, path: str | Path) -> dict | None:
 
 def mark(results: str | Path, path: str | Path, problem: str | None) -> None:
     """Notes of an output what is wrong with it, so that the next run makes it anew; None takes such a note away."""
-    record = read(results, path)
-    if record is not None and record.get("problem") != problem:
+    record = read(results, path) or {"params": {}, "inputs": {}, "checksum": ""}
+    if record.get("problem") != problem:
         storage.write_text(_path(results, path), json.dumps(record | {"problem": problem}, indent=1, sort_keys=True))
 
 
@@ -84,7 +84,9 @@ def flat(part: Mapping, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 def remember(persistence: type, change: type, results: str | Path) -> None:
-    """Lets Snakemake compare a job's params with these records where it has none of its own, and redo what is marked.
+    """Lets Snakemake compare a job's params with these records, and redo what is marked in them.
+
+    Its own records are of what it last made here, these of the files that are there, from wherever they were copied.
 
     Args:
         persistence, change: Snakemake's classes of its records and of a difference in params.
@@ -100,7 +102,7 @@ def remember(persistence: type, change: type, results: str | Path) -> None:
         for path, record in there.items():
             if record and record.get("problem"):
                 return change(only_old={record["problem"]}, only_new=set(), files={path})
-        if has_metadata(self, job):
+        if found:
             return found
         for path, record in there.items():
             old, new = changes(record["params"], dict(job.params.items())) if record else (set(), set())
