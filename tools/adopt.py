@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from twophase.errors import UserError
-from twophase.files import integrity, storage
+from twophase.files import folders, integrity, storage
 from twophase.runtime import locks, records
 
 
@@ -47,7 +47,7 @@ def _problem(results: Path, path: Path) -> str | None:
         return f"the record of {path} is damaged"
     try:
         if path.is_dir():
-            for name in storage.files(path):
+            for name in folders.files(path):
                 storage.checksum(path / name)
         if record["checksum"] != storage.checksum(path):
             return f"{path} is not what was recorded"

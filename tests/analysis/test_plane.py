@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from scripts.phases import plane
-from twophase.files import storage
+from twophase.files import folders, storage
 from twophase.files.layout import TWIN, Fork, step_file
 
 TIMES = (0, 10, 20)
 
 
 def save(folder, states):
-    with storage.resumable(folder, "key") as work:
+    with folders.resumable(folder, "key") as work:
         for name, values in states.items():
             path = work / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from twophase.errors import UserError
-from twophase.files import integrity, layout, storage, tables, vectors
+from twophase.files import folders, integrity, layout, storage, tables, vectors
 from workflow_runner import REPOSITORY, TINY, Workflow
 
 TARGET = "results/tiny/seed0/C.parquet"
@@ -103,7 +103,7 @@ def test_a_damaged_file_is_named_and_not_read(kind, damage, tmp_path, digits):
 def test_what_is_mended_is_the_folder_that_snakemake_makes(tmp_path):
     """Nothing less can be asked of it: a single checkpoint is no output."""
     folder = tmp_path / "forks" / "0"
-    with storage.resumable(folder, "key") as work:
+    with folders.resumable(folder, "key") as work:
         checkpoint(work / "t0-0" / "draw-0", 5)
         checkpoint(work / "t0-0" / "draw-0", 9)
     states = [folder / "t0-0" / "draw-0" / layout.step_file(t) for t in (5, 9)]

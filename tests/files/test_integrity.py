@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from twophase.errors import UserError
-from twophase.files import integrity, storage, tables, vectors
+from twophase.files import folders, integrity, storage, tables, vectors
 from workflow_runner import REPOSITORY
 
 
@@ -32,7 +32,7 @@ def results(tmp_path):
             run = tmp_path / name / f"seed{seed}"
             for k, folder in enumerate(("trajectory", "kernels/trajectory", "forks/0", "forks/1")):
                 parts = ("t0-0/draw-0", "t0-0/draw-1", "t0-8/control") if "forks" in folder else (".",)
-                with storage.resumable(run / folder, "key") as work:
+                with folders.resumable(run / folder, "key") as work:
                     for p, part in enumerate(parts):
                         for t in (8, 16):
                             checkpoint(work / part / f"step-{t}.safetensors", t + k + p + seed)

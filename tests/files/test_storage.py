@@ -6,7 +6,6 @@ import importlib.metadata
 import json
 import os
 import re
-import signal
 import string
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from small_files import FILES, content, killed_while_writing
 from twophase.errors import UserError
 from twophase.files import integrity, storage, unmapped, vectors
 
@@ -74,19 +74,6 @@ def test_a_first_write_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(UserError, match=r"file cannot be written \(disk full\)\. Make room"):
         break_off()
     assert not list(tmp_path.iterdir())
-
-
-def killed_while_writing(path: Path) -> None:
-    """What a process leaves that is killed while it writes a file."""
-    code = (
-        "import os, signal, sys; from twophase.files import storage\n"
-        "with storage.atomic(sys.argv[1]) as temporary:\n"
-        "    temporary.write_text('half')\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code, path], env=environment)
-    assert done.returncode == -signal.SIGKILL
 
 
 def test_what_a_killed_write_leaves_goes_with_the_next(tmp_path):
@@ -252,24 +239,6 @@ def test_a_file_of_another_kind_is_named(tmp_path):
         storage.read_tensors(tmp_path / "notes.parquet")
 
 
-FILES = {
-    ".safetensors": lambda path: storage.write_tensors(
-        path, {"x": np.arange(9, dtype=np.float32), "name": np.array(3)}, {"seed": "1", "trainable": ["x"]}
-    ),
-    ".parquet": lambda path: storage.write_table(
-        path, {"i": np.arange(5), "value": np.linspace(0, 1, 5)}, {"seed": "1", "definition": "C"}
-    ),
-}
-
-
-def content(path: Path):
-    """All that a job gets from a file."""
-    if path.suffix == ".parquet":
-        table = storage.read_table(path)
-        return table.to_dict("list"), table.attrs
-    return {name: array.tolist() for name, array in storage.read_tensors(path).items()}, storage.read_metadata(path)
-
-
 @pytest.mark.parametrize("suffix", FILES)
 def test_a_flipped_bit_is_noticed_in_every_byte(tmp_path, suffix):
     """Values, names, shapes, metadata, checksum. Only the checksum's label may suffer unnoticed: it is no content."""
@@ -387,178 +356,6 @@ def test_metadata_is_one_key_in_both_formats(tmp_path):
     assert facts == {"iteration": 4}
 
 
-# --- folders that a stopped job goes on with
-
-
-def test_a_folder_takes_its_name_when_whole(tmp_path):
-    final = tmp_path / "runs" / "forks"
-    with storage.resumable(final, "k1") as work:
-        (work / "a").write_text("1")
-        assert not final.exists()
-        assert work.parent == final.parent
-    assert [p.name for p in final.parent.iterdir()] == ["forks"]
-    assert (final / "a").read_text() == "1"
-
-
-def test_a_failure_keeps_the_work_for_the_same_key_alone(tmp_path):
-    final = tmp_path / "forks"
-
-    def break_off(key, error):
-        with storage.resumable(final, key) as work:
-            assert not list(work.iterdir())
-            FILES[".parquet"](work / "a.parquet")
-            raise error
-
-    for key, error in (("k1", KeyboardInterrupt), ("k2", ValueError)):
-        with pytest.raises(error):
-            break_off(key, error)
-        assert not final.exists()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["forks.partial-k1", "forks.partial-k2"]
-    with storage.resumable(final, "k1") as work:
-        assert content(work / "a.parquet")
-        FILES[".safetensors"](work / "b.safetensors")
-    assert storage.files(final) == ["a.parquet", "b.safetensors"]
-
-
-def test_success_replaces_the_old_folder_and_clears_other_attempts(tmp_path):
-    final, neighbour = tmp_path / "forks", tmp_path / "forks2.partial-k1"
-    for folder in (final, neighbour, tmp_path / "forks.partial-old"):
-        folder.mkdir()
-        (folder / "stale").write_text("stale")
-    with storage.resumable(final, "new") as work:
-        FILES[".parquet"](work / "fresh.parquet")
-        assert (final / "stale").exists()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["forks", "forks2.partial-k1"]
-    assert storage.files(final) == ["fresh.parquet"]
-    assert (neighbour / "stale").exists()
-
-
-def whole_folder(final: Path, key: str = "key") -> Path:
-    with storage.resumable(final, key) as work:
-        for name in ("t0-5/log.parquet", "t0-5/step-6.safetensors", "t0-7/log.parquet"):
-            FILES[Path(name).suffix](work / name)
-    return final
-
-
-def test_a_folder_names_what_is_missing(tmp_path):
-    final = whole_folder(tmp_path / "forks" / "0")
-    (final / ".snakemake_timestamp").touch()
-    assert storage.files(final) == ["t0-5/log.parquet", "t0-5/step-6.safetensors", "t0-7/log.parquet"]
-    remedy = f"Delete {final} and run the same command again."
-    (final / "t0-7/log.parquet").unlink()
-    with pytest.raises(UserError, match=re.escape(f"{final}/t0-7/log.parquet is missing. {remedy}")):
-        storage.files(final)
-    for damage in ("", '["t0-5/log"', None):
-        path = final / integrity.CONTENTS
-        path.unlink() if damage is None else path.write_text(damage)
-        with pytest.raises(UserError, match=rf"{final}/contents\.json cannot be read .*{re.escape(remedy)}"):
-            storage.files(final)
-
-
-STRAYS = ("notes.txt", ".DS_Store", "t0-5/.step-6.safetensors.swp", "t0-5/.copies/step-6.safetensors")
-
-
-def test_strays_are_nobodys_business(tmp_path):
-    """A note, a desktop's or an editor's file, also while the job is at work, and a checkpoint that a user copied."""
-    final = tmp_path / "forks" / "0"
-    with storage.resumable(final, "key") as work:
-        FILES[".safetensors"](work / "t0-5/step-6.safetensors")
-        for name in STRAYS:
-            (work / name).parent.mkdir(exist_ok=True)
-            (work / name).touch()
-    assert storage.files(final) == ["t0-5/step-6.safetensors"]
-    FILES[".safetensors"](final / "t0-5/step-8.safetensors")
-    assert storage.files(final) == ["t0-5/step-6.safetensors"]
-    for name in STRAYS:
-        assert (final / name).exists()
-
-
-def test_a_folder_of_an_older_version_is_read(tmp_path):
-    """It lists names alone."""
-    final = whole_folder(tmp_path / "forks")
-    names = storage.files(final)
-    (final / integrity.CONTENTS).write_text(json.dumps(names))
-    assert storage.files(final) == names
-    assert content(final / "t0-5/log.parquet")
-
-
-def test_a_finished_folder_is_taken_over_whole(tmp_path):
-    """Its job ended after Snakemake, which would have it made anew: the job finds that all is done."""
-    final = whole_folder(tmp_path / "forks")
-    before = {name: (final / name).read_bytes() for name in storage.files(final)}
-    storage.reopen(final)
-    assert not final.exists()
-    with storage.resumable(final, "key") as work:
-        assert {name: (work / name).read_bytes() for name in before} == before
-    assert storage.files(final) == sorted(before)
-
-
-def test_a_finished_folder_of_other_settings_is_made_anew(tmp_path):
-    final = whole_folder(tmp_path / "forks")
-    storage.reopen(final)
-    with storage.resumable(final, "another key") as work:
-        assert not list(work.iterdir())
-    assert [path.name for path in tmp_path.iterdir()] == ["forks"]
-
-
-def test_a_folder_is_not_taken_over_where_it_is_damaged(tmp_path):
-    for spoil in (lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-9])):
-        final = whole_folder(tmp_path / "forks")
-        spoil(final / "t0-5/step-6.safetensors")
-        storage.reopen(final)
-        with storage.resumable(final, "key") as work:
-            assert not list(work.iterdir())
-
-
-def test_a_power_cut_leaves_no_damage_in_a_run_that_goes_on(tmp_path):
-    """A file that was renamed but never reached the disk."""
-    with contextlib.suppress(KeyboardInterrupt), storage.resumable(tmp_path / "run", "key") as work:
-        FILES[".safetensors"](work / "step-4.safetensors")
-        (work / "step-4.safetensors").write_bytes(b"")
-        raise KeyboardInterrupt
-    with storage.resumable(tmp_path / "run", "key") as work:
-        assert not list(work.iterdir())
-
-
-def test_what_is_no_folder_of_ours_is_not_reopened(tmp_path):
-    (tmp_path / "forks").mkdir()
-    storage.reopen(tmp_path / "forks")
-    storage.reopen(tmp_path / "none")
-    assert [path.name for path in tmp_path.iterdir()] == ["forks"]
-
-
-def test_a_folder_forgets_what_a_killed_job_was_writing(tmp_path):
-    with contextlib.suppress(KeyboardInterrupt), storage.resumable(tmp_path / "run", "key") as work:
-        (work / "done").touch()
-        killed_while_writing(work / "deep" / "resume.safetensors")
-        raise KeyboardInterrupt
-    assert len(list(work.rglob("*.safetensors"))) == 1
-    with storage.resumable(tmp_path / "run", "key") as work:
-        assert not list(work.rglob("*.safetensors"))
-        assert (work / "done").exists()
-
-
-def test_resumable_starts_anew_when_an_input_has_other_content(tmp_path):
-    source = tmp_path / "input"
-    source.write_text("one")
-
-    def found(stop: bool) -> bool:
-        """Whether the working folder holds what an earlier call left."""
-        with contextlib.suppress(KeyboardInterrupt), storage.resumable(tmp_path / "out", "key", source) as work:
-            there = (work / "done").exists()
-            (work / "done").write_text("half")
-            if stop:
-                raise KeyboardInterrupt
-        return there
-
-    assert not found(stop=True)
-    assert found(stop=True)
-    os.utime(source, ns=(0, 12345))
-    assert found(stop=True)  # the same again
-    source.write_text("two")
-    assert not found(stop=False)
-
-
 # --- what somebody else's folder, or file system, may be like
 
 
@@ -581,16 +378,6 @@ def test_a_link_in_the_place_of_a_temporary_file_leads_nowhere(tmp_path, write):
     assert mine.read_text() == "mine"
     assert not path.is_symlink()
     assert [p.name for p in path.parent.iterdir()] == [path.name]
-
-
-def test_a_link_in_the_place_of_a_folder_at_work_leads_nowhere(tmp_path):
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    (tmp_path / "run.partial-key").symlink_to(mine)
-    with storage.resumable(tmp_path / "run", "key") as work:
-        FILES[".parquet"](work / "new.parquet")
-    assert not any(mine.iterdir())
-    assert storage.files(tmp_path / "run") == ["new.parquet"]
 
 
 def test_files_are_read_and_written_where_there_are_no_memory_maps(tmp_path, monkeypatch):

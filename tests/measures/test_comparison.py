@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from twophase.files import storage
+from twophase.files import folders, storage
 from twophase.files.layout import CONTROL, TWIN, Fork, step_file
 from twophase.files.predicted import STATISTICS, tensor
 from twophase.measures import barrier, comparison
@@ -30,7 +30,7 @@ def place(rng):
 def save(folder, states, barriers=None, forks=(), left=None):
     """Files of a run or a block whose states are {path: place}; `left`, by t1, is what its forks are compared with."""
     for kind, names in (("checkpoints", ("weight",)), ("kernels", ("kernel",))):
-        with storage.resumable(folder / kind, "digest") as work:
+        with folders.resumable(folder / kind, "digest") as work:
             for path, state in states.items():
                 (work / path).parent.mkdir(parents=True, exist_ok=True)
                 storage.write_tensors(work / path, {n: state[n] for n in names}, {"trainable": ["weight"]})

@@ -6,7 +6,7 @@ import torch
 
 from helpers import settings
 from scripts.cone import kernels
-from twophase.files import storage
+from twophase.files import folders, storage
 from twophase.files.layout import step_file
 from twophase.measures import ntk
 from twophase.networks import evaluation
@@ -35,7 +35,7 @@ def computed(digits, tmp_path):
 
     def run(states, bn):
         here = tmp_path / str(len(list(tmp_path.iterdir())))
-        with storage.resumable(here / "run", "digest") as folder:
+        with folders.resumable(here / "run", "digest") as folder:
             for t, state in states.items():
                 storage.write_tensors(folder / step_file(t), state, {})
         options = {"steps": list(states), "n": 8, "reduce": "trace", "chunk": 64, "bn": bn, "calibration_size": 40}

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from twophase.files import storage
+from twophase.files import folders, storage
 from twophase.runtime import records
 
 
@@ -48,12 +48,12 @@ def test_a_checksum_is_of_what_is_there(tmp_path):
     before = storage.checksum(path)
     path.write_text("two")
     assert storage.checksum(path) != before
-    folders = []
+    checksums = []
     for value in (1.0, 2.0, 1.0):
-        with storage.resumable(tmp_path / "run", f"key{value}") as work:
+        with folders.resumable(tmp_path / "run", f"key{value}") as work:
             storage.write_tensors(work / "step-0.safetensors", {"x": np.array([value])}, {})
-        folders.append(storage.checksum(tmp_path / "run"))
-    assert folders[0] == folders[2] != folders[1]
+        checksums.append(storage.checksum(tmp_path / "run"))
+    assert checksums[0] == checksums[2] != checksums[1]
 
 
 def test_an_objection_names_file_key_and_both_values(results):

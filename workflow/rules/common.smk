@@ -56,7 +56,7 @@ from twophase.config.resolve import check_images, resolve, settings_of
 from twophase.cost import estimate, sizes
 from twophase.errors import UserError
 from twophase.files import storage
-from twophase.files.storage import reopen
+from twophase.files.folders import reopen
 from twophase.report import markup
 from twophase.runtime import guard, locks, records, summary, terminal
 from twophase.runtime.digests import code_digest, template_digests

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from twophase.files import layout, storage
+from twophase.files import folders, layout, storage
 from twophase.files.layout import Block
 from twophase.measures import barrier
 from twophase.progress import bar
@@ -19,7 +19,7 @@ def main(
     experiment = set_up(path_to_data, model, settings, seed)
     facts |= machine.facts(experiment.data, settings)
     measure = barrier.on_test_set(experiment.network, experiment.data, evaluated, **options)
-    block = Block(layout.states(storage.files(path_to_forks)))
+    block = Block(layout.states(folders.files(path_to_forks)))
     files = []
     for state in block.states:
         base = block.base(state)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from twophase.files import layout, storage
+from twophase.files import folders, layout, storage
 from twophase.files.layout import Stops, state_file, step_file
 from twophase.measures import distances
 from twophase.runtime import job
@@ -45,7 +45,7 @@ def main(
     def logged(t0):
         return log.loc[t0 : log.index[-1] - 1].head(replay)
 
-    with storage.resumable(path_to_forks, machine.key(facts), path_to_data, path_to_trajectory) as folder:
+    with folders.resumable(path_to_forks, machine.key(facts), path_to_data, path_to_trajectory) as folder:
         if engine == "lockstep":
             first, block = min(t0s), layout.forks(t0s, draws, control)
             losses = logged(first)["loss"].to_numpy()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from twophase.files import layout, storage
+from twophase.files import folders, layout, storage
 from twophase.measures import ntk
 from twophase.networks import evaluation
 from twophase.networks import state as network_state
@@ -34,13 +34,13 @@ def main(
     inputs, _ = data.sample("train", n)  # the same for every seed, so that kernels of two seeds can be compared
     calibration = data.sample("train", calibration_size)[0] if bn == "recalibrate" else None
     cost = ntk.cost(network, inputs, reduce, chunk)
-    states = layout.states(storage.files(path_to_run), steps)
+    states = layout.states(folders.files(path_to_run), steps)
     print(
         f"{len(states)} kernels of {cost['flops'] / 1e9:.3g} GFLOP, {cost['peak_bytes'] / 2**20:.3g} MiB of memory each"
     )
     definition = f"empirical NTK of {len(inputs)} training inputs, reduce: {reduce}, bn: {bn}"
     with (
-        storage.resumable(path_to_kernels, machine.key(facts), path_to_data, path_to_run) as folder,
+        folders.resumable(path_to_kernels, machine.key(facts), path_to_data, path_to_run) as folder,
         bar(len(states), label="kernels") as progress,
     ):
         for k, state in enumerate(states):

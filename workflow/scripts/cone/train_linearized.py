@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from twophase.files import storage
+from twophase.files import folders, storage
 from twophase.files.layout import step_file, switch_folder
 from twophase.networks import evaluation
 from twophase.networks import state as network_state
@@ -39,7 +39,7 @@ def main(
     facts |= machine.facts(experiment.data, settings)
     provenance = storage.provenance(definition, **facts)
 
-    with storage.resumable(path_to_linearized, machine.key(facts), path_to_data, path_to_trajectory) as folder:
+    with folders.resumable(path_to_linearized, machine.key(facts), path_to_data, path_to_trajectory) as folder:
         for switch in switches:
             print(f"linearized from iteration {switch}")
             state = storage.read_tensors(Path(path_to_trajectory) / step_file(switch))

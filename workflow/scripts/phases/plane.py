@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from twophase.files import layout, storage, vectors
+from twophase.files import folders, layout, storage, vectors
 from twophase.files.layout import Block
 from twophase.measures import distances
 from twophase.runtime import job
 
 
 def main(path_to_trajectory, path_to_forks, path_to_plane, facts):
-    base = layout.states(storage.files(path_to_trajectory))
+    base = layout.states(folders.files(path_to_trajectory))
     rows = [{"t0": -1, "draw": -1, "iteration": layout.iteration(state)} for state in base]
     paths = [Path(path_to_trajectory) / state for state in base]
     left = []  # of each fork, at its time: the run that it left
     for block in path_to_forks:
-        states = Block(layout.states(storage.files(block)))
+        states = Block(layout.states(folders.files(block)))
         for state in states.states:
             if not state.fork.is_control:
                 rows.append({"t0": state.fork.t0, "draw": state.fork.draw, "iteration": state.t1})

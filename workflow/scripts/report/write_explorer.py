@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from twophase.files import layout, storage, tables
+from twophase.files import folders, layout, storage, tables
 from twophase.report import explorer
 from twophase.runtime import job
 
@@ -31,7 +31,7 @@ def main(
         table = storage.read_table(path)
         run_of(table.attrs).setdefault("barriers", []).append(table)
     for folder in path_to_forks:
-        for file in storage.files(folder):
+        for file in folders.files(folder):
             if Path(file).match("t0-*/draw-*/log.parquet"):
                 log = storage.read_table(Path(folder) / file)
                 run_of(log.attrs).setdefault("forks", {})[layout.Fork.of(file)] = log

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from twophase.files import layout, storage
+from twophase.files import folders, layout, storage
 from twophase.files.predicted import STATISTICS, tensor
 from twophase.networks import evaluation
 from twophase.networks import state as network_state
@@ -22,7 +22,7 @@ def main(path_to_data, path_to_run, path_to_predictions, model, settings, seed, 
     inputs, labels = data.sample("test", None)
     kinds = evaluation.statistics_of(network, evaluated["bn"])
     calibration = data.sample("train", evaluated["calibration_size"])[0] if "recalibrate" in kinds else None
-    states = layout.states(storage.files(path_to_run))
+    states = layout.states(folders.files(path_to_run))
     found = {(name, bn): [] for bn in kinds for name in ("predictions", "loss", "error")}
     with bar(len(states), label="predictions") as progress:
         for k, state in enumerate(states):

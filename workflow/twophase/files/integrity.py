@@ -140,7 +140,7 @@ def contents(folder: str | Path) -> dict:
     """What a folder that a job made says of itself.
 
     Returns:
-        `files`, the checksums of its files by their paths relative to it, and `key`, see `storage.resumable`. A folder
+        `files`, the checksums of its files by their paths relative to it, and `key`, see `folders.resumable`. A folder
         of an older version has neither checksums nor a key.
 
     Raises:

@@ -38,7 +38,7 @@ def states(files: Iterable[str], steps: Iterable[int] | None = None) -> list[str
     """The checkpoints among the files of a base run or a block of forks, in a fixed order.
 
     Args:
-        files: paths relative to the folder, as of `storage.files`.
+        files: paths relative to the folder, as of `folders.files`.
         steps: keep these iterations only.
     """
     paths = [path for path in map(Path, files) if path.match("step-*.safetensors")]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from twophase.files import predicted, storage, vectors
+from twophase.files import folders, predicted, storage, vectors
 from twophase.files.layout import Block, Fork, step_file
 from twophase.files.predicted import STATISTICS, either
 from twophase.measures import distances
@@ -88,7 +88,7 @@ def of_forks(run: Measured, blocks: Sequence[Measured], vector: str) -> Tables:
     of_run = predicted.classes(run.predictions)
     rows, dense, perturbations = [], [], []
     for measured in blocks:
-        files = storage.files(measured.checkpoints)
+        files = folders.files(measured.checkpoints)
         made = [
             storage.read_table(Path(measured.checkpoints) / name)
             for name in files
