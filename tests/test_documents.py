@@ -69,3 +69,11 @@ def test_page_of_outputs_has_every_column_of_the_published_tables():
         table = path.parent.name if path.parent.name == "fork_barriers" else path.stem
         documented = re.findall(r"^\| `(\w+)` \|", sections[table], re.MULTILINE)
         assert set(pq.read_schema(path).names) <= set(documented), path
+
+
+def test_values_that_the_architecture_names_are_classes_of_the_library():
+    page = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = re.search(r"^\| value \| holds \|\n.*?\n((?:\|.*\n)+)", page, re.MULTILINE)[1]
+    library = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "workflow/twophase").rglob("*.py"))
+    names = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
+    assert all(re.search(rf"^class {name}\b", library, re.MULTILINE) for name in names)

@@ -18,6 +18,8 @@ SNAKEFILES = {
     "path": '"{repository}/workflow/Snakefile"',
     "github": 'github("owner/name", path="workflow/Snakefile", tag="v1")',
 }
+# Of which Snakemake 9.27 finds no second script: `join` takes no path that it has resolved.
+LOCAL_GIT = {"gitfile": 'gitfile("{repository}", path="workflow/Snakefile", tag="v1")'}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def github(repository, tmp_path, monkeypatch):
 
 def importing(folder: Path, repository: Path, kind: str, use: str, before: str = "") -> None:
     """Writes a workflow that has this one as a module."""
-    snakefile = SNAKEFILES[kind].format(repository=repository)
+    snakefile = (SNAKEFILES | LOCAL_GIT)[kind].format(repository=repository)
     (folder / "config.yaml").write_text(yaml.safe_dump(TINY))
     (folder / "Snakefile").write_text(f"""
 configfile: "config.yaml"
@@ -65,16 +67,16 @@ def snakemake(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("kind", SNAKEFILES)
+@pytest.mark.parametrize("kind", [*SNAKEFILES, *LOCAL_GIT])
 def test_a_job_of_the_module_runs_with_a_prefix(repository, tmp_path, monkeypatch, kind):
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    if kind == "github":  # what is not committed is not meant
+    if kind != "path":  # what is not committed is not meant
         (repository / "workflow" / "twophase" / "data" / "prepare.py").rename(repository / "aside")
     try:
         importing(tmp_path, repository, kind, " as tp_*")
         printed = snakemake(tmp_path, DATA)
     finally:
-        if kind == "github":
+        if kind != "path":
             (repository / "aside").rename(repository / "workflow" / "twophase" / "data" / "prepare.py")
     assert "Rule: tp_dataset" in printed
     assert (tmp_path / DATA).exists()
