@@ -6,22 +6,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import QuadMesh
 
+from drawn import shown
 from twophase.report import fork_panels, scales, theme
-
-
-@pytest.fixture
-def ax():
-    figure, ax = plt.subplots()
-    yield ax
-    plt.close(figure)
-
-
-def shown(ax, rows: int) -> np.ndarray:
-    """The numbers of a heat map, NaN where nothing is drawn."""
-    mesh = next(item for item in ax.collections if isinstance(item, QuadMesh))
-    return np.ma.filled(np.ma.asarray(mesh.get_array(), dtype=float), np.nan).reshape(rows, -1)
 
 
 def spanning(metric, frame):

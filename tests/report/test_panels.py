@@ -1,30 +1,16 @@
 """Panels show the numbers of their tables: what is drawn is read back from the axes."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.collections import QuadMesh
 
+from drawn import shown
 from twophase.report import panels, scales
 
 SPANNING = {"colormap": "rocket_r", "scale": "run"}
 MARK = {"colour": "#00798c", "line": "dashdot", "label": "the kernel slows down"}
-
-
-@pytest.fixture
-def ax():
-    figure, ax = plt.subplots()
-    yield ax
-    plt.close(figure)
-
-
-def shown(ax, rows: int) -> np.ndarray:
-    """The numbers of a heat map, NaN where nothing is drawn."""
-    mesh = next(item for item in ax.collections if isinstance(item, QuadMesh))
-    return np.ma.filled(np.ma.asarray(mesh.get_array(), dtype=float), np.nan).reshape(rows, -1)
 
 
 def pairs(times, value) -> pd.DataFrame:

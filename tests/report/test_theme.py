@@ -11,13 +11,6 @@ from PIL import Image
 from twophase.report import theme
 
 
-@pytest.fixture
-def ax():
-    figure, ax = plt.subplots()
-    yield ax
-    plt.close(figure)
-
-
 def test_equal_figures_are_equal_files(tmp_path):
     style = {"dpi": 50, "panel": 1.0}
     for name in ("a", "b"):
