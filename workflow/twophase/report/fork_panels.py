@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from twophase.analysis.inflection import exponents as lyapunov
 from twophase.report.panels import BAND, averaged, curves, heat
 from twophase.report.scales import Colours
-from twophase.report.theme import INK, MARKERS, headroom, label_times, legend, time_axis, time_colours
+from twophase.report.theme import INK, MARKERS, PAIR, headroom, label_times, legend, time_axis, time_colours
 
 STATISTICS = {"running": "running statistics", "recalibrate": "computed anew"}  # of batch norms, in a legend's words
 NEAR = 0.03  # a fork whose end is within this share of the panel from that of the base run hides under the star
@@ -189,7 +189,7 @@ def under_either(ax, chaos: pd.DataFrame, lag: int, metrics: dict[str, str], lab
     """
     last, banded = chaos[chaos["t1"] - chaos["t0"] == lag], False
     for (metric, name), line in zip(metrics.items(), ("-", "--"), strict=False):
-        for (bn, words), colour, marker in zip(STATISTICS.items(), ("#d1495b", "#00798c"), MARKERS, strict=False):
+        for (bn, words), colour, marker in zip(STATISTICS.items(), PAIR, MARKERS, strict=False):
             said = ", ".join(filter(None, (name, words)))
             style = {"color": colour, "marker": marker, "ls": line, "label": said}
             banded |= averaged(ax, last, "t0", f"{metric}_{bn}", **style)

@@ -18,6 +18,7 @@ from twophase.report.theme import (
     INK,
     LINES,
     MARKERS,
+    PAIR,
     decades,
     headroom,
     label_times,
@@ -198,7 +199,7 @@ def switching(ax, switches: pd.DataFrame, standard: pd.DataFrame, end: int, valu
     last = switches[switches["iteration"] == end]
     at_switch = standard[standard["iteration"].isin(last["switch"].unique())].rename(columns={"iteration": "switch"})
     names = {f"linearized from $t$ to {end}": last, "standard, at $t$": at_switch}
-    for (name, scores), colour, marker in zip(names.items(), ("#d1495b", "#00798c"), MARKERS, strict=False):
+    for (name, scores), colour, marker in zip(names.items(), PAIR, MARKERS, strict=False):
         averaged(ax, scores, "switch", value, color=colour, marker=marker, label=name)
     final = standard.loc[standard["iteration"] == end, value]
     if len(final):

@@ -25,6 +25,7 @@ LINES = {"dash": "--", "dashdot": "-.", "dot": (0, (1, 1))}  # of marks at infle
 TIME = "viridis"  # colours of iterations, tau and dt among them
 STRETCH = 1.45  # width over height of a panel and what stands beside it
 LATER = "crest"  # colours of the cone: darker is later
+PAIR = ("#d1495b", "#00798c")  # of two curves
 MARKERS = "os^Dvphx*"  # tell curves apart where colours do not
 CASING = [withStroke(linewidth=3, foreground="white")]  # of lines on heat maps
 INK = "0.25"

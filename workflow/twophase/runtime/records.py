@@ -70,17 +70,17 @@ def objection(results: str | Path, path: str | Path, params: Mapping | None = No
 
 def changes(before: Mapping, now: Mapping) -> tuple[set[str], set[str]]:
     """Settings that differ, each as `key = value` with all keys that lead to it: as they were, and as they are."""
-    old, new = ({f"{key} = {json.dumps(value)}" for key, value in flat(part)} for part in (before, now))
+    old, new = ({f"{key} = {text}" for key, text in flat(part)} for part in (before, now))
     return old - new, new - old
 
 
-def flat(part: Mapping, path: str = "") -> Iterator[tuple[str, object]]:
-    """The values of nested mappings, by the keys that lead to them with dots between, as JSON gives them back."""
+def flat(part: Mapping, path: str = "") -> Iterator[tuple[str, str]]:
+    """The values of nested mappings as JSON, by the keys that lead to them with dots between."""
     for key, value in part.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{path}{key}.")
         else:
-            yield f"{path}{key}", json.loads(json.dumps(value, default=str))
+            yield f"{path}{key}", json.dumps(value, default=str)
 
 
 def remember(persistence: type, change: type, results: str | Path) -> None:
