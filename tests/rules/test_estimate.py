@@ -55,7 +55,7 @@ def test_estimate_prints_every_kind_of_job_and_a_time(measured):
 
 def test_estimate_measures_once_and_prints_each_time(measured):
     workflow, first = measured
-    assert workflow.planned("estimate") == {"estimate": 1}
+    assert workflow.planned("estimate") == {"estimate": 1}  # a dry run has one core, and that had two
     again = workflow.snakemake("--cores", "2", "estimate")
     assert row(again, "total")[:3] == row(first, "total")[:3]
 

@@ -24,7 +24,6 @@ rule calibration:
         abouts={name: sizes.about(e) for name, e in EXPERIMENTS.items()},
         datasets=USED,
         of={name: e["dataset"] for name, e in EXPERIMENTS.items()},
-        cores=lambda wildcards, threads: threads,
         code=code_digest("calibrate"),
     message:
         "measuring how fast this machine is"

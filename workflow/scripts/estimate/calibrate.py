@@ -20,4 +20,4 @@ def main(path_to_data, path_to_calibration, abouts, datasets, of, cores, facts):
 
 
 if __name__ == "__main__":
-    job.run(main, snakemake)  # noqa: F821
+    job.run(main, snakemake, cores=snakemake.threads)  # noqa: F821

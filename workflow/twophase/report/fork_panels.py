@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from twophase.analysis.inflection import exponents as lyapunov
 from twophase.report.panels import BAND, averaged, curves, heat
 from twophase.report.scales import Colours
-from twophase.report.theme import INK, MARKERS, PAIR, headroom, label_times, legend, time_axis, time_colours
+from twophase.report.theme import CASING, INK, MARKERS, PAIR, headroom, label_times, legend, time_axis, time_colours
 
 STATISTICS = {"running": "running statistics", "recalibrate": "computed anew"}  # of batch norms, in a legend's words
 NEAR = 0.03  # a fork whose end is within this share of the panel from that of the base run hides under the star
@@ -79,7 +79,7 @@ def magnified(ax, base: np.ndarray, paths: Sequence[tuple[np.ndarray, tuple]]) -
     inset.set(xlim=base[-1][0] + [-reach[0], reach[0]], ylim=base[-1][1] + [-reach[1], reach[1]], xticks=[], yticks=[])
     inset.patch.set_alpha(0.9)
     larger = float(f"{INSET / (2.8 * max(hidden)):.1g}")
-    inset.set_title(f"at the star, × {larger:,.0f}", fontsize=6.5, pad=2)
+    inset.set_title(f"at the star, × {larger:,.0f}", fontsize=6.5, pad=2, path_effects=CASING)
     sns.despine(ax=inset, top=False, right=False)
 
 

@@ -63,7 +63,7 @@ def _fail(text: str, watched: int) -> None:
     sys.exit(1)
 
 
-def run(main: Callable, snakemake) -> None:
+def run(main: Callable, snakemake, **given) -> None:
     """Calls `main` with the job's named inputs and outputs as `path_to_<name>`, its params, and `facts`.
 
     `facts` is what the files that the job writes say of their origin: experiment, seed, a digest of the params, and the
@@ -71,6 +71,10 @@ def run(main: Callable, snakemake) -> None:
     run had begun: it stops. While the job lives, no other run begins in the folder of results; a job that asks for the
     resource `gpu` has a device to itself, or shares it as the config's `gpus.share` allows. What it made is recorded
     with its params.
+
+    Args:
+        given: what else `main` takes, such as threads: of how a run is started, so that another value, unlike that of
+            a param, makes no output anew.
     """
     results = snakemake.config["results"]
     paths = {f"path_to_{name}": value for part in (snakemake.input, snakemake.output) for name, value in part.items()}
@@ -87,7 +91,7 @@ def run(main: Callable, snakemake) -> None:
         guard.check_code(results, snakemake.rule, lambda: _code(main, params))
         if snakemake.resources.get("gpu"):
             gpus.take(snakemake.config["gpus"]["share"])
-        main(**paths, **params, facts=facts)
+        main(**paths, **params, **given, facts=facts)
         records.write(results, recorded, list(snakemake.input), list(snakemake.output))
 
 
