@@ -20,8 +20,8 @@ export CONFIG RUN
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: help figures report reference restore adopt compare arithmetics site readme test test-faults test-slurm test-browser \
-	bench tools lint clean setup config-there
+.PHONY: help figures report reference restore adopt compare arithmetics site readme test test-faults test-slurm \
+	test-kubernetes test-browser bench tools lint clean setup config-there
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -99,8 +99,8 @@ lint: $(READY) ## look for mistakes in code and rules without running them
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-test: lint ## lint, and all tests but those of the three targets below
-	$(BIN)/python -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder -m "not slurm and not browser"
+test: lint ## lint, and all tests but those of the four targets below
+	$(BIN)/python -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder -m "not slurm and not kubernetes and not browser"
 	@echo
 	@echo "No test failed; above is what each skipped one needs. What they check: tests/, one file for each module and each part of the workflow."
 
@@ -109,6 +109,12 @@ test-faults: $(READY) ## kill the example at every stage, twenty times and more,
 
 test-slurm: $(READY) ## run the workflow on a SLURM cluster of one node, minutes; wants make tools
 	$(BIN)/python -m pytest -rs tests/slurm
+
+# Apart from the environment, where every start of Snakemake would load them.
+test-kubernetes: $(READY) ## run jobs in pods that are processes in empty folders, a minute; wants rsync
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --upgrade --target $(VENV)/kubernetes \
+		-r envs/kubernetes.lock
+	PYTHONPATH=$(CURDIR)/$(VENV)/kubernetes $(BIN)/python -m pytest -rs tests/pods
 
 test-browser: $(READY) ## open pages and report in Chromium; wants make tools
 	$(BIN)/python -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder tests/browser
@@ -123,11 +129,11 @@ bench: $(READY) ## compare the speed with what one would otherwise write, 15 min
 	$(BIN)/python tests/benchmarks/report.py $(BENCHMARKS).json $(BENCHMARKS).md
 
 # Tests that lack one of them are skipped.
-tools: $(READY) ## install what test-slurm and test-browser take: a browser's driver, as root on Debian Chromium and SLURM
-	@(command -v chromium && command -v slurmctld && command -v munged) >/dev/null \
+tools: $(READY) ## install what the last three targets take: a browser's driver, as root on Debian Chromium, SLURM and rsync
+	@(command -v chromium && command -v slurmctld && command -v munged && command -v rsync) >/dev/null \
 		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-			&& apt-get install -y --no-install-recommends chromium slurm-wlm munge; } \
-		|| echo "Chromium or SLURM is missing, and only root on Debian can install them here: apt-get install chromium slurm-wlm munge"
+			&& apt-get install -y --no-install-recommends chromium slurm-wlm munge rsync; } \
+		|| echo "Chromium, SLURM or rsync is missing, and only root on Debian can install them here: apt-get install chromium slurm-wlm munge rsync"
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r envs/browser.lock \
 		|| echo "Playwright could not be installed (envs/browser.lock)."
 

@@ -90,5 +90,5 @@ def test_no_script_is_called_like_a_module_of_the_library():
 
 def test_tests_lie_in_folders_named_after_the_packages():
     """Beside these there are those of the whole workflow, of what it runs on, and of speed."""
-    others = {"rules", "faults", "slurm", "gpu", "browser", "benchmarks", "called"}
+    others = {"rules", "faults", "slurm", "pods", "gpu", "browser", "benchmarks", "called"}
     assert {path.parent.name for path in Path(__file__).parent.glob("*/*.py")} == {*MAY_IMPORT, *others}

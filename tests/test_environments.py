@@ -27,6 +27,7 @@ LOCK = REPOSITORY / "envs" / "requirements.lock"
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 SITE = REPOSITORY / "envs" / "site.lock"
 BENCH = REPOSITORY / "envs" / "bench.lock"
+KUBERNETES = REPOSITORY / "envs" / "kubernetes.lock"
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 
 
@@ -35,11 +36,11 @@ def pinned(*paths: Path) -> dict[str, str]:
 
 
 def test_locks_pin_every_package_once():
-    """Benchmarks and the site add packages to the environment and replace none."""
-    every = [*lines(LOCK), *lines(BENCH), *lines(SITE)]
+    """Benchmarks, the site and Kubernetes add packages to the environment and replace none."""
+    every = [*lines(LOCK), *lines(BENCH), *lines(SITE), *lines(KUBERNETES)]
     for line in every:
         assert re.fullmatch(r"[\w.-]+==\d[\w.!+]*", line), line
-    assert len(pinned(LOCK, BENCH, SITE)) == len(every)
+    assert len(pinned(LOCK, BENCH, SITE, KUBERNETES)) == len(every)
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.name)

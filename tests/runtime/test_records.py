@@ -34,6 +34,15 @@ def test_a_record_has_params_inputs_and_what_is_in_the_file(results):
     assert records.read(results, results / "none.html") is None
 
 
+def test_nothing_is_noted_of_an_output_elsewhere(results, tmp_path_factory):
+    before = sorted((results / records.FOLDER).rglob("*"))
+    elsewhere = tmp_path_factory.mktemp("storage") / "page.html"
+    elsewhere.write_text("a page on its way to a storage")
+    records.write(results, {"title": "Net"}, [], [elsewhere])
+    assert sorted((results / records.FOLDER).rglob("*")) == before
+    assert [path.name for path in elsewhere.parent.iterdir()] == ["page.html"]
+
+
 @pytest.mark.parametrize("text", ["", "{", None])
 def test_a_record_that_is_lost_says_nothing(results, text):
     path = results / records.FOLDER / "page.html.json"

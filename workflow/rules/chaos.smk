@@ -13,7 +13,7 @@ rule forks:
     threads: torch_threads
     resources:
         **estimated_resources("forks"),
-        gpu=gpus,
+        **GPU,
     params:
         model=setting("model"),
         settings=training_settings,
@@ -49,7 +49,7 @@ rule fork_barriers:
     threads: torch_threads
     resources:
         **estimated_resources("fork_barriers"),
-        gpu=gpus,
+        **GPU,
     params:
         model=setting("model"),
         settings=training_settings,

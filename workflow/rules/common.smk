@@ -170,9 +170,15 @@ def machine_cores(wildcards):
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def gpus(wildcards):
-    """One GPU for a job that will use one."""
-    return int(uses_gpu(setting("training", "device")(wildcards)))
+def gpu_if(used):
+    """One GPU for jobs that will use one; other jobs don't name it, because some schedulers take 0 for a request."""
+    return {
+        "gpu": lambda wildcards: 1 if used(wildcards) else None,
+        "gpu_manufacturer": lambda wildcards: "nvidia" if used(wildcards) else None,
+    }
+
+
+GPU = gpu_if(lambda wildcards: uses_gpu(setting("training", "device")(wildcards)))
 
 
 def estimated_resources(rule):

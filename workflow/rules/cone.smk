@@ -13,7 +13,7 @@ rule kernels:
     threads: torch_threads
     resources:
         **estimated_resources("kernels"),
-        gpu=gpus,
+        **GPU,
     params:
         model=setting("model"),
         settings=training_settings,
@@ -46,7 +46,7 @@ rule linearized:
     threads: torch_threads
     resources:
         **estimated_resources("linearized"),
-        gpu=gpus,
+        **GPU,
     params:
         model=setting("model"),
         settings=training_settings,

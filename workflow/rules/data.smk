@@ -1,7 +1,8 @@
 rule dataset:
     input:
-        # The date of the same archive copied again must not train everything anew; its size, by `origin`, does.
-        source=ancient(image_folder),
+        # The date of the same archive copied again must not train everything anew; its size, by `origin`, does. No
+        # storage of Snakemake's keeps what is the user's own.
+        source=ancient(local(image_folder)),
     output:
         data=f"{RESULTS}/data/{{dataset}}.safetensors",
     log:

@@ -16,10 +16,10 @@ rule calibration:
         "../../envs/torch.yaml"
     threads: machine_cores  # alone, and as loaded as a run
     resources:
+        **gpu_if(lambda wildcards: any(uses_gpu(e["training"]["device"]) for e in EXPERIMENTS.values())),
         mem_mb=16000,
         runtime=30,
         disk_mb=1000,
-        gpu=int(any(uses_gpu(e["training"]["device"]) for e in EXPERIMENTS.values())),
     params:
         abouts={name: sizes.about(e) for name, e in EXPERIMENTS.items()},
         datasets=USED,

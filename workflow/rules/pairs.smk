@@ -89,7 +89,7 @@ rule block_B:
     threads: torch_threads
     resources:
         **estimated_resources("block_B"),
-        gpu=gpus,
+        **GPU,
     params:
         model=setting("model"),
         settings=training_settings,
@@ -148,7 +148,7 @@ rule independent:
     threads: torch_threads
     resources:
         **estimated_resources("independent"),
-        gpu=gpus,
+        **GPU,
     params:
         model=setting("model"),
         settings=training_settings,

@@ -12,7 +12,7 @@ rule trajectory:
     threads: torch_threads
     resources:
         **estimated_resources("trajectory"),
-        gpu=gpus,
+        **GPU,
     params:
         model=setting("model"),
         settings=training_settings,
@@ -41,7 +41,7 @@ rule predictions:
     threads: torch_threads
     resources:
         **estimated_resources("predictions"),
-        gpu=gpus,
+        **GPU,
     params:
         model=setting("model"),
         settings=training_settings,

@@ -64,8 +64,13 @@ def start_run(results: str | Path) -> None:
 
 
 def start_job(results: str | Path) -> None:
-    """Lets no new run begin while this process, a job of the present one, is alive."""
-    hold(_of(results), shared=True)
+    """Lets no new run begin while this process, a job of the present one, is alive.
+
+    A job that a cluster starts in an empty folder, to fetch and send what it needs, makes the folder of results.
+    """
+    path = _of(results)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hold(path, shared=True)
 
 
 def _of(results: str | Path) -> Path:

@@ -15,7 +15,11 @@ FOLDER = "records"  # in the folder of the results: a file for each output, unde
 
 
 def write(results: str | Path, params: Mapping, inputs: Collection[str], outputs: Collection[str]) -> None:
-    """Notes of each output of a job the params, and which files they were that it was made from."""
+    """Notes of each output of a job the params, and which files they were that it was made from.
+
+    Of outputs elsewhere, on their way to a storage of Snakemake's, it has its own records alone.
+    """
+    outputs = [path for path in outputs if not _name(results, path).startswith("../")]
     found = {_name(results, path): read(results, path) for path in inputs}
     of_inputs = {name: record["checksum"] for name, record in found.items() if record is not None}
     for path in outputs:
