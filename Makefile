@@ -20,8 +20,8 @@ export CONFIG RUN
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: help figures report reference restore adopt compare arithmetics site readme test test-faults test-slurm \
-	test-kubernetes test-browser bench tools lint clean setup config-there
+.PHONY: help figures report reference restore adopt compare arithmetics crate site readme test test-faults test-slurm \
+	test-versions test-kubernetes test-browser bench tools lint clean setup config-there
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -29,7 +29,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
 	@awk -F '## ' '/^## / { print $$2 }' Makefile
 
-## CONFIG=config/mnist.yaml   the config of figures, report, reference, restore, adopt and compare; config/demo.yaml if none is named
+## CONFIG=config/mnist.yaml   the config of figures, report, reference, restore, adopt, compare and crate; config/demo.yaml if none is named
 ## CORES=2                    how many cores figures uses; all of them otherwise
 ## PYTHON=python3.12          the Python that the environment is made with
 
@@ -85,6 +85,15 @@ compare: config-there $(READY) ## hold finished results against the published RU
 arithmetics: $(READY) ## run the demo in five arithmetics and hold their verdicts against each other, 20 minutes
 	@$(BIN)/python tools/arithmetics.py results/arithmetics "$(if $(filter all,$(CORES)),$$(nproc),$(CORES))"
 
+crate: config-there $(VENV)/crate ## pack CONFIG's finished results, with workflow and provenance, as an RO-Crate
+	@PYTHONPATH=$(CURDIR)/$(VENV)/crate $(BIN)/python tools/crate.py "$(CONFIG)" "$(RESULTS)" "$(RESULTS)/crate.zip"
+	@echo "Crate:    $(RESULTS)/crate.zip"
+
+# Apart from the environment, which needs none of them.
+$(VENV)/crate: envs/crate.lock $(READY)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --upgrade --target $@ -r $<
+	@touch $@
+
 site: $(READY) ## write the documents and explorers of all published runs as a static site, site/
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -r envs/site.lock
 	$(BIN)/python tools/website.py site
@@ -99,7 +108,7 @@ lint: $(READY) ## look for mistakes in code and rules without running them
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-test: lint ## lint, and all tests but those of the four targets below
+test: lint ## lint, and all tests but those of the five targets below
 	$(BIN)/python -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder -m "not slurm and not kubernetes and not browser"
 	@echo
 	@echo "No test failed; above is what each skipped one needs. What they check: tests/, one file for each module and each part of the workflow."
@@ -109,6 +118,10 @@ test-faults: $(READY) ## kill the example at every stage, twenty times and more,
 
 test-slurm: $(READY) ## run the workflow on a SLURM cluster of one node, minutes; wants make tools
 	$(BIN)/python -m pytest -rs tests/slurm
+
+# All versions of Python from 3.11 on that are on the machine.
+test-versions: ## try the least and the newest versions of all packages, each in an environment of its own, an hour
+	@$(PYTHON) tools/versions.py results/versions -rs -m "not slurm and not kubernetes and not browser" $(TESTS)
 
 # Apart from the environment, where every start of Snakemake would load them.
 test-kubernetes: $(READY) ## run jobs in pods that are processes in empty folders, a minute; wants rsync
@@ -129,7 +142,7 @@ bench: $(READY) ## compare the speed with what one would otherwise write, 15 min
 	$(BIN)/python tests/benchmarks/report.py $(BENCHMARKS).json $(BENCHMARKS).md
 
 # Tests that lack one of them are skipped.
-tools: $(READY) ## install what the last three targets take: a browser's driver, as root on Debian Chromium, SLURM and rsync
+tools: $(VENV)/crate ## install what the last three targets take: a browser's driver, as root on Debian Chromium, SLURM and rsync
 	@(command -v chromium && command -v slurmctld && command -v munged && command -v rsync) >/dev/null \
 		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 			&& apt-get install -y --no-install-recommends chromium slurm-wlm munge rsync; } \

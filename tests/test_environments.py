@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import versions
+
 REPOSITORY = Path(__file__).parents[1]
 CONDA = {"pytorch": "torch", "matplotlib-base": "matplotlib"}  # conda's names of packages where they differ
 MODULES = {"PIL": "pillow", "sklearn": "scikit-learn"}  # and of modules
@@ -28,6 +30,7 @@ PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 SITE = REPOSITORY / "envs" / "site.lock"
 BENCH = REPOSITORY / "envs" / "bench.lock"
 KUBERNETES = REPOSITORY / "envs" / "kubernetes.lock"
+CRATE = REPOSITORY / "envs" / "crate.lock"
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 
 
@@ -36,11 +39,17 @@ def pinned(*paths: Path) -> dict[str, str]:
 
 
 def test_locks_pin_every_package_once():
-    """Benchmarks, the site and Kubernetes add packages to the environment and replace none."""
-    every = [*lines(LOCK), *lines(BENCH), *lines(SITE), *lines(KUBERNETES)]
+    """Benchmarks and the site add packages to the environment and replace none."""
+    every = [*lines(LOCK), *lines(BENCH), *lines(SITE)]
     for line in every:
         assert re.fullmatch(r"[\w.-]+==\d[\w.!+]*", line), line
-    assert len(pinned(LOCK, BENCH, SITE, KUBERNETES)) == len(every)
+    assert len(pinned(LOCK, BENCH, SITE)) == len(every)
+
+
+@pytest.mark.parametrize("path", [KUBERNETES, CRATE], ids=lambda path: path.name)
+def test_packages_beside_the_environment_are_other_ones(path):
+    assert not pinned(path).keys() & pinned().keys()
+    assert len(pinned(path)) == len(lines(path))
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.name)
@@ -112,3 +121,25 @@ def test_an_environment_has_what_its_rules_import(environment, script):
     there = {plain(CONDA.get(name, name)) for name in (package.split("=")[0] for package in packages)}
     needed = {plain(MODULES.get(name, name)) for name in imports(REPOSITORY / "workflow" / script)}
     assert needed <= there
+
+
+def test_the_least_versions_that_are_tried_are_those_declared(monkeypatch):
+    monkeypatch.setattr(versions, "runs", lambda python: python in ("python3.12", "python3.13"))
+    (least, oldest, packages), *newest = versions.environments(versions.declared())
+    assert (least, oldest) == ("least-python3.12", "python3.12")
+    assert {*packages} == {
+        *(f"{name}=={version}" for name, version in (need.split(">=") for need in PROJECT["dependencies"])),
+        *PROJECT["optional-dependencies"]["dev"],
+    }
+    assert [name for name, _, _ in newest] == ["newest-python3.12", "newest-python3.13"]
+    assert all({*PROJECT["dependencies"]} <= {*packages} for _, _, packages in newest)
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, "passed (3 passed in 1s)"), (1, "FAILED (1 failed, 2 passed in 1s)")])
+def test_the_tests_of_an_environment_are_summed_up(tmp_path, code, said):
+    """A stand-in for its Python prints what pytest would."""
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f"#!/bin/sh\necho '== {said.partition('(')[2][:-1]} =='\nexit {code}\n")
+    python.chmod(0o755)
+    assert versions.test(tmp_path, []) == said
