@@ -166,6 +166,19 @@ def test_a_gpu_that_is_not_there(tmp_path):
     assert not (tmp_path / "results/one/seed0/trajectory").exists()
 
 
+def test_a_network_that_cannot_be_linearized_trains_not_at_all_where_that_is_asked_for(tmp_path):
+    workflow = Workflow(tmp_path, TINY)
+    step = "        step = {name: p - self.point[name] for name, p in theta.items()}\n"
+    workflow.change("twophase/training/linearized.py", step, "        raise NotImplementedError\n")
+    printed = workflow.snakemake("--cores", "1", "results/tiny/seed0/trajectory", check=False)
+    assert "Error: model: this network can have no linearized training (NotImplementedError)." in printed
+    assert not (tmp_path / "results/tiny/seed0/trajectory").exists()
+    config = copy.deepcopy(TINY)
+    del config["experiments"]["tiny"]["linearized"]
+    workflow.write(config)
+    workflow.snakemake("--cores", "1", "results/tiny/seed0/trajectory")
+
+
 def test_forks_on_a_machine_with_other_arithmetic_stop_and_say_what_differs(tmp_path, monkeypatch):
     config = copy.deepcopy(TINY)
     tiny = config["experiments"]["tiny"]

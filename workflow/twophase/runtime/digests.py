@@ -19,8 +19,11 @@ from twophase.errors import UserError
 
 LIBRARY = Path(__file__).parents[1]
 SCRIPTS = LIBRARY.parent / "scripts"
-# They decide how files and messages look, where and when a job runs, not what the numbers are.
-NEUTRAL = {"errors", "progress", "files.folders", "files.integrity", "files.storage", "files.unmapped", "runtime"}
+# They decide how files and messages look, where and when a job runs, and whether it may, not what the numbers are.
+NEUTRAL = {
+    *("errors", "progress", "files.folders", "files.integrity", "files.storage", "files.unmapped", "runtime"),
+    "training.trial",
+}
 SPEAKING = {"print", "warn", "warning", "UserError"}  # calls whose arguments are for people
 PURE = {"cache", "contextlib", "contextmanager", "dataclass", "lru_cache", "torch"}  # decorators without a memory
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

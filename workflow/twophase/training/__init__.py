@@ -12,4 +12,5 @@ __all__ = [
     "perturbation",
     "schedule",
     "setup",
+    "trial",
 ]
