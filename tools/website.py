@@ -13,23 +13,17 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 
-import jinja2
-from docutils.core import publish_parts
 from snakemake.common.configfile import load_configfile
 
 from twophase.config import estimators, figures, plan
 from twophase.config.resolve import resolve, settings_of
 from twophase.files import storage, tables
-from twophase.report import explorer, pages, sentences
-from twophase.report.markup import Html, captions, filled
+from twophase.report import captions, explorer, markup, pages, sentences
+from twophase.report.markup import Html, filled
 
 REPOSITORY = Path(__file__).parents[1]
 PUBLISHED = REPOSITORY / "results" / "reference"
-CAPTIONS = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(REPOSITORY / "workflow" / "report"), undefined=jinja2.StrictUndefined
-)
 SHOWN = ("C", "S", "B", "D", "cone", "chaos", "perturbations", "linearized")
 
 
@@ -105,7 +99,7 @@ def published(folder: Path) -> None:
     storage.write_text(folder / "index.html", page)
 
 
-UP = Html('<p><a href="../../index.html">All published runs</a></p>')
+UP = Html('<p><a href="../index.html">All published runs</a></p>')
 INTRODUCTION = Html(
     '<p><a href="../index.html">Documents</a></p>'
     "<p>Each run has an explorer, in which every number can be pointed at, a page of claims with intervals and "
@@ -143,9 +137,9 @@ def one_run(name: str, folder: Path) -> Html:
         headline = sentences.headline(described[e], own["phases"], own["claims"])
         parts.append(filled('<li><a href="{}/explorer.html#experiment={}">{}</a></li>', name, e, headline))
     drawn = [figure for figure in figures.FIGURES if (folder / "figures" / f"{figure}.png").exists()]
-    shown = Html("\n".join(with_caption(figure, config) for figure in drawn))
-    storage.write_text(folder / "figures" / "index.html", pages.page(f"Figures of {name}", [UP, shown]))
-    link = '<a href="{}/figures/index.html#{}">{}: {}</a>'
+    shown = {figure: with_caption(figure, config) for figure in drawn}
+    storage.write_text(folder / "figures.html", captions.page(shown, UP))
+    link = '<a href="{}/figures.html#{}">{}: {}</a>'
     links = Html(" · ".join(filled(link, name, f, f, figures.FIGURES[f].shows) for f in drawn))
     return filled(
         '<h2>{name}</h2><ul>{parts}</ul><p><a href="{name}/explorer.html">Explorer</a> · '
@@ -156,20 +150,13 @@ def one_run(name: str, folder: Path) -> Html:
     )
 
 
-def with_caption(figure: str, config: Mapping) -> Html:
-    """A figure with the caption that it has in the report, in HTML."""
+def with_caption(name: str, config: Mapping) -> dict:
+    """What the page of figures says of one."""
+    template = (REPOSITORY / "workflow" / "report" / f"{name}.rst").read_text(encoding="utf-8")
     experiments = config["experiments"]
-    rows = {name: experiments[name] for name in figures.shown(experiments, figure)}
-    params = {key: {e: figures.SETTINGS[key](s) for e, s in rows.items()} for key in figures.FIGURES[figure].settings}
-    params["titles"] = {e: s["title"] for e, s in rows.items()}
-    job = SimpleNamespace(params=params, config=config | {"captions": captions(experiments)})
-    text = CAPTIONS.get_template(f"{figure}.rst").render(snakemake=job)
-    caption = publish_parts(text, writer="html5", settings_overrides={"report_level": 5})["body"]
-    return filled(
-        '<h2 id="{figure}">{figure}</h2><img src="{figure}.png" alt="{figure}" style="max-width: 100%">{caption}',
-        figure=figure,
-        caption=Html(caption),
-    )
+    params = figures.settings(experiments, name) | {"titles": figures.titles(experiments, name)}
+    config = config | {"captions": markup.captions(experiments)}
+    return {"shows": figures.FIGURES[name].shows, "caption": captions.source(template, params, config)}
 
 
 def kept(folder: Path, experiment: Mapping) -> bool:

@@ -15,7 +15,7 @@ def site(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "page", ["explorer.html#experiment=lazy", "claims.html", "resnet8/overview.html", "figures/index.html"]
+    "page", ["explorer.html#experiment=lazy", "claims.html", "resnet8/overview.html", "figures.html"]
 )
 def test_a_page_opens_and_is_no_wider_than_the_screen(opened, site, width, page):
     path, _, place = page.partition("#")

@@ -1,7 +1,8 @@
 """Notes which functions of the library a script of the workflow calls. Python imports this first, from PYTHONPATH.
 
 Each process leaves a JSON list of [file below the library, name of the function or of the class that has it] in the
-folder $TWOPHASE_CALLED, named after its script. Calls made by an import do not count.
+folder $TWOPHASE_CALLED, named after its script. Calls made by an import, or to try whether a network can have what is
+asked of it, do not count: no result depends on what they return.
 """
 
 import atexit
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 LIBRARY = f"{os.sep}workflow{os.sep}twophase{os.sep}"
+TRIAL = f"{LIBRARY}training{os.sep}trial.py"
 called, seen = set(), set()
 
 
@@ -24,6 +26,8 @@ def note(frame, event, argument):
     caller = frame
     while caller is not None:
         if caller.f_code.co_name == "<module>" and LIBRARY in caller.f_code.co_filename:
+            return
+        if caller.f_code.co_filename.endswith(TRIAL):
             return
         caller = caller.f_back
     seen.add(code)

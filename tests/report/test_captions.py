@@ -1,20 +1,17 @@
 """The captions of the report: they name keys that the config has, and are reStructuredText without a fault."""
 
-from types import SimpleNamespace
-
 import pytest
 from docutils.core import publish_parts
 
-import website
 from twophase.config import figures
 from twophase.config.resolve import resolve
-from twophase.report import markup
-from workflow_runner import WHOLE
+from twophase.report import captions, markup
+from workflow_runner import REPOSITORY, WHOLE
 
 
 def caption(name: str, params: dict, config: dict) -> str:
-    """As Snakemake fills it in, but a name that is missing raises."""
-    return website.CAPTIONS.get_template(f"{name}.rst").render(snakemake=SimpleNamespace(config=config, params=params))
+    template = (REPOSITORY / "workflow" / "report" / f"{name}.rst").read_text(encoding="utf-8")
+    return captions.source(template, params, config)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +25,8 @@ def test_a_caption_has_all_that_it_names(name, config):
     wanted = {setting: figures.SETTINGS[setting] for setting in figures.FIGURES[name].settings}
     shown = {"titles": {e: config["experiments"][e]["title"] for e in ["tiny"]}}
     params = shown | {s: {e: value(config["experiments"][e]) for e in ["tiny"]} for s, value in wanted.items()}
-    publish_parts(caption(name, params, config), writer_name="html", settings_overrides={"halt_level": 1})
+    publish_parts(caption(name, params, config), writer="html5", settings_overrides={"halt_level": 1})
 
 
 def test_the_description_has_all_that_it_names(config):
-    publish_parts(caption("workflow", {}, config), writer_name="html", settings_overrides={"halt_level": 1})
+    publish_parts(caption("workflow", {}, config), writer="html5", settings_overrides={"halt_level": 1})

@@ -52,7 +52,7 @@ def test_a_title_in_a_caption_is_shown_as_it_is(text):
     if not shown:
         return
     for source, elements in ((f"- **{rst(text)}**: x", {"ul", "li", "strong"}), (f"- {rst(text)}", {"ul", "li"})):
-        read = Reader(publish_parts(source, writer_name="html", settings_overrides={"report_level": 1})["fragment"])
+        read = Reader(publish_parts(source, writer="html5", settings_overrides={"report_level": 1})["fragment"])
         assert read.elements - {"p"} == elements
         assert read.text.strip().removesuffix(": x") == shown
 
@@ -60,8 +60,8 @@ def test_a_title_in_a_caption_is_shown_as_it_is(text):
 def test_a_title_includes_no_file(tmp_path):
     (tmp_path / "secret").write_text("not for others")
     title = f".. include:: {tmp_path}/secret"
-    assert "not for others" in publish_parts(f"- {title}", writer_name="html")["body"]  # what it would do
-    assert "not for others" not in publish_parts(f"- {rst(title)}", writer_name="html")["body"]
+    assert "not for others" in publish_parts(f"- {title}", writer="html5")["body"]  # what it would do
+    assert "not for others" not in publish_parts(f"- {rst(title)}", writer="html5")["body"]
 
 
 @pytest.mark.parametrize("way", ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write"])

@@ -10,6 +10,7 @@ from workflow_runner import REPOSITORY, TINY, Workflow
 
 RULE = re.compile(r"^rule (\w+):\n((?: {4}.*\n|\n(?= {4}))+)", re.MULTILINE)
 TARGETS = {"all", "calibration", "claims", "claims_page", "estimate", "experiment_pages", "explorer", "phases"}
+TARGETS |= {"figures_page"}
 DATA = "results/data/digits.safetensors"
 
 

@@ -238,7 +238,8 @@ USERS = {  # module: the scripts whose results it can change
     "report.verdict_matrix": {"readings", "wfig3"},
     "report.explorer": {"write_explorer"},
     "report.sentences": {"write_explorer", "experiment_pages"},
-    "report.pages": {"experiment_pages", "claims_page"},
+    "report.pages": {"experiment_pages", "claims_page", "figures_page"},
+    "report.captions": {"figures_page"},
     "analysis.claim": {"judge_claims"},
     "analysis.claims": {"judge_claims"},
     "analysis.fork_claims": {"judge_claims"},
@@ -502,7 +503,7 @@ def rules_by_environment():
 
 LIGHT = {"block_C", "block_S", "block_D", "grid", "compare_forks", "switches", "cone", "plane"}
 LIGHT |= {"estimate_inflection", "gather_estimates", "judge_claims", "print_estimate", "scaling_figure"}
-LIGHT |= {"write_explorer", "experiment_pages", "claims_page"}
+LIGHT |= {"write_explorer", "experiment_pages", "claims_page", "figures_page"}
 
 
 def test_rules_without_torch_are_those_of_the_small_environment():

@@ -55,7 +55,7 @@ from twophase.config.resolve import check_images, resolve, settings_of
 from twophase.cost import estimate, sizes
 from twophase.errors import UserError
 from twophase.files import storage
-from twophase.report import markup
+from twophase.report import captions, markup
 from twophase.runtime import summary, terminal
 from twophase.runtime.digests import code_digest, template_digests
 from twophase.runtime.gpus import uses_gpu

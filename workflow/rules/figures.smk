@@ -24,9 +24,9 @@ for name, figure in figures.FIGURES.items():
         resources:
             **estimated_resources(name),
         params:
-            **figure_settings(name),
+            **figures.settings(EXPERIMENTS, name),
             figure=name,
-            titles=titles(name),
+            titles=figures.titles(EXPERIMENTS, name),
             headings=figure.headings,
             style=style(name),
             code=code_digest("draw", name),

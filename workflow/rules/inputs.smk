@@ -8,10 +8,6 @@ def shown(figure):
     return figures.shown(EXPERIMENTS, figure)
 
 
-def titles(figure):
-    return {name: EXPERIMENTS[name]["title"] for name in shown(figure)}
-
-
 def style(figure):
     """A param: how `figure` looks, its own settings over those of all."""
     common = {key: value for key, value in config["figures"].items() if key not in figures.FIGURES}
@@ -81,12 +77,6 @@ def estimator_tables(wildcards):
     return [f"{RESULTS}/{wildcards.experiment}/seed{s}/{n}.parquet" for s in experiment["seeds"] for n in names]
 
 
-def figure_settings(figure):
-    """Params: what `figure` has to know of every experiment that it shows."""
-    wanted = {setting: figures.SETTINGS[setting] for setting in figures.FIGURES[figure].settings}
-    return {setting: {name: value(EXPERIMENTS[name]) for name in shown(figure)} for setting, value in wanted.items()}
-
-
 # What the explorer shows ---------------------------------------------------------------------------------------------
 
 
@@ -129,6 +119,21 @@ def judged_tables(wildcards):
 
 def has_forks(experiment):
     return experiment["chaos"]["t0"] and not experiment["counterexample"]
+
+
+def with_captions():
+    """A param: of every figure that is drawn, what it shows, and its caption."""
+    parts = {}
+    for name, figure in figures.FIGURES.items():
+        if shown(name):
+            template = (WORKFLOW / "report" / f"{name}.rst").read_text(encoding="utf-8")
+            params = figures.settings(EXPERIMENTS, name) | {"titles": figures.titles(EXPERIMENTS, name)}
+            parts[name] = {"shows": figure.shows, "caption": captions.source(template, params, config)}
+    return parts
+
+
+def every_png(wildcards):
+    return [f"{RESULTS}/figures/{name}.png" for name in figures.FIGURES if shown(name)]
 
 
 def every_figure(wildcards):

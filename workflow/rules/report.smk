@@ -98,3 +98,28 @@ rule claims_page:
         "writing the page of claims"
     script:
         "../scripts/report/claims_page.py"
+
+
+rule figures_page:
+    """all figures with their captions, figures.html"""
+    input:
+        figures=ancient(every_png),  # which it shows by their names
+    output:
+        # Not in the report, which shows both.
+        page=f"{RESULTS}/figures.html",
+    log:
+        f"{RESULTS}/logs/figures_page.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures_page.tsv"
+    conda:
+        "../../envs/tables.yaml"
+    threads: 1
+    resources:
+        **estimated_resources("figures_page"),
+    params:
+        shown=with_captions(),
+        code=[code_digest("figures_page"), *template_digests("page")],
+    message:
+        "writing the page of figures"
+    script:
+        "../scripts/report/figures_page.py"

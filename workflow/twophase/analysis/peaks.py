@@ -120,7 +120,7 @@ def share_with_peak(y: pd.DataFrame, least: float = PEAK) -> float:
 def _of_early_forks(y: pd.DataFrame, least: float) -> pd.Series:
     """`places` of the forks from before the median of them; empty where too few of these have one."""
     found = places(y, least)
-    before = found[found.index < found.median()]
+    before = found[found.index < found.dropna().median()]
     there = before.dropna()
     return there if len(there) >= FEWEST and len(there) >= MOST * len(before) else there.iloc[:0]
 

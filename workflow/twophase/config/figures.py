@@ -274,6 +274,17 @@ FIGURES = {
 }
 
 
+def settings(experiments: Mapping[str, Mapping], name: str) -> dict[str, dict]:
+    """What the figure `name` has to know of the experiments that it shows: setting -> experiment -> value."""
+    rows = shown(experiments, name)
+    return {key: {row: SETTINGS[key](experiments[row]) for row in rows} for key in FIGURES[name].settings}
+
+
+def titles(experiments: Mapping[str, Mapping], name: str) -> dict[str, str]:
+    """Of the experiments that the figure `name` shows."""
+    return {row: experiments[row]["title"] for row in shown(experiments, name)}
+
+
 def shown(experiments: Mapping[str, Mapping], name: str) -> list[str]:
     """Names of the experiments that the figure `name` shows, in the order of the config; none where it is not drawn."""
     figure = FIGURES[name]

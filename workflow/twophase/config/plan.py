@@ -26,6 +26,7 @@ NAMES = {  # rule: its jobs, named as the files of their benchmarks
     "experiment_pages": "experiment_pages",
     "claims": "claims",
     "claims_page": "claims_page",
+    "figures_page": "figures_page",
     "explorer": "explorer",
     **{figure: f"figures/{figure}" for figure in FIGURES},
 }
@@ -166,13 +167,16 @@ def jobs(config: Mapping) -> Iterator[Job]:
     yield Job("phases", {}, tuple(estimates))
     everything = tuple(need for names in gathered.values() for need in names)
     yield Job("claims", {}, (*everything, "phases"))
+    drawn = []
     for name, figure in FIGURES.items():
         rows = figures.shown(experiments, name)
         of_runs = [need for row in rows for need in gathered[row]] if figure.tables else []
         if rows:
-            yield Job(name, {}, (*of_runs, *figure.results))
+            drawn.append(job := Job(name, {}, (*of_runs, *figure.results)))
+            yield job
     yield Job("claims_page", {}, ("claims",))
     yield Job("experiment_pages", {}, ("claims",))
+    yield Job("figures_page", {}, tuple(job.name for job in drawn))
     yield Job("explorer", {}, (*everything, "claims"))
 
 

@@ -61,7 +61,7 @@ def work(rule: str, wildcards: Mapping, experiments: Mapping[str, Mapping], know
         return Work({"start_figure": 1}, "start_figure", 0, EXPLORER)
     if rule == "claims":
         return Work({"start_table": 1, "bend": CLAIMS * len(experiments)}, "start_table", 0, TABLE)
-    if rule in ("phases", "experiment_pages", "claims_page"):
+    if rule in ("phases", "experiment_pages", "claims_page", "figures_page"):
         return Work({"start_table": 1}, "start_table", 0, TABLE)
     if rule == "dataset":
         users = [known[name] for name, e in experiments.items() if e["dataset"] == wildcards["dataset"]]

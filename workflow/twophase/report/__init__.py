@@ -1,6 +1,7 @@
 """Figures and pages for people, from tables. No torch."""
 
 __all__ = [
+    "captions",
     "cone_panels",
     "explorer",
     "figures",

@@ -98,7 +98,7 @@ def _claims(table: pd.DataFrame, level: float, caption: str = "", results: str =
     order, rows = {verdict: k for k, verdict in enumerate(VERDICTS)}, []
     for r in table.itertuples():
         claim = filled('{}<div class="small">{}; papers: {}</div>', r.text, r.definition, r.paper)
-        figure = filled('<a class="small" href="{}/figures/{figure}.png">{figure}</a>', results, figure=r.figure)
+        figure = filled('<a class="small" href="{}/figures.html#{figure}">{figure}</a>', results, figure=r.figure)
         why, whose = "; ".join(filter(None, [r.reason, tolerance(r)])), f"ours: {r.bound}" if r.bound else "the papers'"
         verdict = filled('{}<div class="small">{}</div> {}', _verdict(r.verdict), why, figure)
         limit = filled('{}<div class="small">{}</div>', bounds(r), whose)

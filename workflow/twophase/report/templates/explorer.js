@@ -591,7 +591,7 @@ const SYMBOLS = { reproduced: "✓", "not reproduced": "✗", undecided: "?", un
 function drawClaims() {
   const said = experiment().claims.filter((c) => c.verdict in SYMBOLS);
   $("p-claims").hidden = !said.length;
-  const row = (c) => html`<tr><td class="verdict">${SYMBOLS[c.verdict]} ${c.verdict}</td><td>${c.text} <a class="notice" href="figures/${c.figure}.png">${c.figure}</a></td></tr>`;
+  const row = (c) => html`<tr><td class="verdict">${SYMBOLS[c.verdict]} ${c.verdict}</td><td>${c.text} <a class="notice" href="figures.html#${c.figure}">${c.figure}</a></td></tr>`;
   fill("claims", html`<thead><tr><th>verdict</th><th>claim</th></tr></thead><tbody>${said.map(row)}</tbody>`);
 }
 
