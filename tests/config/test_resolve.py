@@ -850,6 +850,8 @@ DEPENDENT = {
     *(
         "chaos.lags",
         "pairs.independent",
+        "pointwise.grid",
+        "pointwise.examples",
         "pairs.grid",
         "barrier.grid",
         "kernel.grid",

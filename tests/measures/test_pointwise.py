@@ -192,7 +192,9 @@ def test_all_measures_of_a_network_in_one_row():
     model, (inputs, labels) = small_resnet(), images()
     row = pointwise.of_network(model, inputs, labels, 6)
     assert row["sharpness"] == pytest.approx(pointwise.sharpness(model, pointwise.batches(inputs, labels, 6)).value)
-    assert row["parameter_norm"] == pytest.approx(float(sum(p.detach().square().sum() for p in model.parameters())) ** 0.5)
+    assert row["parameter_norm"] == pytest.approx(
+        float(sum(p.detach().square().sum() for p in model.parameters())) ** 0.5
+    )
     assert all(np.isfinite(value) for value in row.values())
 
 

@@ -54,8 +54,8 @@ def main(
             rows.append(row)
             progress(len(rows))
     definition = (
-        f"measures on one network at a time, of {len(labels)} training images: curvature, in which batch norms have the "
-        f"statistics of batches, moments of the samples' gradients, in eval mode, and of the {n} of S its kernels"
+        f"measures on one network at a time: of {len(labels)} training images curvature, with batch norms' statistics "
+        f"of batches, and moments of the samples' gradients, in eval mode; of {n} images the kernel of S"
     )
     storage.write_table(path_to_pointwise, pd.DataFrame(rows), storage.provenance(definition, **facts))
 
