@@ -23,7 +23,7 @@ FLAT = by_time(5.0)
 
 
 def test_sharpening_up_to_the_edge():
-    """Over 350 <= t <= 700 it is 38."""
+    """Before t = 350, half of the stage, it has come to 38, and there it is from then on."""
     assert stability.rise(SHARPENING, LR) == pytest.approx(38 / 5)
     assert stability.over_edge(SHARPENING, EDGE, LR) == pytest.approx(1.0)
 
@@ -31,6 +31,17 @@ def test_sharpening_up_to_the_edge():
 def test_curvature_that_stays_where_it_was():
     assert stability.rise(FLAT, LR) == pytest.approx(1.0)
     assert stability.over_edge(FLAT, EDGE, LR) == pytest.approx(5 / 38)
+
+
+def test_curvature_that_rises_and_falls_again_has_risen():
+    """As it does where the training images are learnt, with cross-entropy."""
+    falling = SHARPENING.where(T < 350, 1.0)
+    assert stability.rise(falling, LR) == pytest.approx(38 / 5)
+    assert stability.over_edge(falling, EDGE, LR) == pytest.approx(1 / 38)
+
+
+def test_a_late_rise_is_no_early_one():
+    assert stability.rise(FLAT.where(T < 350, 38.0), LR) == pytest.approx(1.0)
 
 
 def test_what_comes_after_the_drop_of_the_learning_rate_does_not_count():

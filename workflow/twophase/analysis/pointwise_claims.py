@@ -11,16 +11,15 @@ from twophase.analysis import gains, stability
 from twophase.analysis.claim import claim
 from twophase.analysis.statistics import Means
 
-RISES = 2.0
-NEAR = 1.5  # the factor within which a curvature is near an edge: at momentum 0.9 the two edges are 19 apart
+RISES, NEAR = 2.0, 1.5  # factors
 WHY_NEAR = "within a factor of 1.5; at a momentum of 0.9 the two edges are a factor of 19 apart"
-STAGE = "the later half of the time at the highest learning rate"
+STAGE = "the time at the highest learning rate"
 
 
 @claim(
     name="sharpness rises",
     text="The sharpness rises early in training (progressive sharpening).",
-    definition=f"largest eigenvalue of the Hessian of the training loss, median over {STAGE}, divided by that at t = 0",
+    definition=f"largest sharpness (top eigenvalue of the Hessian) over the first half of {STAGE}, over that at t = 0",
     paper="Cohen et al., 2021",
     holds=(RISES, inf),
     bound="it at least doubles",
@@ -36,7 +35,7 @@ def rise_of_sharpness(m: Means) -> float:
 @claim(
     name="sharpness at its edge",
     text="Then the sharpness stays near 2 (1 + momentum) / lr, the edge of stability of full batches.",
-    definition=f"sharpness divided by 2 (1 + momentum) / lr, median over {STAGE}",
+    definition=f"sharpness divided by 2 (1 + momentum) / lr, median over the later half of {STAGE}",
     paper="Cohen et al., 2021, for full batches",
     holds=(1 / NEAR, NEAR),
     bound=WHY_NEAR,
@@ -52,7 +51,8 @@ def sharpness_over_edge(m: Means) -> float:
 @claim(
     name="batch sharpness at its edge",
     text="Batch sharpness stays near 2 (1 - momentum) / lr, the edge of stability of small batches.",
-    definition=f"mean over batches of g.Hg / |g|^2 divided by 2 (1 - momentum) / lr, median over {STAGE}",
+    definition="mean over batches of g.Hg / |g|^2, divided by 2 (1 - momentum) / lr, median over the later half of "
+    f"{STAGE}",
     paper="Andreyev and Beneventano, 2024; with momentum Andreyev et al., 2026",
     holds=(1 / NEAR, NEAR),
     bound=WHY_NEAR,

@@ -9,8 +9,9 @@ FEWEST = 4  # checkpoints of the first stage at least: two halves of two
 
 
 def first_stage(lr: pd.Series) -> pd.Series:
-    """The part of a training with the highest learning rate, at least half of the largest: after the first drop its
-    edge is far from where curvature can have come.
+    """The part of a training at the highest learning rate, at least half of the largest.
+
+    After a drop the edge is farther away than curvature can have come.
 
     Args:
         lr: by t, iterations, sorted.
@@ -19,7 +20,7 @@ def first_stage(lr: pd.Series) -> pd.Series:
 
 
 def rise(curvature: pd.Series, lr: pd.Series) -> float:
-    """By which factor curvature has risen from t = 0 to the later half of the first stage, of which it is the median.
+    """By which factor curvature rises early: the largest over the first half of the first stage over that at t = 0.
 
     Args:
         curvature, lr: by t, as in `pointwise.parquet`.
@@ -28,10 +29,10 @@ def rise(curvature: pd.Series, lr: pd.Series) -> float:
         NaN where the first stage has fewer than `FEWEST` checkpoints, none of them t = 0, or curvature there is not
         above 0.
     """
-    late = _late(curvature, lr)
-    if 0 not in curvature.index or not curvature[0] > 0:
+    early, _ = _halves(curvature, lr)
+    if 0 not in early.index or not early[0] > 0:
         return nan
-    return float(np.median(late) / curvature[0]) if len(late) else nan
+    return float(early.max() / early[0])
 
 
 def over_edge(curvature: pd.Series, edge: pd.Series, lr: pd.Series) -> float:
@@ -43,11 +44,14 @@ def over_edge(curvature: pd.Series, edge: pd.Series, lr: pd.Series) -> float:
     Returns:
         NaN where the first stage has fewer than `FEWEST` checkpoints, or training has no such edge.
     """
-    shares = _late(curvature / edge, lr)
-    return float(np.median(shares)) if len(shares) else nan
+    _, late = _halves(curvature / edge, lr)
+    return float(np.median(late)) if len(late) else nan
 
 
-def _late(values: pd.Series, lr: pd.Series) -> np.ndarray:
-    """Those of the later half, in time, of the first stage; none where that has too few checkpoints."""
-    stage = first_stage(lr).index
-    return values[stage][stage >= (stage[0] + stage[-1]) / 2].to_numpy() if len(stage) >= FEWEST else np.empty(0)
+def _halves(values: pd.Series, lr: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Those of each half, in time, of the first stage; none where that has too few checkpoints."""
+    values = values[first_stage(lr).index]
+    if len(values) < FEWEST:
+        return values[:0], values[:0]
+    late = values.index >= (values.index[0] + values.index[-1]) / 2
+    return values[~late], values[late]
