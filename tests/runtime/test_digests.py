@@ -196,7 +196,7 @@ USERS = {  # module: the scripts whose results it can change
     | {*MEASURING, *PLANNING},
     # What batch norms of a network under evaluation use.
     "files.predicted": {"predictions", "block_B", "block_D", "fork_barriers", "compare_forks", "independent"}
-    | {"train_linearized", "judge_claims", "write_explorer", "fig6", "wfig2", "curves"},
+    | {"train_linearized", "pointwise_measures", "judge_claims", "write_explorer", "fig6", "wfig2", "curves"},
     "analysis.inflection": {"estimate_inflection", "judge_claims", "write_explorer", "experiment_pages"}
     | {"fig1", "lyapunov"},
     "analysis.changes": {"estimate_inflection", "judge_claims"},

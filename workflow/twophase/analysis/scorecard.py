@@ -58,7 +58,8 @@ def of_experiment(runs: Sequence[Run], inflection_found: bool, settings: Mapping
         verdict, reason, lower_from, lower_to, upper_from, upper_to (of `tolerance`), figure, seeds, draws.
     """
     draws = runs[0].chaos["draw"].nunique() if runs[0].chaos is not None else 0
-    claims = [c for c in CLAIMS if c.counterexample == settings["counterexample"] and c.related <= settings["related"]]
+    asked = [c for c in CLAIMS if settings["related"] or not c.related]
+    claims = [c for c in asked if c.counterexample == settings["counterexample"]]
     own = [Means([run], settings) for run in runs]
     found = {"inflection": inflection_found, "peak": all(isfinite(means.peak) for means in own)}
     rows = []
