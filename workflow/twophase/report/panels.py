@@ -196,7 +196,7 @@ def measure(ax, frame: pd.DataFrame, column: str, label: str, logarithmic: bool)
 
 
 def edges_of_stability(ax, frame: pd.DataFrame) -> None:
-    """Where SGD with momentum beta becomes unstable, which falls with the learning rate; nothing for other optimizers.
+    """Where SGD with momentum beta becomes unstable, higher at a lower learning rate; nothing for other optimizers.
 
     Args:
         frame: columns t and those of `EDGES`.
