@@ -19,6 +19,7 @@ from twophase.analysis import (
     kernel_claims,
     linearized_claims,
     peak_claims,
+    pointwise_claims,
     scorecard,
     statistics,
 )
@@ -47,6 +48,7 @@ SETTINGS = {
     "scale": "log",
     "level": 0.95,
     "gain": np.nan,
+    "related": False,
 }
 
 
@@ -137,6 +139,16 @@ def growth(u, values):
     return (ends[1][1] - ends[0][1]) / (ends[1][0] - ends[0][0])
 
 
+def pointwise(sharpness=38.0, batch=2.0):
+    """Curvature that rises from 5 in the first tenth and then stays; 38 and 2 are its edges at lr .1, momentum .9."""
+    t = np.arange(0, END + 1, STEP)
+    table = {"t": t, "lr": 0.1, "edge": 38.0, "small_batch_edge": 2.0}
+    early = t < END / 10
+    return pd.DataFrame(
+        {**table, "sharpness": np.where(early, 5.0, sharpness), "batch_sharpness": np.where(early, 1.0, batch)}
+    )
+
+
 def run(**parts):
     whole = {
         "chaos": chaos(),
@@ -145,6 +157,7 @@ def run(**parts):
         "independent": independent(),
         "C": corner(),
         "S": kernels(),
+        "pointwise": pointwise(),
         "linearized": switches(),
         "standard": pd.DataFrame({"iteration": [0, 500, END], "test_accuracy": [0.1, 0.9, 0.95]}),
     }
@@ -336,6 +349,44 @@ def test_only_numbers_of_the_papers_have_no_reason_of_ours():
     assert theirs == {"same noise", "place, ResNet-20", "peak, ResNet-20"}
 
 
+RELATED = ["sharpness rises", "sharpness at its edge", "batch sharpness at its edge", "barrier falls with velocity"]
+
+
+def test_claims_of_related_work_have_rows_where_they_are_asked_for():
+    assert not {*RELATED} & {*judge().index}
+    assert {*judge(related=True).index} == {*judge().index} | {*RELATED}
+
+
+def test_claims_of_related_work_hold_in_a_world_at_the_edge():
+    """Of seven t0, three have a high barrier, and two of them a high velocity, one a middling one, the others none.
+
+    So 3 x 4 pairs differ in B, 2 + 2 x 4 + 4 in velocity, and those in B all in the same sense.
+    """
+    found = judge(related=True).loc[RELATED]
+    assert [*found["value"]] == pytest.approx([38 / 5, 1.0, 1.0, 12 / (12 * 14) ** 0.5])
+    assert (found["verdict"] == scorecard.REPRODUCED).all()
+
+
+def test_claims_of_related_work_fail_far_from_the_edge():
+    turned = chaos()
+    turned["B"] = turned["t0"].rank()  # it rises as the velocity falls
+    found = judge(run(pointwise=pointwise(5.0, 20.0), chaos=turned), related=True).loc[RELATED]
+    assert [*found["value"][:3]] == pytest.approx([1.0, 5 / 38, 10.0])
+    assert found["value"].iloc[3] < 0
+    assert (found["verdict"] == scorecard.NOT).all()
+
+
+def test_claims_of_related_work_are_undecided_where_seeds_are_on_both_sides():
+    runs = [run(pointwise=pointwise(s, b)) for s, b in ((38.0, 2.0), (38.0 / 4, 8.0), (9.0, 2.0))]
+    found = judge(*runs, related=True).loc[RELATED[:3]]
+    assert (found["verdict"] == scorecard.UNDECIDED).all()
+
+
+def test_claims_of_related_work_lack_what_was_not_measured():
+    found = judge(run(pointwise=None), related=True).loc[RELATED]
+    assert [*found["verdict"]] == [scorecard.OUTSIDE] * 3 + [scorecard.REPRODUCED]
+
+
 def test_old_tables_without_humps_leave_those_claims_alone():
     old = chaos()[["t0", "t1", "draw", "C", "B", "D", "l2", "epsilon"]]
     table = judge(run(chaos=old))
@@ -383,7 +434,7 @@ def test_what_an_experiment_does_not_have_is_outside_its_scale():
 
 def test_distances_between_checkpoints_say_nothing_of_perturbations():
     between = chaos(draws=1).assign(l2=np.nan, epsilon=np.nan)
-    table = judge(run(chaos=between, control=None), distance="checkpoints")
+    table = judge(run(chaos=between, control=None), distance="checkpoints", related=True)
     of_forks = [claim.name for claim in claims.CLAIMS if claim.of_forks]
     assert {"same noise", "perturbation grows", "no growth after", "one peak of C"} < set(of_forks)
     assert (table.loc[of_forks, "verdict"] == scorecard.OUTSIDE).all()
@@ -392,7 +443,7 @@ def test_distances_between_checkpoints_say_nothing_of_perturbations():
     ).all()  # not a part that is missing
     assert table.loc[of_forks, "value"].isna().all()
     same = [name for name in table.index if name not in of_forks]
-    assert table.loc[same, "value"].equals(judge().loc[same, "value"])
+    assert table.loc[same, "value"].equals(judge(related=True).loc[same, "value"])
 
 
 def test_a_control_that_differs_is_no_control():
@@ -563,7 +614,7 @@ def test_a_counterexample_answers_for_its_own_claims_only():
 
 
 def test_every_claim_is_on_the_scorecard_once():
-    parts = (fork_claims, barrier_claims, peak_claims, kernel_claims, linearized_claims)
+    parts = (fork_claims, barrier_claims, peak_claims, kernel_claims, linearized_claims, pointwise_claims)
     written = [c for part in parts for c in vars(part).values()]
     written = [c.name for c in written if isinstance(c, Claim)]
     assert sorted(written) == sorted(claim.name for claim in claims.CLAIMS)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.test_claims import SETTINGS, chaos, corner, independent, kernels, peaked, run, switches
+from analysis.test_claims import SETTINGS, chaos, corner, independent, kernels, peaked, pointwise, run, switches
 from twophase.analysis import claims, inflection, scorecard
 
 
@@ -20,6 +20,7 @@ WORLD = {
     "independent": independent(),
     "C": corner(),
     "S": kernels(),
+    "pointwise": pointwise(),
     "linearized": switches(),
     "standard": pd.DataFrame({"iteration": [0, 500, 1000], "test_accuracy": [0.1, 0.9, 0.95]}),
 }
@@ -47,7 +48,7 @@ WORLDS = {
 @pytest.mark.filterwarnings("error")
 def test_every_claim_has_a_row(world, counterexample, seeds):
     runs = [run(**WORLDS[world])] * seeds
-    settings = SETTINGS | {"counterexample": counterexample}
+    settings = SETTINGS | {"counterexample": counterexample, "related": True}
     with np.errstate(all="raise", under="ignore"):
         table = scorecard.of_experiment(runs, True, settings)
     assert len(table) == sum(claim.counterexample == counterexample for claim in claims.CLAIMS)

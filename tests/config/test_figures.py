@@ -57,7 +57,7 @@ def test_every_panel_of_the_papers_is_answered_by_the_figure_of_its_number():
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_caption_says_of_each_letter_what_the_papers_say_of_it(name):
     text = (CAPTIONS_OF_OURS / f"{name}.rst").read_text(encoding="utf-8")
-    parts = re.split(r"\*([abcd]'?)\*", text)
+    parts = re.split(r"\*([a-h]'?)\*", text)
     found = dict(zip(parts[1::2], parts[2::2], strict=True))
     panels = {panel.letter: panel for panel in FIGURES[name].panels if panel.letter}
     assert {*found} >= panels.keys()
@@ -101,7 +101,11 @@ def test_an_entry_names_what_there_is(name, figure):
     assert figure.description
     assert figure.panels or figure.cost
     letters = [panel.letter for panel in figure.panels]
-    assert letters in ([], [""]) or letters == [*"abcd"[: len(letters)]] or letters == ["a", "b", "c", "a'", "b'", "c'"]
+    assert (
+        letters in ([], [""])
+        or letters == [*"abcdefgh"[: len(letters)]]
+        or letters == ["a", "b", "c", "a'", "b'", "c'"]
+    )
     assert figure.estimates in {None, *estimators.ESTIMATORS}
     assert figure.results.keys() <= NAMES.keys()
     assert {*figure.settings} <= SETTINGS.keys()

@@ -56,10 +56,15 @@ def properties(node: dict, path: tuple = ()):
             yield from properties(whole(child["additionalProperties"]), (*here, "<name>"))
 
 
+def is_of_figure(path: tuple) -> bool:
+    """Whether a path is that of a figure's settings; parts of an experiment may have a figure's name, too."""
+    return path[0] == "figures" and not FIGURES.keys().isdisjoint(path[1:2])
+
+
 def written(path: tuple) -> str:
     """A path as docs/configuration.md writes it."""
-    parts = ["<figure>" if part in FIGURES else part for part in path]
-    return ".".join(parts).removeprefix("experiments.<name>.")
+    path = ("figures", "<figure>", *path[2:]) if is_of_figure(path) else path
+    return ".".join(path).removeprefix("experiments.<name>.")
 
 
 KEYS = list(properties(SCHEMA))
@@ -142,7 +147,7 @@ def test_page_explains_grids_as_they_are():
 @pytest.mark.parametrize(("path", "node", "required"), KEYS + GRID_KEYS, ids=lambda part: str(part)[:60])
 def test_schema_describes_every_key_and_gives_its_default(path, node, required):
     assert len(node.get("description", "")) > 5
-    optional = path[0] == "<grid>" or any(part in FIGURES for part in path)
+    optional = path[0] == "<grid>" or is_of_figure(path)
     assert required or optional or "default" in node
     assert node.get("additionalProperties", False) is not True
 
@@ -239,7 +244,7 @@ def test_every_key_has_a_value():
     resolved = resolve(PLAIN)
     gone = {"epochs", "unit", "defaults"}  # counted in iterations, and merged, by now
     for path, _, _ in KEYS:
-        if not gone & {*path} and not any(name in FIGURES for name in path):
+        if not gone & {*path} and not is_of_figure(path):
             part = resolved
             for name in real(path):
                 part = part[name]
@@ -850,6 +855,8 @@ DEPENDENT = {
     *(
         "chaos.lags",
         "pairs.independent",
+        "pointwise.grid",
+        "pointwise.examples",
         "pairs.grid",
         "barrier.grid",
         "kernel.grid",
@@ -979,6 +986,29 @@ def test_settings_hold_the_data_set_and_the_options_of_the_model():
     found = settings_of(resolve(PLAIN), "one")
     assert found["dataset"]["source"] == "digits"
     assert found["model"] == {"name": "resnet8", "width": None, "shortcut": "A", "init": "default", "bn_gamma": "ones"}
+
+
+def test_point_wise_measures_are_taken_where_there_is_a_grid_for_them():
+    config = with_experiment(pointwise={"grid": [20, 10], "examples": 30})
+    assert resolve(config)["experiments"]["one"]["pointwise"] == {"grid": [0, 10, 20], "examples": 30}
+    assert "pointwise" in settings_of(resolve(config), "one")
+    assert resolve(PLAIN)["experiments"]["one"]["pointwise"]["grid"] == []
+    assert "pointwise" not in settings_of(resolve(PLAIN), "one")
+
+
+@pytest.mark.parametrize(
+    ("pointwise", "said"),
+    [
+        ({"grid": [7]}, r"experiments\.one\.pointwise\.grid: 7 is not on experiments\.one\.checkpoints"),
+        (
+            {"grid": [10], "examples": 10**6},
+            r"experiments\.one\.pointwise\.examples: asks for 1000000 images",
+        ),
+    ],
+)
+def test_point_wise_measures_take_checkpoints_and_images_that_are_there(pointwise, said):
+    with pytest.raises(UserError, match=said):
+        resolve(with_experiment(pointwise=pointwise))
 
 
 def test_aliases_that_stand_for_years_of_work_are_refused_at_once():

@@ -21,6 +21,7 @@ CONE = pd.DataFrame({"iteration": TIMES, "x": 0.1, "y": 0.1, "z": 0.1})
 PLANE = pd.DataFrame([(t0, 0, t, 0.1, 0.1) for t0 in (-1, 0, 10) for t in TIMES if t > t0]).set_axis(
     ["t0", "draw", "iteration", "x", "y"], axis=1
 )
+MEASURES = pd.DataFrame({"t": TIMES, "sharpness": 0.1, "edge": 0.1, "small_batch_edge": 0.1, "seed": 0})
 PHASES = pd.DataFrame(columns=["quantity", "estimator", "value", "low", "high", "found"])
 
 
@@ -37,6 +38,9 @@ DRAWN = {  # what draws a table: the table, and whether it is one that can be em
     "error": (lambda ax, f: panels.switching(ax, f, STANDARD, 30, "error", "test error (%)"), SWITCHES, True),
     "loss": (lambda ax, f: panels.switching(ax, f, STANDARD, 30, "test_loss", "loss"), SWITCHES, True),
     "learning_curves": (lambda ax, f: panels.learning_curves(ax, f, STANDARD), SWITCHES, True),
+    "measure": (lambda ax, frame: panels.measure(ax, frame, "sharpness", "sharpness", True), MEASURES, True),
+    "edges_of_stability": (panels.edges_of_stability, MEASURES, True),
+    "key_of_measures": (panels.key_of_measures, MEASURES, True),
     "cone": (cone_panels.cone, CONE, False),
     "angles": (lambda ax, frame: cone_panels.angles(ax, frame, [10]), PAIRS, True),
     "plane": (lambda ax, frame: fork_panels.plane(ax, frame, np.nan, (0.5, 0.1)), PLANE, False),
@@ -45,7 +49,7 @@ DRAWN = {  # what draws a table: the table, and whether it is one that can be em
     "dissimilarity": (lambda ax, frame: fork_panels.dissimilarity(ax, frame, [10]), FORKS, True),
     "under_either": (lambda ax, f: fork_panels.under_either(ax, f, 10, {"D": ""}, "D"), FORKS, False),
 }
-KEYS = {"i", "j", "t0", "t1", "draw", "switch", "iteration"}
+KEYS = {"i", "j", "t", "t0", "t1", "draw", "seed", "switch", "iteration"}
 
 
 def frames(table: pd.DataFrame, emptied: bool) -> dict[str, pd.DataFrame]:

@@ -70,6 +70,34 @@ def test_no_legend_hides_a_curve(ax):
     assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
 
 
+def measures(seeds=1) -> pd.DataFrame:
+    """A measure of 1 + seed, and edges that rise as the learning rate drops to a tenth after iteration 20."""
+    rows = [(s, t, 1.0 + s, 38.0 / f, 2.0 / f) for s in range(seeds) for t, f in ((0, 1), (10, 1), (20, 1), (30, 0.1))]
+    return pd.DataFrame(rows, columns=["seed", "t", "sharpness", "edge", "small_batch_edge"])
+
+
+def test_a_measure_is_its_mean_over_seeds_with_their_range(ax):
+    panels.measure(ax, measures(2), "sharpness", "sharpness", True)
+    (curve,) = ax.lines
+    np.testing.assert_array_equal(curve.get_xydata(), [[t, 1.5] for t in (0, 10, 20, 30)])
+    heights = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (1.0, 2.0)
+    assert ax.get_yscale() == "log"
+
+
+def test_edges_of_stability_change_with_the_step_that_led_to_a_checkpoint(ax):
+    panels.edges_of_stability(ax, measures())
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[38, 38, 38, 380], [2, 2, 2, 20]]
+    assert {line.get_drawstyle() for line in ax.lines} == {"steps-pre"}
+    assert len({line.get_linestyle() for line in ax.lines}) == 2
+
+
+@pytest.mark.parametrize(("seeds", "edge", "count"), [(1, 38.0, 3), (2, 38.0, 4), (1, np.nan, 1)])
+def test_the_key_of_measures_names_what_is_drawn(ax, seeds, edge, count):
+    panels.key_of_measures(ax, measures(seeds).assign(edge=edge))
+    assert len(ax.get_legend().get_texts()) == count
+
+
 @pytest.mark.parametrize("found", [True, False])
 @pytest.mark.parametrize("metric", ["C", "B"])
 def test_a_heat_map_says_where_what_it_shows_changes(ax, metric, found):

@@ -19,6 +19,7 @@ WORDS = {
     "S": "block_S",
     "B": "block_B",
     "B of forks": "fork_barriers",
+    "point-wise measures": "pointwise_measures",
 }
 EVERYTHING = {"trajectory", *WORDS.values()}
 CHANGES = {  # one key of each row, of another value than in .test/config.yaml
@@ -30,6 +31,7 @@ CHANGES = {  # one key of each row, of another value than in .test/config.yaml
     "barrier.block": 2,
     "kernel.n": 10,
     "kernel.forks": False,
+    "pointwise.examples": 30,
     "linearized.evaluate": {"every": 8},
     "linearized.switch": [0, 8, 16],
     "chaos.lags": [4, 8],

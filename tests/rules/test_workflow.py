@@ -54,7 +54,7 @@ def test_every_figure_and_table_is_there(finished):
     for figure in FIGURES:
         assert (results / f"figures/{figure}.pdf").read_bytes()[:4] == b"%PDF"
         assert (results / f"figures/{figure}.png").read_bytes()[1:4] == b"PNG"
-    for name in ("C", "S", "B", "D", "chaos", "control", "perturbations", "linearized"):
+    for name in ("C", "S", "B", "D", "chaos", "control", "perturbations", "linearized", "pointwise"):
         assert len(load("tiny", name, results=results)), name
     assert (results / "phases.parquet").exists()
     for page in ("claims.html", "tiny/overview.html", "explorer.html"):
@@ -113,13 +113,24 @@ def test_one_figure_needs_only_its_own(tmp_path):
     assert plan["kernels"] == plan["grid"] == plan["inflection"] == 1
 
 
+def test_measures_on_one_network_are_taken_where_they_are_asked_for(finished, tmp_path):
+    table = load("tiny", "pointwise", results=finished.folder / "results")
+    assert [*table["t"]] == [0, 8, 16, 24]
+    assert [*table["lr"]] == pytest.approx([0.05, 0.05, 0.05, 0.005])  # of the step before
+    assert np.isfinite(table.to_numpy()).all()
+    assert "sharpness rises" in set(load("claims", results=finished.folder / "results")["claim"])
+    without = copy.deepcopy(TINY)
+    del without["experiments"]["tiny"]["pointwise"]
+    assert not {"pointwise_measures", "pointwise"} & {*Workflow(tmp_path, without).planned()}
+
+
 def test_style_redraws_one_figure(changed):
     assert changed("figures.fig3.colormap", "mako_r").planned() == {"fig3": 1}
 
 
 def test_another_distance_estimates_and_judges_anew(changed):
     plan = changed("phases.distance", "checkpoints").planned()
-    redrawn = {"fig1", "fig3", "lyapunov", "wfig3"}  # the last shows verdicts
+    redrawn = {"fig1", "fig3", "lyapunov", "pointwise", "wfig3"}  # the last shows verdicts
     assert set(plan) == {"inflection", "phases", "experiment_pages", "claims", "claims_page", "explorer", *redrawn}
     assert plan["inflection"] == 1
 

@@ -185,9 +185,10 @@ def test_a_function_that_moves_to_another_module_changes_nothing(untouched, sour
 
 MEASURING = {"calibrate", "measure_scaling"}
 TRAINING = {"trajectory", "train_forks", "train_linearized", "predictions", "kernels", "block_B", "fork_barriers"}
-TRAINING |= {"independent", *MEASURING}
+TRAINING |= {"independent", "pointwise_measures", *MEASURING}
 PLANNING = {"calibrate", "print_estimate"}
 ESTIMATORS = ("barrier_claims", "coincidence", "confinement", "gains", "peak_claims", "peaks", "surfaces", "turning")
+ESTIMATORS += ("pointwise_claims", "stability")
 USERS = {  # module: the scripts whose results it can change
     "measures.distances": {"block_C", "block_S", "block_D", "compare_forks", "cone", "plane", "train_forks"}
     | {"independent", *MEASURING},
@@ -195,7 +196,7 @@ USERS = {  # module: the scripts whose results it can change
     | {*MEASURING, *PLANNING},
     # What batch norms of a network under evaluation use.
     "files.predicted": {"predictions", "block_B", "block_D", "fork_barriers", "compare_forks", "independent"}
-    | {"train_linearized", "judge_claims", "write_explorer", "fig6", "wfig2", "curves"},
+    | {"train_linearized", "pointwise_measures", "judge_claims", "write_explorer", "fig6", "wfig2", "curves"},
     "analysis.inflection": {"estimate_inflection", "judge_claims", "write_explorer", "experiment_pages"}
     | {"fig1", "lyapunov"},
     "analysis.changes": {"estimate_inflection", "judge_claims"},
@@ -208,11 +209,12 @@ USERS = {  # module: the scripts whose results it can change
     "training.forks": {"train_forks"},
     "training.linearized": {"train_linearized", *MEASURING},
     "measures.ntk": {"kernels", *MEASURING},
+    "measures.pointwise": {"pointwise_measures"},
     "measures.barrier": {"block_B", "fork_barriers", "independent", *MEASURING},
     "training.noise": TRAINING,
     "training.loop": {"trajectory", "train_forks", "train_linearized", *MEASURING},
     "training.output": {"trajectory", "train_forks", "train_linearized", *MEASURING},
-    "training.schedule": {"trajectory", "train_forks", "train_linearized", *MEASURING},
+    "training.schedule": {"trajectory", "train_forks", "train_linearized", "pointwise_measures", *MEASURING},
     "training.setup": TRAINING,
     "training.lockstep": {"train_forks"},
     "training.capture": {"trajectory", "train_forks", "train_linearized", *MEASURING},
@@ -224,7 +226,7 @@ USERS = {  # module: the scripts whose results it can change
     "networks.names": {*TRAINING, "print_estimate"},
     "data.dataset": {*TRAINING, "prepare_dataset"},
     "networks.evaluation": {"predictions", "kernels", "train_linearized", "block_B", "fork_barriers", "independent"}
-    | MEASURING,
+    | {"pointwise_measures", *MEASURING},
     "data.prepare": {"prepare_dataset"},
     "data.imagefolder": {"prepare_dataset"},
     "data.torchvision_sets": {"prepare_dataset"},

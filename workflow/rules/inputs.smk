@@ -11,7 +11,8 @@ def shown(figure):
 def style(figure):
     """A param: how `figure` looks, its own settings over those of all."""
     common = {key: value for key, value in config["figures"].items() if key not in figures.FIGURES}
-    marks = {"marks": estimators.marks()} if figures.FIGURES[figure].estimates else {}
+    entry = figures.FIGURES[figure]
+    marks = {"marks": estimators.marks()} if entry.estimates or "phases" in entry.results else {}
     return common | config["figures"].get(figure, {}) | marks | {"note": note(figure)}
 
 

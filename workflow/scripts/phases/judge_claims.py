@@ -13,6 +13,7 @@ def main(path_to_tables, path_to_predictions, path_to_phases, path_to_claims, ex
     for run, scores in tables.standard_by_run(path_to_predictions).items():
         parts.setdefault(run, {})["standard"] = scores
     phases = storage.read_table(path_to_phases)
+    related = any("pointwise" in tables_of_run for tables_of_run in parts.values())
     judged = []
     for name, settings in experiments.items():
         runs = []
@@ -24,7 +25,9 @@ def main(path_to_tables, path_to_predictions, path_to_phases, path_to_claims, ex
         end = inflection.end_of_chaos(phases, name)
         found = end is not None and bool(end["found"])
         gain = np.nan if end is None else end["gain"]
-        judged.append(scorecard.of_experiment(runs, found, settings | {"gain": gain}).assign(experiment=name))
+        judged.append(
+            scorecard.of_experiment(runs, found, settings | {"gain": gain, "related": related}).assign(experiment=name)
+        )
     table = pd.concat(judged, ignore_index=True)
     table = table[["experiment", *table.columns.drop("experiment")]]
     definition = "claims of both papers: value with interval over seeds, and verdict"

@@ -39,6 +39,7 @@ class Claim:
         takes_significance: whether it also takes that the inflection point was found.
         decidable: of an experiment's settings: whether it can decide the claim.
         counterexample: whether it is about experiments that are meant to show no two phases.
+        related: whether it is not the papers', but of the work that they relate to: no row without point-wise measures.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Claim:
     takes_significance: bool = False
     decidable: Callable[[Mapping], bool] = lambda settings: True
     counterexample: bool = False
+    related: bool = False
 
 
 def claim(**keywords) -> Callable[[Callable[[Means], float]], Claim]:

@@ -1,6 +1,13 @@
-"""All empirical claims of both papers, in the order of the scorecard."""
+"""All empirical claims of both papers, and some of related work, in the order of the scorecard."""
 
-from twophase.analysis import barrier_claims, fork_claims, kernel_claims, linearized_claims, peak_claims
+from twophase.analysis import (
+    barrier_claims,
+    fork_claims,
+    kernel_claims,
+    linearized_claims,
+    peak_claims,
+    pointwise_claims,
+)
 
 CLAIMS = (
     fork_claims.same_noise,
@@ -54,4 +61,8 @@ CLAIMS = (
     kernel_claims.late_improvement,
     kernel_claims.slowing_over_halves,
     kernel_claims.growth_from_start,
+    pointwise_claims.rise_of_sharpness,
+    pointwise_claims.sharpness_over_edge,
+    pointwise_claims.batch_sharpness_over_edge,
+    pointwise_claims.barrier_with_velocity,
 )

@@ -36,6 +36,7 @@ PARTS = {  # of a `Run`, in words
     "control": "control",
     "C": "distances between checkpoints",
     "S": "kernels",
+    "pointwise": "point-wise measures (pointwise.grid)",
     "linearized": "linearized training",
     "standard": "test scores",
 }
@@ -48,7 +49,8 @@ def of_experiment(runs: Sequence[Run], inflection_found: bool, settings: Mapping
         runs: of all its seeds, with the same parts.
         inflection_found: whether its distances show an inflection point, by `inflection.from_chaos`.
         settings: as of `Means`, and `counterexample`, `distance` (of the config's `phases`), `level` of the intervals,
-            `gain` (of the inflection point, by `inflection.from_chaos`), and what claims ask to know whether they can
+            `gain` (of the inflection point, by `inflection.from_chaos`), `related` (whether claims of related work are
+            among them), and what claims ask to know whether they can
             be decided: `size` (of epsilon), `iterations`, `dataset`, `source`, `model`.
 
     Returns:
@@ -56,7 +58,8 @@ def of_experiment(runs: Sequence[Run], inflection_found: bool, settings: Mapping
         verdict, reason, lower_from, lower_to, upper_from, upper_to (of `tolerance`), figure, seeds, draws.
     """
     draws = runs[0].chaos["draw"].nunique() if runs[0].chaos is not None else 0
-    claims = [c for c in CLAIMS if c.counterexample == settings["counterexample"]]
+    asked = [c for c in CLAIMS if settings["related"] or not c.related]
+    claims = [c for c in asked if c.counterexample == settings["counterexample"]]
     own = [Means([run], settings) for run in runs]
     found = {"inflection": inflection_found, "peak": all(isfinite(means.peak) for means in own)}
     rows = []

@@ -24,6 +24,7 @@ class Run:
         independent: columns t and those of `chaos`, between this base run and another seed's.
         C: columns i, j, l2 (Euclidean distance of the parameters).
         S: columns i, j, value.
+        pointwise: columns t, lr, sharpness, batch_sharpness, edge, small_batch_edge.
         linearized: columns switch, iteration, test_accuracy, test_loss.
         standard: columns iteration, test_accuracy, of the base run.
     """
@@ -34,6 +35,7 @@ class Run:
     independent: pd.DataFrame | None = None
     C: pd.DataFrame | None = None
     S: pd.DataFrame | None = None
+    pointwise: pd.DataFrame | None = None
     linearized: pd.DataFrame | None = None
     standard: pd.DataFrame | None = None
 
@@ -155,6 +157,10 @@ class Means:
     def independent(self, column: str) -> pd.Series:
         """A column of `independent` by t, averaged over runs."""
         return surfaces.mean([run.independent.set_index("t")[column] for run in self.runs])
+
+    def pointwise(self, column: str) -> pd.Series:
+        """A column of `pointwise` by t, averaged over runs."""
+        return surfaces.mean([run.pointwise.set_index("t")[column] for run in self.runs])
 
     @property
     def shortest(self) -> int:

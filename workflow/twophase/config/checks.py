@@ -82,6 +82,7 @@ def check_fit(key: str, experiment: Mapping, dataset: Mapping) -> None:
     for path, used, there, part in (
         ("training.batch_size", experiment["training"]["batch_size"], train, "train"),
         ("kernel.n", experiment["kernel"]["n"], train, "train"),
+        ("pointwise.examples", experiment["pointwise"]["grid"] and experiment["pointwise"]["examples"], train, "train"),
         ("barrier.test_size", experiment["barrier"]["test_size"], test, "test"),
     ):
         if used and there and used > there:

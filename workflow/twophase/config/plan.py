@@ -15,7 +15,7 @@ NAMES = {  # rule: its jobs, named as the files of their benchmarks
     "dataset": "dataset/{dataset}",
     **{
         rule: f"{{experiment}}/seed{{seed}}/{rule}"
-        for rule in ("trajectory", "chaos", "switches", "cone", "plane", "independent")
+        for rule in ("trajectory", "chaos", "switches", "cone", "plane", "independent", "pointwise_measures")
     },
     **{rule: f"{{experiment}}/seed{{seed}}/{rule}/{{run}}" for rule in ("predictions", "kernels")},
     **{rule: f"{{experiment}}/seed{{seed}}/{rule}/{{block}}" for rule in ("forks", "fork_barriers", "linearized")},
@@ -122,6 +122,8 @@ def judged_tables(experiment: Mapping) -> list[str]:
         names.append("independent")
     if experiment["linearized"]["switch"]:
         names.append("linearized")
+    if experiment["pointwise"]["grid"]:
+        names.append("pointwise")
     return list(dict.fromkeys(names))
 
 
@@ -155,7 +157,7 @@ def jobs(config: Mapping) -> Iterator[Job]:
         for seed in experiment["seeds"]:
             for job in _of_run(experiment, {"experiment": name, "seed": seed}):
                 yield job
-                if job.rule in ("grid", "chaos", "switches", "cone", "plane", "independent"):
+                if job.rule in ("grid", "chaos", "switches", "cone", "plane", "independent", "pointwise_measures"):
                     gathered[name].append(job.name)
     estimates = []
     for name, experiment in experiments.items():
@@ -214,6 +216,8 @@ def _of_run(experiment: Mapping, of: dict) -> Iterator[Job]:
         yield from switches
         if switches:
             yield job("switches", *switches)
+        if experiment["pointwise"]["grid"]:
+            yield job("pointwise_measures", trajectory, kernels)
     for metric, source in sources.items():
         pairs = grids.block_pairs(len(metric_blocks(experiment, metric)))
         blocks = [job(f"block_{metric}", source, bi=i, bj=j) for i, j in pairs]

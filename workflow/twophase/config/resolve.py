@@ -87,9 +87,10 @@ def settings_of(config: Mapping, name: str) -> dict:
             *outer, key = path.split(".")
             del _at(training, ".".join(outer))[key]
     options = ("name", *model_names.OPTIONS[model_names.family(model["name"])])
-    unused = [key for key, needed in (("chaos", "t0"), ("linearized", "switch")) if not experiment[key][needed]]
+    optional = {"chaos": "t0", "linearized": "switch", "pointwise": "grid"}
+    unused = [key for key, needed in optional.items() if not experiment[key][needed]]
     if experiment["counterexample"]:
-        unused = ["chaos", "linearized", "barrier"]
+        unused = [*optional, "barrier"]
     source = {key: value for key, value in config["datasets"][dataset].items() if value is not None}
     return {
         "dataset": {"name": dataset, **source},
@@ -153,6 +154,10 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
             whose = f"{key}.{name}.grid, which phases.distance: checkpoints reads"
             for side in ("t0", "t1"):
                 _on_grid(f"{key}.chaos.{side}", chaos[side], part["grid"], whose)
+
+    pointwise = experiment["pointwise"]
+    if pointwise["grid"]:  # how far curvature rises is said of its value at the start
+        pointwise["grid"] = sorted({0, *_subgrid(f"{key}.pointwise.grid", pointwise["grid"], steps, last, on_steps)})
 
     cone = experiment["cone"]
     _on_grid(f"{key}.cone.tau", cone["tau"], kernel["grid"], f"{key}.kernel.grid")

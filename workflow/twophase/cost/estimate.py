@@ -31,6 +31,7 @@ BOUNDS = {
     "forks": (4000, 1440),
     "fork_barriers": (4000, 720),
     "kernels": (8000, 720),
+    "pointwise_measures": (8000, 720),
     "linearized": (8000, 1440),
     "block_B": (4000, 720),
 }

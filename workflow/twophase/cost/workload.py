@@ -18,7 +18,8 @@ from twophase.config.figures import FIGURES
 from twophase.cost import sizes
 from twophase.files import layout, vectors
 
-CLAIMS = 49  # about an experiment; each takes about as long as an inflection point
+CLAIMS = 53  # about an experiment at most; each takes about as long as an inflection point
+PASSES = 20  # of training over the examples of point-wise measures, as long as some 15 products with the Hessian take
 FIGURE = 300_000  # bytes of a PDF and a PNG, on the large side
 ROW = 40  # bytes of a row of a table, on the large side
 TABLE = 8_000  # bytes of an empty table with its metadata
@@ -140,6 +141,15 @@ def _kernels(e, s, w) -> Work:
     return Work(counts, "kernel", s["state"], states * (s["item"] * _kernel_numbers(e, s) + TABLE))
 
 
+def _pointwise_measures(e, s, w) -> Work:
+    states, examples = len(e["pointwise"]["grid"]), min(e["pointwise"]["examples"], s["train"])
+    counts = {"start": 1, "load": states, "step": states * PASSES * examples / e["training"]["batch_size"]}
+    if e["evaluation"]["bn"] == "recalibrate":
+        counts["image"] = states * min(e["evaluation"]["calibration_size"], s["train"])
+    held = 3 * s["state"] + 12 * 8 * s["parameters"]  # Lanczos' basis in float64, with the vectors of a product
+    return Work(counts, "step", held, TABLE + 3 * ROW * states)
+
+
 def _path(e, s, pairs: int, ends: int) -> dict:
     """Counts of the barriers of pairs of checkpoints that have so many ends in all."""
     barrier, kinds = e["barrier"], sizes.statistics(e)
@@ -254,6 +264,7 @@ _WORK = {
     "fork_barriers": _fork_barriers,
     "chaos": _chaos,
     "kernels": _kernels,
+    "pointwise_measures": _pointwise_measures,
     "linearized": _linearized,
     "switches": _switches,
     "cone": _cone,

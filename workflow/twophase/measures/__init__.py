@@ -1,3 +1,3 @@
-"""Measures on one network or between two: C, S, D, barriers, kernels."""
+"""Measures on one network or between two: C, S, D, barriers, kernels, curvature."""
 
-__all__ = ["barrier", "comparison", "distances", "ntk"]
+__all__ = ["barrier", "comparison", "distances", "ntk", "pointwise"]

@@ -17,6 +17,16 @@ from twophase.files import storage, tables
 from twophase.report import cone_panels, fork_panels, panels, scales, theme, verdict_matrix
 
 METRICS = ("C", "B", "D")
+MEASURES = {  # of `pointwise`, in the order of the panels: label, and whether its axis is logarithmic
+    "sharpness": (r"$\lambda_{\max}(\nabla^2 L)$", True),
+    "batch_sharpness": (r"$E\,[\,g^\top H g\,/\,\|g\|^2\,]$", True),
+    "gradient_covariance": (r"trace of cov$(g_i)$", True),
+    "gradient_norm": (r"$\|E\,g_i\|$", True),
+    "parameter_norm": (r"$\|\theta\|$", False),
+    "scale": (r"trace of $H$", True),
+    "effective_rank": (r"effective rank of $H$", False),
+    "alignment": (r"alignment of $H$ with the labels", False),
+}
 MANY, LOW = 3, 0.72  # a figure of more experiments than so many has panels that are lower by this factor
 
 
@@ -191,6 +201,29 @@ def velocity(paths, titles, headings, style, dts, drops):
         panels.drops(left, drops[name])
         panels.pairs_heat(right, _rows(grids, name), colours)
         panels.drops(right, drops[name], diagonal=True)
+    return figure
+
+
+def pointwise(paths, titles, headings, style, drops):
+    """Measures on one network at a time (a to h) over t, with all inflection points."""
+    measures, phases = tables.of_runs(paths["measures"]), storage.read_table(paths["phases"])
+    columns = len(MEASURES) // 2
+    figure, axes = theme.canvas([t for title in titles.values() for t in (title, "")], columns, style)
+    theme.letter(axes[::2], headings[:columns])
+    theme.letter(axes[1::2], headings[columns:])
+    lines = dict(zip(METRICS, theme.LINES, strict=True))
+    marks = {f"chaos {metric}": {**style["marks"]["chaos C"], "line": lines[metric]} for metric in METRICS}
+    marks["kernel"] = style["marks"]["kernel"]
+    for r, name in enumerate(titles):
+        mine, row = _rows(measures, name), [*axes[2 * r], *axes[2 * r + 1]]
+        for ax, (column, (label, logarithmic)) in zip(row, MEASURES.items(), strict=True):
+            panels.measure(ax, mine, column, label, logarithmic)
+            if column in ("sharpness", "batch_sharpness"):
+                panels.edges_of_stability(ax, mine)
+            if ax is row[columns - 1]:
+                panels.key_of_measures(ax, mine)
+            panels.inflections(ax, _rows(phases, name), marks)
+            panels.drops(ax, drops[name])
     return figure
 
 

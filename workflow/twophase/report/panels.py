@@ -176,6 +176,45 @@ def velocity(ax, grid: pd.DataFrame, dts: Sequence[int]) -> None:
         ax.set_yscale("log")
 
 
+EDGES = {"edge": (r"$2(1+\beta)/$lr", "-"), "small_batch_edge": (r"$2(1-\beta)/$lr", "--")}
+AMBER = "#c77d0a"  # of the edges: unlike curves and marks of inflection points
+
+
+def measure(ax, frame: pd.DataFrame, column: str, label: str, logarithmic: bool) -> None:
+    """A point-wise measure over t: mean over seeds, with their full range.
+
+    Args:
+        frame: columns t and `column`, of all seeds.
+        logarithmic: where there is anything above 0 to show.
+    """
+    averaged(ax, frame, "t", column, color=INK, marker="o")
+    time_axis(ax, "x", frame["t"])
+    label_times(ax, x="$t$")
+    ax.set(ylabel=label)
+    if logarithmic and frame[column].between(0, np.inf, inclusive="neither").any():
+        ax.set_yscale("log")
+
+
+def edges_of_stability(ax, frame: pd.DataFrame) -> None:
+    """Where SGD with momentum beta becomes unstable, higher at a lower learning rate; nothing for other optimizers.
+
+    Args:
+        frame: columns t and those of `EDGES`.
+    """
+    first = frame.groupby("t")[[*EDGES]].first()  # the same for every seed
+    for column, (_, line) in EDGES.items():
+        ax.plot(first.index, first[column], color=AMBER, ls=line, lw=1.2, drawstyle="steps-pre", zorder=1)
+
+
+def key_of_measures(ax, frame: pd.DataFrame) -> None:
+    """The legend of panels of measures and of edges of stability, beside the last one of a row."""
+    handles = [Line2D([], [], color=AMBER, ls=line, lw=1.2, label=label) for label, line in EDGES.values()]
+    handles = handles if frame["edge"].notna().any() else []
+    if frame["seed"].nunique() > 1:
+        handles.append(Patch(color=INK, alpha=0.18, label="band: range\nof seeds"))
+    legend(ax, [Line2D([], [], color=INK, marker="o", ms=3, lw=1.2, label="mean over seeds"), *handles], "")
+
+
 def from_times(grid: pd.DataFrame, taus: Sequence[int]) -> pd.DataFrame:
     """S(t, tau) of a grid of pairs before and after each tau: columns tau, t, value; NaN at tau itself."""
     mirror = grid[grid["i"] < grid["j"]].rename(columns={"i": "j", "j": "i"})

@@ -13,8 +13,8 @@ RECORD = "config.json"
 # Settings that a run cannot change without training, or measuring, what is there anew. Those that extend it (another
 # seed, t0 or grid), and those of estimates and figures, are free.
 TRAINED = ("dataset", "model", "training", "chaos.norm", "chaos.size", "linearized.momentum", "linearized.lr")
-MEASURED = ("checkpoints", "chaos.dense", "pairs.vector", "evaluation", "kernel", "barrier")
-FREE = {"training.engine", "kernel.grid", "kernel.chunk", "barrier.grid", "barrier.block"}
+MEASURED = ("checkpoints", "chaos.dense", "pairs.vector", "evaluation", "kernel", "barrier", "pointwise")
+FREE = {"training.engine", "kernel.grid", "kernel.chunk", "barrier.grid", "barrier.block", "pointwise.grid"}
 
 
 def enter(results: str | Path, config: str, experiments: Mapping[str, Mapping], run: Mapping) -> None:
