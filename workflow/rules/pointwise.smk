@@ -14,7 +14,7 @@ rule pointwise_measures:
     threads: torch_threads
     resources:
         **estimated_resources("pointwise_measures"),
-        gpu=gpus,
+        **GPU,
     params:
         model=setting("model"),
         settings=training_settings,
