@@ -12,8 +12,9 @@ def main(path_to_tables, path_to_estimates, estimator, t0s, t1s, dts, scale, lev
     if estimator == "chaos":
         grids = [tables.distances(run, t0s, t1s) for run in runs]
         rows = inflection.from_chaos(grids, scale, level)
-        if noise != "shared":
-            rows += inflection.from_barriers(grids, barrier, level)
+        forks = [run["chaos"] for run in runs if "chaos" in run]  # none where checkpoints are compared
+        if noise != "shared" and forks:
+            rows += inflection.from_barriers(forks, barrier, level)
     elif estimator == "parameters":
         rows = inflection.from_steps([run["C"] for run in runs], "C", min(dts), level)
     else:

@@ -207,11 +207,8 @@ def mean_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     if logits.dim() == 2:
         return cross_entropy(logits, labels)
     members, size = logits.shape[:2]
-    return (
-        cross_entropy(logits.flatten(0, 1), labels.expand(members, size).flatten(), reduction="none")
-        .view(members, size)
-        .mean(1)
-    )
+    labels = labels.expand(members, size).flatten()
+    return cross_entropy(logits.flatten(0, 1), labels, reduction="none").view(members, size).mean(1)
 
 
 def _wants_contiguous(model: nn.Module, device: torch.device) -> bool:

@@ -6,7 +6,6 @@ device, since the draws are made by numpy on the CPU. A fork may have noise of i
 well (`NewNoise`).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -45,7 +44,7 @@ class NewNoise:
         return self.kind in ("augmentation", "both")
 
 
-Members = Sequence[NewNoise | None]  # of a stack: the noise of each, None for the base run's
+Members = tuple[NewNoise | None, ...]  # of a stack: the noise of each, None for the base run's
 
 
 def of_fork(kind: str, fork: Fork) -> NewNoise | None:
@@ -78,9 +77,9 @@ def tables(seed: int, epoch: int, size: int, batch_size: int, crop: int, new: Ne
     Args:
         new: None for the base run's noise; a tuple for a stack of K, whose members train on batches of their own.
     """
-    return (
-        epoch_tables(seed, epoch, size, crop) if new is None else _new_tables(seed, epoch, size, batch_size, crop, new)
-    )
+    if new is None:
+        return epoch_tables(seed, epoch, size, crop)
+    return _new_tables(seed, epoch, size, batch_size, crop, new)
 
 
 @lru_cache(maxsize=2)
@@ -89,7 +88,8 @@ def _new_tables(seed: int, epoch: int, size: int, batch_size: int, crop: int, ne
         each = [tables(seed, epoch, size, batch_size, crop, member) for member in new]
         return tuple(np.stack(parts, axis=1) for parts in zip(*each, strict=True))
     t0 = new.fork.t0
-    first = min(size, batch_size * max(0, t0 - epoch * iterations_per_epoch(size, batch_size)))  # that t0 has not seen
+    # Of the epoch of t0, what comes before it is the base run's.
+    first = min(size, batch_size * max(0, t0 - epoch * iterations_per_epoch(size, batch_size)))
     left = size - first
 
     def drawn(stream):
