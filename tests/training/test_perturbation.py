@@ -187,6 +187,12 @@ def test_a_gradient_without_a_direction_is_refused(value):
         perturb(theta, Perturbation("l2", 1.0, "gradient"), 1, Fork(2, 3), gradient)
 
 
+@pytest.mark.parametrize("norm", ["relative", "initial"])
+def test_a_share_of_parameters_that_are_0_is_refused(norm):
+    with pytest.raises(UserError, match=rf"chaos\.norm: {norm} takes size as a share .* all 0 .* Take norm: l2"):
+        perturb(parameters(0.0), Perturbation(norm, 1.0, initial=0.0), 1, Fork(2, 3))
+
+
 @pytest.mark.parametrize(
     ("patterns", "names"),
     [

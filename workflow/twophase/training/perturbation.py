@@ -86,7 +86,7 @@ def perturb(
         of coordinates that rounding left different from theta.
 
     Raises:
-        UserError: the gradient is 0 or not finite and has no direction.
+        UserError: the gradient is 0 or not finite and has no direction, or `size` is a share of a length of 0.
     """
     norm, size = perturbation.norm, 0.0 if fork.is_control else perturbation.size
     rng = noise.generator(seed, "perturbation", fork.t0, 0 if fork.is_control else fork.draw)
@@ -109,11 +109,14 @@ def perturb(
                 f"chaos.direction: the gradient at t0 = {fork.t0} has length {along:g} and no direction. Take another "
                 "t0, other parameters (chaos.where), or direction: random."
             )
-        scale = {
-            "per_coordinate": size,
-            "l2": size / along,
-            "relative": size * length(theta, list(theta)) / along,
-            "initial": size * perturbation.initial / along,
+        units = {"relative": length(theta, list(theta)), "initial": perturbation.initial}
+        if units.get(norm) == 0:
+            raise UserError(
+                f"chaos.norm: {norm} takes size as a share of the length of the parameters that are perturbed, which are "
+                f"all 0 (t0 = {fork.t0}). Take norm: l2, or other parameters (chaos.where)."
+            )
+        scale = {"per_coordinate": size, "l2": size / along} | {
+            name: size * unit / along for name, unit in units.items()
         }
         epsilon *= scale[norm]
 
