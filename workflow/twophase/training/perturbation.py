@@ -112,8 +112,8 @@ def perturb(
         units = {"relative": length(theta, list(theta)), "initial": perturbation.initial}
         if units.get(norm) == 0:
             raise UserError(
-                f"chaos.norm: {norm} takes size as a share of the length of the parameters that are perturbed, which are "
-                f"all 0 (t0 = {fork.t0}). Take norm: l2, or other parameters (chaos.where)."
+                f"chaos.norm: {norm} takes size as a share of the length of the parameters that are perturbed, and "
+                f"they are all 0 (t0 = {fork.t0}). Take norm: l2, or other parameters (chaos.where)."
             )
         scale = {"per_coordinate": size, "l2": size / along} | {
             name: size * unit / along for name, unit in units.items()
