@@ -247,6 +247,24 @@ def test_dropout_masks_are_the_base_run_s_with_new_noise(bases, tmp_path):
     assert all(map(torch.equal, *drawn_from.values()))
 
 
+@pytest.mark.parametrize("norm", ["l2", "relative", "linf"])
+def test_only_the_parameters_named_move_and_by_the_size_asked_for(bases, tmp_path, monkeypatch, norm):
+    started, original, where = {}, loop.run, ("conv1.weight", "fc.bias")
+    monkeypatch.setattr(loop, "run", lambda *args, **options: (started.update(options), original(*args, **options))[1])
+    fork(bases["sgd"], tmp_path, norm=norm, size=1e-2, where=where)
+    base = checkpoint(bases["sgd"], 3)
+    others = [name for name in base if name not in where]
+    assert same_bits({n: started["initial"][n] for n in others}, {n: base[n] for n in others})
+    theta, moved = (
+        np.concatenate([state[n].astype(np.float64).ravel() for n in where]) for state in (base, started["initial"])
+    )
+    lengths = {"l2": 1e-2, "relative": 1e-2 * np.sqrt(theta @ theta), "linf": 1e-2 * np.sqrt(len(theta))}
+    assert np.linalg.norm(moved - theta) == pytest.approx(lengths[norm], rel=1e-4)
+    (facts,) = storage.read_table(tmp_path / "perturbation.parquet").to_dict("records")
+    assert facts["requested"] == pytest.approx(lengths[norm], rel=1e-12)
+    assert facts["changed"] == 1
+
+
 @pytest.mark.parametrize("where", [(), ("conv1.weight", "fc.bias")])
 @pytest.mark.parametrize("t0", [0, 3])
 def test_along_the_gradient_of_the_batch_at_t0(bases, tmp_path, monkeypatch, t0, where):

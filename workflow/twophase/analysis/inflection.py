@@ -78,11 +78,12 @@ def from_chaos(grids: Sequence[pd.DataFrame], scale: str, level: float) -> list[
 
     One row each for C, B and D, and one for C on the other scale. What counts as found is in `contest`: a step that
     predicts other seeds better than any smooth curve. On either scale the geometric mean of C must fall by
-    `contest.SMALLEST` decades as well; B and D must be large before theirs and fall by half. For forks, a last row
-    gives the t0 from which perturbations shrink instead of growing.
+    `contest.SMALLEST` decades as well; B and D must be large before theirs and fall by half. Where forks are
+    perturbed, a last row gives the t0 from which perturbations shrink instead of growing.
 
     Args:
-        grids: for each seed, columns t0, t1, draw, C, B, D, l2, epsilon (NaN where nothing was perturbed).
+        grids: for each seed, columns t0, t1, draw, C, B, D, l2, epsilon (where nothing was perturbed, 0, or NaN of
+            checkpoints).
         scale: `log` or `linear`, of C: its order of magnitude, or what a linear colour scale shows.
         level: of the intervals, e.g. 0.95.
     """
