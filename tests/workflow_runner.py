@@ -55,7 +55,7 @@ class Workflow:
 
     def slow_training_down(self, seconds: float) -> None:
         """Makes an iteration take so long at least, on the fastest machine; its results are the same."""
-        step = "        inputs, labels = batch(data, settings, seed, t)\n"
+        step = "        inputs, labels = batch(data, settings, seed, t, experiment.new_noise)\n"
         self.change("twophase/training/loop.py", step, f"{step}        time.sleep({seconds})\n")
         self.change("twophase/training/loop.py", "import numpy as np\n", "import time\nimport numpy as np\n")
 

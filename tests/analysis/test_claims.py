@@ -39,6 +39,7 @@ SETTINGS = {
     "switch": [0, 100, 200, 400],
     "until": END,
     "size": 1e-7,
+    "noise": "shared",
     "iterations": END,
     "dataset": "images",
     "source": "cifar10",
@@ -444,6 +445,18 @@ def test_distances_between_checkpoints_say_nothing_of_perturbations():
     assert table.loc[of_forks, "value"].isna().all()
     same = [name for name in table.index if name not in of_forks]
     assert table.loc[same, "value"].equals(judge(related=True).loc[same, "value"])
+
+
+def test_forks_with_new_noise_say_nothing_of_those_without():
+    table = judge(noise="order")
+    about = {claim.name for claim in claims.CLAIMS if {"chaos", "distances"} & {*claim.needs}}
+    assert {"inflection point", "perturbation grows", "barrier before", "one peak of C"} < about
+    about = [name for name in table.index if name in about]
+    assert (table.loc[about, "verdict"] == scorecard.OUTSIDE).all()
+    assert (table.loc[about, "reason"] == "the claim is about forks with the noise of the base run").all()
+    others = [name for name in table.index if name not in about]
+    assert table.loc["same noise", "verdict"] == scorecard.REPRODUCED  # of the control, which shares it
+    assert table.loc[others, "verdict"].equals(judge().loc[others, "verdict"])
 
 
 def test_a_control_that_differs_is_no_control():

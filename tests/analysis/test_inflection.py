@@ -63,6 +63,63 @@ def test_one_seed_shows_where_and_not_whether():
     assert np.isnan([row["low"], row["high"], row["gain"]]).all()
 
 
+def test_forks_without_a_perturbation_have_no_lyapunov_exponent():
+    grids = [grid.assign(epsilon=0.0) for grid in seeds(3, T0, C=step(1e-3, 1e-9))]
+    assert "sign change" not in {row["quantity"] for row in inflection.from_chaos(grids, "log", 0.95)}
+
+
+# --- stability to SGD noise
+
+
+@given(st.lists(st.floats(0, 0.3), min_size=1, max_size=9))
+def test_stable_from_is_the_first_from_which_on_all_are_below_2_percent(barriers):
+    t0 = np.arange(0, 100 * len(barriers), 100)
+    found = [t for k, t in enumerate(t0) if all(b < 0.02 for b in barriers[k:])]
+    np.testing.assert_equal(inflection.stable_from(t0, np.array(barriers)), found[0] if found else np.nan)
+
+
+def barriers(*runs, t0s=(0, 10, 40, 90), draws=2):
+    """Error barriers of some runs over t0, that of each draw a little off; before the last t1, all are far above."""
+    grids = []
+    for run in runs:
+        cells = [(t0, 200, draw, b + (2 * draw - 1) * 1e-3) for t0, b in zip(t0s, run, strict=True) for draw in (0, 1)]
+        cells += [(t0, 100, draw, 0.9) for t0 in t0s for draw in range(draws)]
+        grids.append(pd.DataFrame(cells, columns=["t0", "t1", "draw", "B"]))
+    return grids
+
+
+def test_stability_of_runs_that_agree_is_known_to_the_points_of_the_grid_around():
+    early = (0.3, 0.1, 0.01, 0.0)
+    (row,) = inflection.from_barriers(barriers(early, early, early), "error", 0.95)
+    assert (row["quantity"], row["estimator"], row["value"], row["found"]) == ("stability", "stable from", 40.0, True)
+    assert row["low"] <= 10
+    assert row["high"] == 90
+    assert (row["seeds"], row["draws"], row["unit"], row["points"]) == (3, 2, "iterations", 4)
+
+
+def test_stable_from_the_start():
+    (row,) = inflection.from_barriers(barriers((0.0,) * 4, (0.01,) * 4), "error", 0.95)
+    assert (row["value"], row["low"], row["found"]) == (0.0, 0.0, True)
+    (row,) = inflection.from_barriers(barriers((0.0,), (0.01,), t0s=(0,)), "error", 0.95)
+    assert (row["value"], row["low"], row["high"], row["found"]) == (0.0, 0.0, 0.0, True)
+
+
+@pytest.mark.parametrize(
+    ("runs", "metric", "value", "reason"),
+    [
+        ([(0.3, 0.01, 0.0, 0.0)], "error", 10.0, "one run tells of no other"),
+        ([(0.3, 0.01, 0.0, 0.0), (0.3, 0.1, 0.1, 0.03)], "error", 90.0, "at the last t0, 1 of 2 runs are not stable"),
+        ([(0.3, 0.1, 0.1, 0.1)] * 2, "error", np.nan, "at the last t0, 2 of 2 runs are not stable"),
+        ([(0.3, 0.1, 0.0, 0.0)] * 2, "loss", np.nan, "it takes barrier.metric: error"),
+    ],
+)
+def test_stability_that_is_undecided_says_why(runs, metric, value, reason):
+    (row,) = inflection.from_barriers(barriers(*runs), metric, 0.95)
+    np.testing.assert_equal(row["value"], value)
+    assert np.isnan([row["low"], row["high"]]).all()
+    assert (row["found"], row["reason"]) == (False, reason)
+
+
 # --- cone width
 
 

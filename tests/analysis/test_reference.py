@@ -63,6 +63,7 @@ def test_without_the_last_checkpoint_no_verdict_of_the_run_that_decides_is_the_o
     for family in estimators.families(experiment):
         tables, out = of_all_seeds(estimators.tables(experiment, family)), tmp_path / f"{family}.parquet"
         settings = chaos["t0"], chaos["t1"], cone["dt"], phases["scale"], phases["level"]
+        settings += chaos["noise"], experiment["barrier"]["metric"]
         estimate_inflection.main(tables, out, family, *settings, {"experiment": name})
         estimates.append(out)
     gather_estimates.main(estimates, tmp_path / "phases.parquet", {})

@@ -469,6 +469,35 @@ BAD = {
         "pairs.grid: names no iteration; give at, every or log",
     ),
     "missing key": ({"datasets": PLAIN["datasets"]}, "the config: the key 'experiments' is missing."),
+    "no perturbation and the base run's noise": (
+        with_experiment(chaos={"size": 0}),
+        "chaos.size: with 0 and the base run's noise, forks are the base run; give a size, or new noise.",
+    ),
+    "size below 0": (
+        with_experiment(chaos={"size": -1e-7, "noise": "order"}),
+        "chaos.size: -1e-07 is less than the minimum of 0.",
+    ),
+    "unknown noise": (
+        with_experiment(chaos={"noise": "dropout"}),
+        "chaos.noise: 'dropout' is not one of ['shared', 'order', 'augmentation', 'both'].",
+    ),
+    "new augmentation of none": (
+        with_experiment(chaos={"noise": "augmentation"}),
+        "chaos.noise: augmentation needs training.augment, and that has neither crop nor flip; set one, or take order.",
+    ),
+    "both, and one of them is none": (
+        with_experiment(chaos={"noise": "both"}),
+        "chaos.noise: both needs training.augment, and that has neither crop nor flip; set one, or take order.",
+    ),
+    "gradient without a length": (
+        with_experiment(chaos={"direction": "gradient"}),
+        "chaos.direction: gradient needs a norm that is a length, and per_coordinate is none; set norm to l2, ",
+    ),
+    "several draws along the gradient": (
+        with_experiment(chaos={"direction": "gradient", "norm": "l2", "draws": 2}),
+        "chaos.draws: all draws along the gradient are the same; set draws to 1, or take new noise.",
+    ),
+    "a name that is none": (with_experiment(chaos={"where": [""]}), "chaos.where.0: '' should be non-empty."),
     "t0 at the end": (
         with_experiment(chaos={"t0": [0, 100]}),
         "chaos.t0: 100 is not before the end of training, T = 100.",
@@ -866,6 +895,7 @@ DEPENDENT = {
     ),
     *("training.iterations", "training.epochs", "training.nesterov"),
     *("training.betas", "training.momentum", "kernel.n", "barrier.test_size", "phases.distance"),
+    *("chaos.size", "chaos.noise", "chaos.direction", "chaos.where"),
 }
 LEAVES = {
     written(path): node
@@ -881,6 +911,9 @@ RELATED = {
     "chaos.t0": POINTS,
     "chaos.t1": st.one_of(st.none(), st.just([90, 100]), st.just({"every": 50})),
     "chaos.lags": st.sampled_from([[], [10], [4, 2]]),
+    "chaos.size": st.floats(1e-9, 1.0),
+    "chaos.noise": st.sampled_from(["shared", "order"]),
+    "chaos.where": st.lists(st.sampled_from(["fc.*", "conv1.weight"]), unique=True),
     "chaos.dense": st.sampled_from([{}, {"t1": {"every": 7}}, {"t1": [33], "lags": [3, 10]}]),
     "pairs.grid": st.one_of(st.none(), POINTS.filter(bool), st.just({"every": 20})),
     "kernel.grid": st.one_of(st.none(), POINTS.filter(bool), st.just({"every": 20})),
@@ -1042,3 +1075,17 @@ def test_the_results_may_lie_in_the_home(monkeypatch):
 def test_text_that_would_end_the_script_of_a_report_is_refused(key, text):
     with pytest.raises(UserError, match=f"^{re.escape('.'.join(key))}: .* cannot be used; "):
         resolve(place(PLAIN | {"datasets": PLAIN["datasets"] | {"pictures": {"source": "imagefolder"}}}, key, text))
+
+
+@pytest.mark.parametrize(
+    "chaos",
+    [
+        {"size": 0, "noise": "order"},
+        {"size": 1e-7, "noise": "both", "draws": 3},
+        {"direction": "gradient", "norm": "relative", "where": ["fc.*", "conv1.weight"]},
+        {"direction": "gradient", "norm": "initial", "noise": "augmentation", "draws": 2},
+    ],
+)
+def test_other_kinds_of_forks(chaos):
+    augmented = {"crop": 1} if chaos.get("noise") in ("augmentation", "both") else {}
+    assert one(chaos=chaos, training={"augment": augmented})["chaos"].items() >= chaos.items()

@@ -27,6 +27,7 @@ SETTINGS = {
     "dt": [10],
     "until": 50,
     "size": 1e-7,
+    "noise": "shared",
     "norm": "per_coordinate",
     "barrier": "loss",
     "level": 0.95,

@@ -14,6 +14,7 @@ SETTINGS = {
     "counterexample": False,
     "iterations": 100,
     "size": 1e-7,
+    "noise": "shared",
     "level": 0.95,
     "distance": "forks",
 }
@@ -103,3 +104,18 @@ def test_the_growth_of_later_perturbations_is_compared_in_equal_times(forks):
     assert (
         "times as fast" not in sentences.end_of_chaos(SETTINGS, inflection(True), forks.assign(epsilon=float("nan")))[1]
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "done"),
+    [
+        ({"noise": "order", "size": 0}, "given another order of examples"),
+        ({"noise": "augmentation", "size": 1e-7}, "perturbed by 1e-7 and given another augmentation"),
+        ({"noise": "both", "size": 0}, "given another order of examples and another augmentation"),
+    ],
+)
+def test_new_noise_is_named_in_place_of_a_perturbation_that_there_is_not(forks, settings, done):
+    _, ground = sentences.end_of_chaos(SETTINGS | settings, inflection(True), forks)
+    assert f"A copy of the network that is {done} before then ends up" in ground
+    _, ground = sentences.end_of_chaos(SETTINGS | settings, inflection(False), forks)
+    assert f"Copies of the network were {done} at 4 iterations" in ground

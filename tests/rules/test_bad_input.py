@@ -208,6 +208,21 @@ def test_forks_on_a_machine_with_other_arithmetic_stop_and_say_what_differs(tmp_
     assert not (tmp_path / "results/tiny/seed0/forks/0").exists()
 
 
+def test_a_parameter_that_the_network_lacks_stops_the_forks_with_the_nearest(tmp_path):
+    config = copy.deepcopy(TINY)
+    tiny = config["experiments"]["tiny"]
+    tiny["training"] |= {"iterations": 8, "schedule": {}}
+    tiny |= {"chaos": {"t0": [4], "t1": [8], "where": ["fc.wieght"]}, "linearized": {}, "cone": {}}
+    status, printed = snakemake(tmp_path, config, "--cores", "1", "results/tiny/seed0/forks/0")
+    assert status != 0
+    assert (
+        "Error: chaos.where: 'fc.wieght' is no trainable parameter of this network; the nearest are fc.weight"
+        in printed
+    )
+    assert "Traceback" not in printed
+    assert not (tmp_path / "results/tiny/seed0/forks/0").exists()
+
+
 def test_a_wrong_value_of_the_command_line_is_named_as_well(tmp_path):
     changes = ["--config", "experiments={one: {chaos: {draws: two}}, two: {}}"]
     status, printed = snakemake(tmp_path, GOOD, "--dry-run", *changes)

@@ -59,6 +59,8 @@ def results(tmp_path) -> Path:
         {"training": {"schedule": {"milestones": [20]}}},
         {"model": {"width": 4}},
         {"chaos": {"size": 1e-5}},
+        {"chaos": {"noise": "both"}},
+        {"chaos": {"where": ["fc.*"]}},
         {"linearized": {"momentum": "reset"}},
     ],
     ids=str,

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from helpers import data, files, net, run, same_bits, settings
+from twophase.files.layout import Fork
 from twophase.networks import state as network_state
 from twophase.training import capture, lockstep, loop
+from twophase.training.noise import NewNoise
 from twophase.training.setup import Experiment
 
 # 17 images in batches of 5: four iterations an epoch, the last of 2 images.
@@ -20,16 +22,16 @@ CONFIGS = {
 SEED, END = 3, 14
 
 
-def experiment(config, size=None):
-    plain = Experiment(net(1, dropout=0.0), data(), config, SEED)
+def experiment(config, size=None, new=None):
+    plain = Experiment(net(1, dropout=0.0), data(), config, SEED, new)
     if size is None:
         return plain, loop.make_optimizer(plain.network, config)
     return lockstep.restore(plain, lockstep.stack([network_state.state_of(plain.network)] * size), size)
 
 
-def trained(config, engine, start=0, size=None):
+def trained(config, engine, start=0, size=None, new=None):
     """State and log after the iterations from `start` to END; the state at `start` is the initialisation."""
-    subject, optimizer = experiment(config, size)
+    subject, optimizer = experiment(config, size, new)
     members = () if size is None else (size,)
     log = loop.empty_log(END, subject.data, *members)
     subject.network.train()
@@ -54,6 +56,15 @@ def captured(subject, optimizer, log, start, members):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_body_is_that_of_the_eager_loop_bit_by_bit(name, start, size):
     assert same_bits(*(trained(CONFIGS[name], engine, start, size) for engine in (eager, captured)))
+
+
+@pytest.mark.parametrize("start", [0, 5])
+def test_the_body_is_that_of_the_eager_loop_with_new_noise(start):
+    own = NewNoise("both", Fork(start, 0))
+    for size, new in ((None, own), (2, (None, own))):
+        states = [trained(CONFIGS["no momentum"], engine, start, size, new) for engine in (eager, captured)]
+        assert same_bits(*states)
+        assert not same_bits(states[0], trained(CONFIGS["no momentum"], eager, start, size))
 
 
 class Recorder:

@@ -12,7 +12,8 @@ from twophase.files.layout import CONTROL, Fork, Stops, step_file
 from twophase.measures import distances
 from twophase.networks import evaluation
 from twophase.networks import state as network_state
-from twophase.training import forks, loop
+from twophase.training import forks, loop, noise
+from twophase.training.noise import NewNoise
 from twophase.training.output import Output
 from twophase.training.perturbation import NORMS, Perturbation
 from twophase.training.setup import Experiment
@@ -34,18 +35,19 @@ def bases(tmp_path_factory):
     return folders
 
 
-def fork(base, folder, name="sgd", t0=3, draw=0, t1s=STEPS, dense=(), norm="per_coordinate", size=1e-7):
+def fork(base, folder, name="sgd", t0=3, draw=0, t1s=STEPS, dense=(), norm="per_coordinate", size=1e-7, **kind):
     # All that counts comes from the base run's state.
     experiment = Experiment(net(9, dropout=0.4), data(), CONFIGS[name], SEED)
-    perturbation, output = Perturbation(norm, size), Output(folder, {"settings": "x"}, distances.OF_PAIR)
+    perturbation, output = Perturbation(norm, size, **kind), Output(folder, {"settings": "x"}, distances.OF_PAIR)
     stops = Stops(tuple(t1 for t1 in t1s if t1 > t0), tuple(t1 for t1 in dense if t1 > t0))
     forks.train(experiment, Fork(t0, draw), partial(checkpoint, base), stops, perturbation, output)
 
 
+@pytest.mark.parametrize("noise", ["shared", "both"])
 @pytest.mark.parametrize("t0", [0, 3, 7])
 @pytest.mark.parametrize("name", CONFIGS)
-def test_the_control_ends_on_the_base_run(bases, tmp_path, name, t0):
-    fork(bases[name], tmp_path, name, t0, CONTROL)
+def test_the_control_ends_on_the_base_run(bases, tmp_path, name, t0, noise):
+    fork(bases[name], tmp_path, name, t0, CONTROL, noise=noise)
     later = [t1 for t1 in STEPS if t1 > t0]
     assert files(tmp_path).keys() == {"log.parquet", "perturbation.parquet", *map(step_file, later)}
     inputs, _ = data().sample("test", None)
@@ -88,18 +90,21 @@ class Stop(BaseException):
     """Like a KeyboardInterrupt: nothing may catch it."""
 
 
+@pytest.mark.parametrize("kind", [{}, {"noise": "both", "norm": "l2", "direction": "gradient"}], ids=["", "other"])
 @pytest.mark.parametrize(("crash", "from_"), [(6, 6), (7, 7), (8, 8), (9, 8), (13, 12)])
 @pytest.mark.parametrize("name", CONFIGS)
-def test_interrupted_and_gone_on_with_it_is_the_undisturbed_fork(bases, tmp_path, monkeypatch, name, crash, from_):
+def test_interrupted_and_gone_on_with_it_is_the_undisturbed_fork(
+    bases, tmp_path, monkeypatch, name, crash, from_, kind
+):
     """Its distances, too: those recorded before the interruption are in the log."""
-    options = {"t1s": [14], "dense": [7], "size": 1e-3}
+    options = {"t1s": [14], "dense": [7], "size": 1e-3, **kind}
     fork(bases[name], tmp_path / "whole", name, **options)
     original = loop.batch
 
-    def batch(content, config, seed, t):
+    def batch(content, config, seed, t, *new):
         if t == crash:
             raise Stop
-        return original(content, config, seed, t)
+        return original(content, config, seed, t, *new)
 
     with monkeypatch.context() as patch:
         patch.setattr("twophase.training.output.SAVE_AFTER", 0.0)
@@ -161,8 +166,8 @@ def test_batches_augmentation_and_dropout_are_the_base_runs(tmp_path, monkeypatc
     seen = []
     original = loop.batch
 
-    def spy(content, config, seed, t):
-        inputs, labels = original(content, config, seed, t)
+    def spy(content, config, seed, t, new):
+        inputs, labels = original(content, config, seed, t, new)
         seen.append((t, inputs, labels))
         return inputs, labels
 
@@ -189,6 +194,99 @@ def test_batches_augmentation_and_dropout_are_the_base_runs(tmp_path, monkeypatc
         assert all(map(torch.equal, of_twin, of_base))
         assert torch.equal(twin_state, base_state)
     assert len({bytes(state) for _, state in twin}) == len(twin)
+
+
+def batches(t0, kind):
+    """Inputs and labels of a run with dropout and crops, from `t0` on, of an epoch and a half."""
+    new = None if kind is None else NewNoise(kind, Fork(t0, 0))
+    return [loop.batch(data(), CONFIGS["sgd"], SEED, t, new) for t in range(t0, 8)]
+
+
+def rows(part):
+    """The examples of batches, as bytes, in order."""
+    return [example.numpy().tobytes() for inputs, _ in part for example in inputs]
+
+
+@pytest.mark.parametrize("t0", [0, 2])  # of four iterations an epoch
+def test_new_noise_in_the_tensors_of_batches(t0):
+    """A new order has the same augmented images in every epoch, a new augmentation the same labels in every batch."""
+    base, order, augmentation, both = (batches(t0, kind) for kind in (None, "order", "augmentation", "both"))
+    for first, last in ((0, 4 - t0), (4 - t0, None)):
+        assert rows(order[first:last]) != rows(base[first:last])
+        assert sorted(rows(order[first:last])) == sorted(rows(base[first:last]))
+        assert sorted(rows(augmentation[first:last])) != sorted(rows(base[first:last]))
+        assert sorted(rows(both[first:last])) != sorted(rows(base[first:last]))
+    for (_, mine), (_, its) in zip(augmentation, base, strict=True):
+        assert torch.equal(mine, its)
+    assert [labels.tolist() for _, labels in both] == [labels.tolist() for _, labels in order]
+
+
+@pytest.mark.parametrize("noise", ["order", "augmentation", "both"])
+def test_with_new_noise_alone_forks_leave_the_base_run_and_each_other(bases, tmp_path, noise):
+    for draw in (0, 1):
+        fork(bases["sgd"], tmp_path / str(draw), draw=draw, size=0.0, noise=noise)
+        log = storage.read_table(tmp_path / str(draw) / "log.parquet").set_index("iteration")
+        assert (log.loc[[7, 14], list(distances.OF_PAIR)] > 0).all(axis=None)
+        (facts,) = storage.read_table(tmp_path / str(draw) / "perturbation.parquet").to_dict("records")
+        assert facts["realised"] == facts["changed"] == 0
+    fork(bases["sgd"], tmp_path / "again", draw=0, size=0.0, noise=noise)
+    assert files(tmp_path / "again") == files(tmp_path / "0")
+    first, second = (checkpoint(tmp_path / name, 14) for name in "01")
+    assert not np.array_equal(first["fc.weight"], second["fc.weight"])
+
+
+def test_dropout_masks_are_the_base_run_s_with_new_noise(bases, tmp_path):
+    drawn_from = {}  # where torch's generator stands as dropout draws its mask
+    for kind in ("shared", "both"):
+        model, states = net(9, dropout=0.4), drawn_from.setdefault(kind, [])
+        model.dropout.register_forward_pre_hook(lambda *_, to=states: to.append(torch.random.get_rng_state()))
+        experiment = Experiment(model, data(), CONFIGS["sgd"], SEED)
+        output = Output(tmp_path / kind, {}, distances.OF_PAIR)
+        perturbation = Perturbation("l2", 0.0, noise=kind)
+        forks.train(experiment, Fork(3, 0), partial(checkpoint, bases["sgd"]), Stops((7,)), perturbation, output)
+    assert all(map(torch.equal, *drawn_from.values()))
+
+
+@pytest.mark.parametrize("norm", ["l2", "relative", "linf"])
+def test_only_the_parameters_named_move_and_by_the_size_asked_for(bases, tmp_path, monkeypatch, norm):
+    started, original, where = {}, loop.run, ("conv1.weight", "fc.bias")
+    monkeypatch.setattr(loop, "run", lambda *args, **options: (started.update(options), original(*args, **options))[1])
+    fork(bases["sgd"], tmp_path, norm=norm, size=1e-2, where=where)
+    base = checkpoint(bases["sgd"], 3)
+    others = [name for name in base if name not in where]
+    assert same_bits({n: started["initial"][n] for n in others}, {n: base[n] for n in others})
+    theta, moved = (
+        np.concatenate([state[n].astype(np.float64).ravel() for n in where]) for state in (base, started["initial"])
+    )
+    lengths = {"l2": 1e-2, "relative": 1e-2 * np.sqrt(theta @ theta), "linf": 1e-2 * np.sqrt(len(theta))}
+    assert np.linalg.norm(moved - theta) == pytest.approx(lengths[norm], rel=1e-4)
+    (facts,) = storage.read_table(tmp_path / "perturbation.parquet").to_dict("records")
+    assert facts["requested"] == pytest.approx(lengths[norm], rel=1e-12)
+    assert facts["changed"] == 1
+
+
+@pytest.mark.parametrize("where", [(), ("conv1.weight", "fc.bias")])
+@pytest.mark.parametrize("t0", [0, 3])
+def test_along_the_gradient_of_the_batch_at_t0(bases, tmp_path, monkeypatch, t0, where):
+    """By autograd, written out: the loss in training mode with the iteration's dropout mask, as the base run had it."""
+    started = {}
+    original = loop.run
+    monkeypatch.setattr(loop, "run", lambda *args, **options: (started.update(options), original(*args, **options))[1])
+    fork(bases["sgd"], tmp_path, t0=t0, norm="l2", size=1e-2, direction="gradient", where=where)
+    base, model = checkpoint(bases["sgd"], t0), net(dropout=0.4)
+    network_state.load_state(model, base)
+    indices, offsets, flips = (torch.from_numpy(a) for a in noise.batch(SEED, t0, 17, 5, 1))
+    images = noise.augment(data().train_images[indices], offsets, flips, 1, True)
+    torch.manual_seed(noise.torch_seed(SEED, "dropout", t0))
+    logits = model.train()((images.float() / 255 - 0.45) / 0.25)
+    torch.nn.functional.cross_entropy(logits, data().train_labels[indices]).backward()
+    names = where or network_state.trainable(model)
+    parameters = dict(model.named_parameters())
+    along = np.concatenate([parameters[n].grad.double().numpy().ravel() for n in names])
+    moved = np.concatenate([(started["initial"][n].astype(np.float64) - base[n]).ravel() for n in names])
+    np.testing.assert_allclose(moved, 1e-2 * along / np.linalg.norm(along), rtol=0, atol=2e-7)
+    others = [name for name in base if name not in names]
+    assert same_bits({n: started["initial"][n] for n in others}, {n: base[n] for n in others})
 
 
 def test_metadata_of_a_fork(bases, tmp_path):

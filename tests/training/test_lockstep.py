@@ -84,7 +84,20 @@ def stops(t0):
     return Stops(tuple(t1 for t1 in STEPS if t1 > t0), tuple(t1 for t1 in DENSE if t1 > t0))
 
 
-def train(base, folder, name, dtype, t0s=T0S, draws=2, control=T0S, size=1e-7, count=3, changes=None, stops=stops):
+def train(
+    base,
+    folder,
+    name,
+    dtype,
+    t0s=T0S,
+    draws=2,
+    control=T0S,
+    size=1e-7,
+    count=3,
+    changes=None,
+    stops=stops,
+    noise="shared",
+):
     """The block of forks of a base run in lock-step."""
     losses = storage.read_table(base / "log.parquet")["loss"].to_numpy()
     # All that counts comes from the base run's state.
@@ -95,7 +108,7 @@ def train(base, folder, name, dtype, t0s=T0S, draws=2, control=T0S, size=1e-7, c
         losses[min(t0s) : min(t0s) + count],
         layout.forks(t0s, draws, control),
         {t0: stops(t0) for t0 in t0s},
-        Perturbation("per_coordinate", size),
+        Perturbation("per_coordinate", size, noise=noise),
         Output(folder, {"settings": "x"}),
     )
 
@@ -368,8 +381,8 @@ def test_a_member_that_diverges_ends_the_run_and_is_named(bases, tmp_path, monke
     monkeypatch.setattr(loop, "PAUSE", 1)
     original = forks.start
 
-    def start(names, seed, fork, *rest):
-        state = original(names, seed, fork, *rest)
+    def start(experiment, fork, *rest):
+        state = original(experiment, fork, *rest)
         return state | {"fc.weight": state["fc.weight"] * np.float32(np.inf if fork.draw == 1 else 1)}
 
     monkeypatch.setattr(forks, "start", start)
@@ -411,11 +424,11 @@ def test_interrupted_anywhere_and_gone_on_with_it_is_the_undisturbed_run(
         if (folder / "resume.safetensors").exists():
             resumed_at = int(storage.read_tensors(folder / "resume.safetensors")["iteration"])
 
-        def batch(content, settings, seed, t, crash=crash):
+        def batch(content, settings, seed, t, new, crash=crash):
             if t == crash:
                 raise Stop
             iterations.append(t)
-            return original(content, settings, seed, t)
+            return original(content, settings, seed, t, new)
 
         iterations.clear()
         with pytest.MonkeyPatch.context() as patch:
@@ -437,3 +450,77 @@ def test_a_finished_block_is_not_trained_again(bases, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "batch", None)
     train(bases["sgd", torch.float32], tmp_path, "sgd", torch.float32, t0s=[11])
     assert files(tmp_path) == before
+
+
+# --- new noise
+
+
+@pytest.mark.parametrize("name", ["nesterov", "adam"])
+@pytest.mark.parametrize("noise", ["order", "augmentation", "both"])
+def test_with_new_noise_it_is_the_solo_run_in_double_precision(bases, tmp_path, name, noise):
+    base, double = bases[name, torch.float64], torch.float64
+    train(base, tmp_path, name, double, control=[3], size=0.0, noise=noise)
+    for fork in layout.forks(T0S, 2, [3]):
+        experiment = Experiment(net(9, double, dropout=0.4), data(double), config(name, double), SEED)
+        output = Output(tmp_path / "solo" / fork.folder, {}, distances.OF_PAIR)
+        perturbation = Perturbation("per_coordinate", 0.0, noise=noise)
+        forks.train(experiment, fork, partial(checkpoint, base), stops(fork.t0), perturbation, output)
+        for t1 in stops(fork.t0).t1s:
+            ours, theirs = checkpoint(tmp_path / fork.folder, t1), checkpoint(output.folder, t1)
+            for key in theirs:
+                np.testing.assert_allclose(ours[key], theirs[key], rtol=1e-12, atol=1e-12)
+            apart = not np.allclose(theirs["fc.weight"], checkpoint(base, t1)["fc.weight"], rtol=0, atol=1e-6)
+            assert apart != fork.is_control
+
+
+def test_with_new_noise_the_control_is_the_twin_bit_by_bit(bases, tmp_path):
+    train(bases["nesterov", torch.float32], tmp_path, "nesterov", torch.float32, noise="both")
+    for t0 in T0S:
+        for t1 in stops(t0).t1s:
+            twin = checkpoint(tmp_path / TWIN, t1)
+            assert same_bits(checkpoint(tmp_path / Fork(t0, CONTROL).folder, t1), twin)
+            one, other = (checkpoint(tmp_path / Fork(t0, draw).folder, t1) for draw in (0, 1))
+            assert not np.allclose(one["fc.weight"], twin["fc.weight"], rtol=0, atol=1e-6)
+            assert not np.allclose(one["fc.weight"], other["fc.weight"], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("crash", [2, 5, 12])
+def test_with_new_noise_interrupted_and_gone_on_with_it_is_the_undisturbed_run(bases, tmp_path, monkeypatch, crash):
+    base, options = bases["nesterov", torch.float32], {"size": 1e-3, "noise": "both"}
+    train(base, tmp_path / "whole", "nesterov", torch.float32, **options)
+    original = loop.batch
+
+    def batch(content, settings, seed, t, new):
+        if t == crash:
+            raise Stop
+        return original(content, settings, seed, t, new)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(output, "SAVE_AFTER", 0.0)
+        patch.setattr(loop, "PAUSE", 1)
+        patch.setattr(loop, "batch", batch)
+        with pytest.raises(Stop):
+            train(base, tmp_path / "again", "nesterov", torch.float32, **options)
+    train(base, tmp_path / "again", "nesterov", torch.float32, **options)
+    assert files(tmp_path / "again") == files(tmp_path / "whole")
+
+
+def test_the_gradient_s_direction_is_the_solo_run_s(bases, tmp_path):
+    base, double = bases["adam", torch.float64], torch.float64
+    block = Output(tmp_path / "block", {})
+    experiment = Experiment(net(9, double, dropout=0.4), data(double), config("adam", double), SEED)
+    perturbation = Perturbation("l2", 1e-3, "gradient")
+    lockstep.run(
+        experiment,
+        checkpoint(base, 3),
+        storage.read_table(base / "log.parquet")["loss"].to_numpy()[3:6],
+        [Fork(3, 0)],
+        {3: Stops((7,))},
+        perturbation,
+        block,
+    )
+    solo = Output(tmp_path / "solo", {}, distances.OF_PAIR)
+    forks.train(experiment, Fork(3, 0), partial(checkpoint, base), Stops((7,)), perturbation, solo)
+    ours, theirs = checkpoint(block.folder / Fork(3, 0).folder, 7), checkpoint(solo.folder, 7)
+    for key in theirs:
+        np.testing.assert_allclose(ours[key], theirs[key], rtol=1e-12, atol=1e-12)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from twophase.data.dataset import too_much_padding
 from twophase.data.sources import iterations_per_epoch
+from twophase.files.layout import CONTROL, Fork
 from twophase.training import noise
+from twophase.training.noise import NewNoise
 
 SEEDS = st.integers(0, 2**31)
 SIZES = st.integers(1, 40)
@@ -57,6 +59,8 @@ def test_seeds_epochs_and_streams_draw_differently():
     times = list(itertools.product(range(6), range(6)))
     draws = [noise.generator(seed, stream, k).random() for stream in noise.STREAMS for seed, k in times]
     draws += [noise.generator(seed, "perturbation", t0, draw).random() for seed, t0 in times for draw in (1, 2)]
+    new = [(k, draw) for k, draw in itertools.product(("order", "crop", "flip"), (0, 1))]
+    draws += [noise.generator(seed, f"new {k}", 0, t0, draw).random() for seed, t0 in times for k, draw in new]
     assert len(set(draws)) == len(draws)
     seeds = [noise.torch_seed(seed, stream, k) for stream in noise.STREAMS for seed, k in times]
     assert len(set(seeds)) == len(seeds)
@@ -83,6 +87,81 @@ def test_crops_are_uniform_flips_even_and_orders_unbiased():
     # The mean position of each sample over all epochs.
     position = np.argsort(order, axis=1).mean(axis=0)
     assert np.abs(position - (size - 1) / 2).max() < 6 * size / np.sqrt(12 * epochs)
+
+
+# --- new noise
+
+NEW = st.builds(
+    NewNoise, st.sampled_from(["order", "augmentation", "both"]), st.builds(Fork, st.integers(0, 40), SEEDS)
+)
+
+
+@given(seed=SEEDS, size=SIZES, batch_size=st.integers(1, 12), crop=st.integers(1, 4), new=NEW)
+def test_new_noise_begins_at_t0(seed, size, batch_size, crop, new):
+    for t in range(new.fork.t0):
+        assert equal(noise.batch(seed, t, size, batch_size, crop, new), noise.batch(seed, t, size, batch_size, crop))
+
+
+@given(seed=SEEDS, size=SIZES, batch_size=st.integers(1, 12), crop=st.integers(1, 4), of=NEW, later=st.integers(0, 3))
+def test_what_is_not_new_is_the_base_run_s(seed, size, batch_size, crop, of, later):
+    """With a new order an epoch has the same examples, each with its crop and flip; with new crops, the same order."""
+    count = iterations_per_epoch(size, batch_size)
+    epoch = of.fork.t0 // count + later
+
+    def of_epoch(new):
+        parts = [noise.batch(seed, epoch * count + k, size, batch_size, crop, new) for k in range(count)]
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+    base = of_epoch(None)
+    order, offsets, flips = of_epoch(NewNoise("order", of.fork))
+    assert sorted(order) == list(range(size))
+    mine, theirs = np.argsort(order), np.argsort(base[0])
+    assert np.array_equal(offsets[mine], base[1][theirs])
+    assert np.array_equal(flips[mine], base[2][theirs])
+    assert np.array_equal(of_epoch(NewNoise("augmentation", of.fork))[0], base[0])
+    assert np.array_equal(of_epoch(NewNoise("both", of.fork))[0], order)
+
+
+@pytest.mark.parametrize("t0", [0, 3, 4])  # the start of an epoch, within one, at its end
+@pytest.mark.parametrize("kind", ["order", "augmentation", "both"])
+def test_new_noise_differs_from_the_base_run_s_and_between_draws(kind, t0):
+    """In all of 300 examples, from t0 on: that two orders of 60 or more agree is less likely than 1e-80."""
+
+    def drawn(new, seed=8, t=t0):
+        order, offsets, flips = noise.batch(seed, t, 300, 60, 4, new)
+        return (tuple(order), offsets.tobytes(), tuple(flips)) if t == t0 else None
+
+    forks = [NewNoise(kind, fork) for fork in (Fork(t0, 0), Fork(t0, 1))]
+    base, *others = [drawn(new) for new in (None, *forks)]
+    for own, other in itertools.combinations([base, *others], 2):
+        assert (own[0] != other[0]) == (kind != "augmentation")
+        assert own[1] != other[1]
+        assert own[2] != other[2]
+    assert drawn(forks[0], seed=9) != drawn(forks[0])
+    assert drawn(forks[0]) == others[0]
+
+
+def test_a_new_order_is_none_of_another_epoch_or_t0():
+    orders = [
+        tuple(noise.batch(8, epoch, 60, 60, 0, NewNoise("order", Fork(t0, draw)))[0])
+        for t0, draw in itertools.product((0, 1), (0, 1))
+        for epoch in range(1, 6)
+    ]
+    assert len(set(orders)) == len(orders)
+
+
+@pytest.mark.parametrize("kind", ["shared", "order", "augmentation", "both"])
+def test_a_control_shares_the_base_run_s_noise(kind):
+    assert noise.of_fork(kind, Fork(3, CONTROL)) is None
+    assert noise.of_fork(kind, Fork(3, 0)) == (None if kind == "shared" else NewNoise(kind, Fork(3, 0)))
+
+
+@given(seed=SEEDS, size=SIZES, batch_size=st.integers(1, 12), news=st.lists(NEW | st.none(), min_size=1, max_size=4))
+def test_the_batches_of_a_stack_are_those_of_its_members(seed, size, batch_size, news):
+    for t in range(6):
+        together = noise.batch(seed, t, size, batch_size, 2, tuple(news))
+        for k, new in enumerate(news):
+            assert equal([part[:, k] for part in together], noise.batch(seed, t, size, batch_size, 2, new))
 
 
 # --- augmentation

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twophase.errors import UserError
 from twophase.files.layout import Fork
-from twophase.training.perturbation import NORMS, Perturbation, perturb
+from twophase.training.perturbation import NORMS, Perturbation, length, matching, perturb
 
 SIZES = st.floats(1e-9, 1.0)
 SHAPES = {"conv.weight": (30, 4, 3, 3), "conv.bias": (30,), "scale": (), "fc.weight": (10, 7)}
@@ -151,3 +152,60 @@ def test_the_draw_is_named_by_seed_t0_and_draw_alone(norm):
     assert not any(np.allclose(other, first, atol=1e-9) for other in others)
     if norm != "relative":
         np.testing.assert_allclose(move(1, 2, 3, scale=0.5), first, atol=1e-15)
+
+
+# --- where, and in which direction
+
+
+@given(size=SIZES, scale=st.floats(1e-3, 10))
+def test_initial_is_a_share_of_the_initialisation_s_norm(size, scale):
+    start, theta = parameters(scale, np.float64), parameters(1.0, np.float64, seed=1)
+    norm = length(start, list(start))
+    assert norm == pytest.approx(math.sqrt(math.fsum(flat(start) ** 2)), rel=1e-12)
+    perturbed, facts = perturb(theta, Perturbation("initial", size, initial=norm), 1, Fork(2, 3))
+    assert facts["requested"] == pytest.approx(size * norm, rel=1e-12)
+    assert np.linalg.norm(flat(perturbed) - flat(theta)) == pytest.approx(size * norm, rel=1e-6)
+
+
+@given(size=st.floats(1e-6, 1.0), norm=st.sampled_from(["l2", "relative", "initial"]), seed=st.integers(0, 5))
+def test_the_gradient_is_the_direction(size, norm, seed):
+    theta, gradient = parameters(1.0, np.float64), parameters(1e-3, seed=seed + 1)
+    perturbed, facts = perturb(theta, Perturbation(norm, size, "gradient", initial=3.0), 1, Fork(2, 3), gradient)
+    asked = size * {"l2": 1.0, "relative": math.sqrt(math.fsum(flat(theta) ** 2)), "initial": 3.0}[norm]
+    unit = flat(gradient) / math.sqrt(math.fsum(flat(gradient) ** 2))
+    np.testing.assert_allclose(flat(perturbed) - flat(theta), asked * unit, rtol=0, atol=1e-15)
+    assert facts["requested"] == pytest.approx(asked, rel=1e-12)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_a_gradient_without_a_direction_is_refused(value):
+    theta = parameters()
+    gradient = {name: np.full_like(array, value) for name, array in theta.items()}
+    with pytest.raises(
+        UserError, match=r"chaos\.direction: the gradient at t0 = 2 has length (0|nan) and no direction"
+    ):
+        perturb(theta, Perturbation("l2", 1.0, "gradient"), 1, Fork(2, 3), gradient)
+
+
+@pytest.mark.parametrize("norm", ["relative", "initial"])
+def test_a_share_of_parameters_that_are_0_is_refused(norm):
+    with pytest.raises(UserError, match=rf"chaos\.norm: {norm} takes size as a share .* all 0 .* Take norm: l2"):
+        perturb(parameters(0.0), Perturbation(norm, 1.0, initial=0.0), 1, Fork(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        ([], [*SHAPES]),
+        (["fc.weight", "conv.bias"], ["conv.bias", "fc.weight"]),  # in the network's order
+        (["conv.*"], ["conv.weight", "conv.bias"]),
+        (["*.weight", "scale"], ["conv.weight", "scale", "fc.weight"]),
+    ],
+)
+def test_names_and_patterns_of_parameters(patterns, names):
+    assert matching(patterns, [*SHAPES]) == tuple(names)
+
+
+def test_a_name_that_the_network_lacks_is_refused_with_the_nearest():
+    with pytest.raises(UserError, match=r"chaos\.where: 'conv\.wieght' is no trainable .* nearest are conv\.weight, "):
+        matching(["fc.weight", "conv.wieght"], [*SHAPES])

@@ -395,11 +395,11 @@ def attempt(folder, config, pause, crash=None, crash_at=None):
     trained = []
     original = loop.batch
 
-    def batch(content, config, seed, t):
+    def batch(content, config, seed, t, new):
         if t == crash:
             raise Stop
         trained.append(t)
-        return original(content, config, seed, t)
+        return original(content, config, seed, t, new)
 
     # Whoever goes on has another network in hand: all that counts must come from the file.
     model = net(5 if (folder / "resume.safetensors").exists() else 0, dropout=0.4)

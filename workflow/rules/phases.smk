@@ -19,6 +19,8 @@ rule inflection:
         dts=setting("cone", "dt"),
         scale=setting("phases", "scale"),
         level=setting("phases", "level"),
+        noise=setting("chaos", "noise"),
+        barrier=setting("barrier", "metric"),
         code=code_digest("estimate_inflection"),
     message:
         "{wildcards.experiment}: looking for inflection points in {wildcards.estimator}"

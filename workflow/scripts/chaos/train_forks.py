@@ -5,10 +5,11 @@ from pathlib import Path
 from twophase.files import folders, layout, storage
 from twophase.files.layout import Stops, state_file, step_file
 from twophase.measures import distances
+from twophase.networks import state as network_state
 from twophase.runtime import job
 from twophase.training import forks, lockstep, machine
 from twophase.training.output import Output
-from twophase.training.perturbation import Perturbation
+from twophase.training.perturbation import Perturbation, length, matching
 from twophase.training.setup import set_up
 
 
@@ -24,6 +25,9 @@ def main(
     draws,
     norm,
     size,
+    direction,
+    where,
+    noise,
     control,
     replay,
     engine,
@@ -31,7 +35,8 @@ def main(
 ):
     if engine == "lockstep":
         lockstep.ignore_alignment()
-    experiment, perturbation = set_up(path_to_data, model, settings, seed), Perturbation(norm, size)
+    experiment = set_up(path_to_data, model, settings, seed)
+    names = matching(where, network_state.trainable(experiment.network))
     facts |= machine.facts(experiment.data, settings) | {"engine": engine}
     provenance = storage.provenance("fork; loss in nats and accuracy of each iteration's batch", **facts)
     log = storage.read_table(Path(path_to_trajectory) / "log.parquet").set_index("iteration")
@@ -41,6 +46,8 @@ def main(
     def base(t):
         checkpoint, state = (Path(path_to_trajectory) / name(t) for name in (step_file, state_file))
         return storage.read_tensors(state if state.exists() else checkpoint)
+
+    perturbation = Perturbation(norm, size, direction, names, length(base(0), names), noise)
 
     def logged(t0):
         return log.loc[t0 : log.index[-1] - 1].head(replay)

@@ -11,7 +11,7 @@ of three quarters in 97 %. With those below, one of half a decade is found in 95
 5 %: what rules these out is the width.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import nan
 
@@ -174,11 +174,13 @@ def bend(t: np.ndarray, curves: np.ndarray, level: float) -> Change:
     return Change(*place, found=not why, reason=why, gain=ahead, width=nan, fall=nan, models=_table(found, BENT))
 
 
-def place_of(model: Model, t: np.ndarray, curves: np.ndarray, level: float) -> Interval:
+def place_of(
+    model: Callable[[np.ndarray, np.ndarray], float], t: np.ndarray, curves: np.ndarray, level: float
+) -> Interval:
     """The place of a model's change in the mean curve, and its interval over runs, up to points of the grid.
 
     Args:
-        model: `changes.change_point` or `changes.elbow`.
+        model: `changes.change_point`, `changes.elbow`, or another place in a curve [points] over t [points].
         t: [points], iterations, sorted.
         curves: [runs, points].
         level: of the interval, e.g. 0.95.
@@ -190,7 +192,7 @@ def place_of(model: Model, t: np.ndarray, curves: np.ndarray, level: float) -> I
     value = model(t, curves.mean(axis=0))
     if np.isnan(value):
         return Interval(nan, nan, nan)
-    offset = t[t > 0].min()
+    offset = t[t > 0].min() if t.any() else 1.0
     own = np.array([model(t, curve) for curve in curves]) + offset
     off = rounding(t, value)
     _, low, high = np.array(replicates.interval(own, level, "log", off)) - offset

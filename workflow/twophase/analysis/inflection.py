@@ -14,6 +14,7 @@ SCALES = {"log": lambda c: np.log10(np.maximum(c, TINY)), "linear": np.asarray} 
 LABELS = {"log": "log10 C", "linear": "C"}
 DECADE = 1.0  # fall of log10 C after equal times with which a perturbation 'hardly' changes anything any more
 LARGE = {"B": 0.1, "D": 0.02}  # levels of B (nats) and D (share of the test set) before an inflection point
+STABLE = 0.02  # error barrier below which Frankle et al. (2020) call a network stable to SGD noise
 WHY_LARGE = {
     "B": "4 % of the loss of guessing one of ten classes",
     "D": "below 2 % of error, Frankle et al. (2020) call training stable",
@@ -77,11 +78,12 @@ def from_chaos(grids: Sequence[pd.DataFrame], scale: str, level: float) -> list[
 
     One row each for C, B and D, and one for C on the other scale. What counts as found is in `contest`: a step that
     predicts other seeds better than any smooth curve. On either scale the geometric mean of C must fall by
-    `contest.SMALLEST` decades as well; B and D must be large before theirs and fall by half. For forks, a last row
-    gives the t0 from which perturbations shrink instead of growing.
+    `contest.SMALLEST` decades as well; B and D must be large before theirs and fall by half. Where forks are
+    perturbed, a last row gives the t0 from which perturbations shrink instead of growing.
 
     Args:
-        grids: for each seed, columns t0, t1, draw, C, B, D, l2, epsilon (NaN where nothing was perturbed).
+        grids: for each seed, columns t0, t1, draw, C, B, D, l2, epsilon (where nothing was perturbed, 0, or NaN of
+            checkpoints).
         scale: `log` or `linear`, of C: its order of magnitude, or what a linear colour scale shows.
         level: of the intervals, e.g. 0.95.
     """
@@ -105,7 +107,7 @@ def from_chaos(grids: Sequence[pd.DataFrame], scale: str, level: float) -> list[
         row = _refused(row, row["found"] and before < floor, f"{metric} is below {floor:g} before it")
         rows.append(_refused(row, row["found"] and change.fall < before / 2, f"{metric} falls by less than half"))
     rows += [of_c(f"chaos C, {other}", other) for other in SCALES if other != scale]
-    if grids[0]["epsilon"].isna().all():
+    if not (grids[0]["epsilon"] > 0).any():
         return rows
     last = [grid[lags.last(grid["t0"], grid["t1"])] for grid in grids]
     curves = [g.assign(value=exponents(g)).groupby("t0")["value"].mean() for g in last]
@@ -125,6 +127,43 @@ def end_of_chaos(phases: pd.DataFrame, experiment: str) -> pd.Series | None:
     """
     rows = phases[(phases["experiment"] == experiment) & (phases["estimator"] == "chaos C")]
     return None if rows.empty else rows.iloc[0]
+
+
+def stable_from(t0: np.ndarray, barriers: np.ndarray) -> float:
+    """The first t0 from which on error barriers are below 2 % (Frankle et al., 2020); NaN where the last one is not.
+
+    Args:
+        t0: [forks], iterations, sorted.
+        barriers: error barriers [forks], shares.
+    """
+    above = np.flatnonzero(~(barriers < STABLE))
+    first = above[-1] + 1 if len(above) else 0
+    return float(t0[first]) if first < len(t0) else np.nan
+
+
+def from_barriers(grids: Sequence[pd.DataFrame], metric: str, level: float) -> list[dict]:
+    """From which t0 on training is stable to the new noise of forks, by their error barriers at their last t1.
+
+    Args:
+        grids: for each seed, columns t0, t1, draw, B.
+        metric: of B; only of `error` can it be told.
+        level: of the interval, e.g. 0.95.
+
+    Returns:
+        one row; `found` where all seeds are stable at the last t0. It has no interval otherwise, or from one seed.
+    """
+    last = [grid[lags.last(grid["t0"], grid["t1"])] for grid in grids]
+    curves = [grid.groupby("t0")["B"].mean() for grid in last]
+    t0, curves = curves[0].index.to_numpy(), np.array([curve.to_numpy() for curve in curves])
+    place, unstable = Interval(np.nan, np.nan, np.nan), 0
+    if metric == "error":
+        place = contest.place_of(stable_from, t0, curves, level)
+        unstable = sum(np.isnan(stable_from(t0, curve)) for curve in curves)
+    size, definition = (len(grids), grids[0]["draw"].nunique()), "first t0 from which on B of the error is below 2 %"
+    row = _row("stability", "stable from", place, "iterations", size, len(t0), f"{definition}, at the last t1")
+    row = _refused(row, len(grids) < 2, "one run tells of no other")
+    row = _refused(row, unstable > 0, f"at the last t0, {unstable} of {len(grids)} runs are not stable")
+    return [_refused(row, metric != "error", "it takes barrier.metric: error")]
 
 
 def from_steps(grids: Sequence[pd.DataFrame], metric: str, dt: int, level: float) -> list[dict]:

@@ -50,8 +50,8 @@ def of_experiment(runs: Sequence[Run], inflection_found: bool, settings: Mapping
         inflection_found: whether its distances show an inflection point, by `inflection.from_chaos`.
         settings: as of `Means`, and `counterexample`, `distance` (of the config's `phases`), `level` of the intervals,
             `gain` (of the inflection point, by `inflection.from_chaos`), `related` (whether claims of related work are
-            among them), and what claims ask to know whether they can
-            be decided: `size` (of epsilon), `iterations`, `dataset`, `source`, `model`.
+            among them), and what claims ask to know whether they can be decided: `size` (of epsilon), `noise` (of
+            forks), `iterations`, `dataset`, `source`, `model`.
 
     Returns:
         columns claim, text, definition, paper, holds_from, holds_to, bound, value, low, high (NaN from one run), unit,
@@ -113,6 +113,8 @@ def verdict(
     """
     if claim.of_forks and settings["distance"] != "forks":
         return OUTSIDE, "the claim is about forks, and this experiment compares checkpoints"
+    if settings["noise"] != "shared" and settings["distance"] == "forks" and {"chaos", "distances"} & {*claim.needs}:
+        return OUTSIDE, "the claim is about forks with the noise of the base run"
     missing = [part for part in claim.needs if getattr(run, part) is None]
     if missing:
         return OUTSIDE, MISSING + " and ".join(PARTS[part] for part in missing)

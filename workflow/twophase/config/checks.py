@@ -96,3 +96,32 @@ def check_fit(key: str, experiment: Mapping, dataset: Mapping) -> None:
         problem = too_much_padding(experiment["training"]["augment"]["crop"], size)
         if problem:
             raise UserError(f"{key}.training.augment.crop: {problem}")
+
+
+def check_forks(key: str, chaos: Mapping, augment: Mapping) -> None:
+    """What sets forks apart from the base run must be something, and go together.
+
+    Args:
+        key: of the part `chaos`.
+        augment: the config's `training.augment`.
+    """
+    shared = chaos["noise"] == "shared"
+    if chaos["size"] == 0 and shared:
+        raise UserError(
+            f"{key}.size: with 0 and the base run's noise, forks are the base run; give a size, or new noise."
+        )
+    if chaos["noise"] in ("augmentation", "both") and not augment["crop"] and not augment["flip"]:
+        raise UserError(
+            f"{key}.noise: {chaos['noise']} needs training.augment, and that has neither crop nor flip; set one, or "
+            "take order."
+        )
+    if chaos["direction"] == "gradient":
+        if chaos["norm"] not in ("l2", "relative", "initial"):
+            raise UserError(
+                f"{key}.direction: gradient needs a norm that is a length, and {chaos['norm']} is none; set norm to "
+                "l2, relative or initial."
+            )
+        if chaos["draws"] > 1 and shared:
+            raise UserError(
+                f"{key}.draws: all draws along the gradient are the same; set draws to 1, or take new noise."
+            )

@@ -84,6 +84,7 @@ def described(experiment: Mapping) -> dict:
         "until": experiment["linearized"]["until"],
         "size": experiment["chaos"]["size"],
         "norm": experiment["chaos"]["norm"],
+        "noise": experiment["chaos"]["noise"],
         "barrier": experiment["barrier"]["metric"],
         "level": experiment["phases"]["level"],
         "distance": experiment["phases"]["distance"],
@@ -101,7 +102,7 @@ def judged(experiment: Mapping, datasets: Mapping[str, Mapping]) -> dict:
         "source": datasets[experiment["dataset"]]["source"],
         "iterations": experiment["training"]["iterations"],
         "dt": experiment["cone"]["dt"],
-        **{key: experiment["chaos"][key] for key in ("t0", "t1", "size")},
+        **{key: experiment["chaos"][key] for key in ("t0", "t1", "size", "noise")},
         **{key: experiment["linearized"][key] for key in ("switch", "until")},
         **experiment["phases"],
     }

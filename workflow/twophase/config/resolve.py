@@ -132,6 +132,7 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     steps = sorted({0, last, *_grid(f"{key}.checkpoints", experiment["checkpoints"], last)})
     on_steps = f"{key}.checkpoints"
     _resolve_chaos(f"{key}.chaos", experiment["chaos"], steps, last, on_steps)
+    checks.check_forks(f"{key}.chaos", experiment["chaos"], experiment["training"]["augment"])
     chaos = experiment["chaos"]
     steps = experiment["checkpoints"] = sorted({*steps, *(t0 + lag for t0 in chaos["t0"] for lag in chaos["lags"])})
 

@@ -187,7 +187,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
     },
     "phases": _EXPERIMENT
     | {
-        "quantity": Column("", "what is estimated: inflection, sign change or cone width"),
+        "quantity": Column("", "what is estimated: inflection, sign change, stability or cone width"),
         "estimator": Column("", "from what: a distance of forks, kernels, parameters, or after which tau"),
         "value": Column(BY_ROW, "the estimate; NaN where there is none"),
         **_INTERVAL,

@@ -9,6 +9,11 @@ from twophase.analysis import lags
 from twophase.analysis.inflection import TINY, exponents, growth_after
 from twophase.analysis.scorecard import OUTSIDE, REPRODUCED
 
+NEW_NOISE = {  # what forks that do not share the base run's noise are given, by the config's `chaos.noise`
+    "order": "another order of examples",
+    "augmentation": "another augmentation",
+    "both": "another order of examples and another augmentation",
+}
 WORDS = {"chaos C": "C", "chaos B": "barriers", "chaos D": "disagreement"}  # what forks are judged by
 
 
@@ -40,8 +45,8 @@ def end_of_chaos(settings: Mapping, inflection: pd.Series | None, forks: pd.Data
     """Two texts: a sentence that says when the chaotic phase of an experiment ends, and what it is based on.
 
     Args:
-        settings: the experiment's title, iterations, size of epsilon, level, counterexample, and distance (what the
-            inflection point is estimated from, `forks` or `checkpoints`).
+        settings: the experiment's title, iterations, size of epsilon, noise (of forks), level, counterexample, and
+            distance (what the inflection point is estimated from, `forks` or `checkpoints`).
         inflection: the row `chaos C` of the phases; None if no forks were trained.
         forks: chaos tables of all seeds; None if no forks were trained.
     """
@@ -53,6 +58,12 @@ def end_of_chaos(settings: Mapping, inflection: pd.Series | None, forks: pd.Data
             "No perturbed copies were trained, so this experiment does not tell when a chaotic phase ends.",
         ]
     size = _power(f"{settings['size']:g}")
+    done = f"perturbed by {size}"
+    whose, other = f"whose weights are {done}", "one perturbed later"
+    if settings["noise"] != "shared":
+        given = f"given {NEW_NOISE[settings['noise']]}"
+        done = f"{done} and {given}" if settings["size"] else given
+        whose, other = f"that is {done}", "one for which that happens later"
     source = " The iteration itself is estimated from distances between checkpoints of the base run, not from these."
     source = source if settings["distance"] == "checkpoints" else ""
     last = forks[lags.last(forks["t0"], forks["t1"])]
@@ -64,7 +75,7 @@ def end_of_chaos(settings: Mapping, inflection: pd.Series | None, forks: pd.Data
     if not inflection["found"]:
         return [
             f"{title}: no end of a chaotic phase was found.",
-            f"Copies of the network were perturbed by {size} at {last['t0'].nunique()} iterations and trained to the "
+            f"Copies of the network were {done} at {last['t0'].nunique()} iterations and trained to the "
             f"end, where they differ from the base run by {level(last)}, on average. Over the time of the "
             f"perturbation, C after equal times has no step that several seeds show: {inflection['reason']}.{source}",
         ]
@@ -77,8 +88,8 @@ def end_of_chaos(settings: Mapping, inflection: pd.Series | None, forks: pd.Data
     return [
         f"{title}: the chaotic phase ends at about iteration {inflection['value']:.0f} of {settings['iterations']} "
         f"({100 * settings['level']:.0f} % interval {inflection['low']:.0f} to {inflection['high']:.0f}).",
-        f"A copy of the network whose weights are perturbed by {size} before then ends up different from the base run, "
-        f"on average by {level(early)}; one perturbed later, by {level(late)}.{growth}{source}",
+        f"A copy of the network {whose} before then ends up different from the base run, "
+        f"on average by {level(early)}; {other}, by {level(late)}.{growth}{source}",
     ]
 
 

@@ -12,7 +12,8 @@ from twophase.runtime.records import flat
 RECORD = "config.json"
 # Settings that a run cannot change without training, or measuring, what is there anew. Those that extend it (another
 # seed, t0 or grid), and those of estimates and figures, are free.
-TRAINED = ("dataset", "model", "training", "chaos.norm", "chaos.size", "linearized.momentum", "linearized.lr")
+FORKED = ("chaos.norm", "chaos.size", "chaos.noise", "chaos.direction", "chaos.where")
+TRAINED = ("dataset", "model", "training", *FORKED, "linearized.momentum", "linearized.lr")
 MEASURED = ("checkpoints", "chaos.dense", "pairs.vector", "evaluation", "kernel", "barrier", "pointwise")
 FREE = {"training.engine", "kernel.grid", "kernel.chunk", "barrier.grid", "barrier.block", "pointwise.grid"}
 

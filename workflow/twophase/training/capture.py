@@ -52,9 +52,10 @@ class Captured:
         self.count, self.batch = len(data.train_labels), settings["batch_size"]
         self.per_epoch = sources.iterations_per_epoch(self.count, self.batch)
         self.lanes = torch.arange(self.batch, device=device)
-        self.order = torch.zeros(self.count, dtype=torch.int64, device=device)
-        self.offsets = torch.zeros(self.count, 2, dtype=torch.int64, device=device)
-        self.flips = torch.zeros(self.count, dtype=torch.bool, device=device)
+        own = (len(experiment.new_noise),) if isinstance(experiment.new_noise, tuple) else ()  # batches for each member
+        self.order = torch.zeros(self.count, *own, dtype=torch.int64, device=device)
+        self.offsets = torch.zeros(self.count, *own, 2, dtype=torch.int64, device=device)
+        self.flips = torch.zeros(self.count, *own, dtype=torch.bool, device=device)
         self.position = torch.zeros((), dtype=torch.int64, device=device)  # batches done in this epoch
         self.row = torch.zeros((), dtype=torch.int64, device=device)
         self.rows = torch.arange(len(log), device=device).view(-1, *[1] * (log.dim() - 1))
@@ -87,7 +88,8 @@ class Captured:
         epoch, position = divmod(t, self.per_epoch)
         if epoch != self.epoch:
             crop = self.experiment.settings["augment"]["crop"]
-            tables = noise.epoch_tables(self.experiment.seed, epoch, self.count, crop)
+            seed, new = self.experiment.seed, self.experiment.new_noise
+            tables = noise.tables(seed, epoch, self.count, self.batch, crop, new)
             for table, values in zip((self.order, self.offsets, self.flips), tables, strict=True):
                 table.copy_(torch.from_numpy(values))
             if self.epoch is None:

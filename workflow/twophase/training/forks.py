@@ -1,6 +1,11 @@
-"""Forks: copies of the base run that start from a perturbed state and see the same noise (2505.13900, chaos effect)."""
+"""Forks: copies of the base run that start from a perturbed state and see the same noise (2505.13900, chaos effect).
 
-from collections.abc import Callable, Mapping, Sequence
+With new noise in place of the base run's, or beside epsilon, they are those of linear mode connectivity (Frankle et
+al., 2020).
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,7 +15,7 @@ from twophase.files import storage
 from twophase.files.layout import Fork, Stops
 from twophase.measures import distances
 from twophase.networks import state as network_state
-from twophase.training import loop, machine
+from twophase.training import loop, machine, noise
 from twophase.training.output import LOGGED, Output
 from twophase.training.perturbation import Perturbation, perturb
 from twophase.training.setup import Experiment
@@ -26,9 +31,9 @@ def train(
 ) -> None:
     """Trains one fork from theta_t0 + epsilon to its last stop; compares its parameters with the base run's at each.
 
-    Batches, augmentation and dropout follow from (seed, iteration) and are the base run's. Writes
-    `perturbation.parquet`, `step-{t1}` files, and `log.parquet` with `distances.OF_PAIR` at the stops; a fork that was
-    stopped continues from what is there.
+    Batches, augmentation and dropout follow from (seed, iteration) and are the base run's, unless the perturbation has
+    new noise. Writes `perturbation.parquet`, `step-{t1}` files, and `log.parquet` with `distances.OF_PAIR` at the
+    stops; a fork that was stopped continues from what is there.
 
     Args:
         base: the base run's state at an iteration; at t0 with the optimizer's buffers.
@@ -39,7 +44,8 @@ def train(
     """
     network = experiment.network
     names = network_state.trainable(network)
-    initial = start(names, experiment.seed, fork, base(fork.t0), perturbation, output)
+    initial = start(experiment, fork, base(fork.t0), perturbation, output)
+    experiment = dataclasses.replace(experiment, new_noise=noise.of_fork(perturbation.noise, fork))
     optimizer = loop.make_optimizer(network, experiment.settings)
     for t1 in loop.run(experiment, optimizer, stops.all, output, start=fork.t0, initial=initial):
         output.record(t1, **distances.between(network_state.state_of(network), base(t1), names))
@@ -48,18 +54,16 @@ def train(
 
 
 def start(
-    names: Sequence[str],
-    seed: int,
-    fork: Fork,
-    base: Mapping[str, np.ndarray],
-    perturbation: Perturbation,
-    output: Output,
+    experiment: Experiment, fork: Fork, base: Mapping[str, np.ndarray], perturbation: Perturbation, output: Output
 ) -> dict[str, np.ndarray]:
-    """The state that a fork starts from: `base` with epsilon added to the parameters `names`, and nothing else changed.
+    """The state that a fork starts from: `base` with epsilon added to trainable parameters, and nothing else changed.
 
-    Momentum and the buffers of batch norms are the base run's. Writes `perturbation.parquet`.
+    Momentum and the buffers of batch norms are the base run's. Writes `perturbation.parquet`. Where epsilon goes along
+    the gradient, it leaves the network with that of `base`.
     """
-    theta, facts = perturb({name: base[name] for name in names}, perturbation, seed, fork)
+    names = perturbation.where or network_state.trainable(experiment.network)
+    along = loop.gradient(experiment, fork.t0, base) if perturbation.direction == "gradient" else None
+    theta, facts = perturb({name: base[name] for name in names}, perturbation, experiment.seed, fork, along)
     size = 0.0 if fork.is_control else perturbation.size
     table = {"t0": [fork.t0], "draw": [fork.draw], "norm": [perturbation.norm], "size": [size]}
     definition = "epsilon of one fork: l2 norm requested and realised after rounding, share of changed coordinates"

@@ -1,10 +1,10 @@
 """Lock-step forks: the forks of a block of t0s and a twin of the base run train together, as one stack of networks.
 
-Every network of a stack sees the same batch and the same dropout mask of iteration t
-(docs/method.md); forks join when their t0 comes. One forward pass is `torch.func.vmap` of the network over
-stacked parameters and buffers. The loop, the optimizers and the checkpoints are those of `training`: torch's optimizers
-act coordinate by coordinate, so that one of them on stacked tensors is one for each member, and the gradient of the sum
-of all losses is each member's own gradient.
+Every network of a stack sees the same batch and the same dropout mask of iteration t (docs/method.md), or, where forks
+have new noise, a batch of its own; forks join when their t0 comes. One forward pass is `torch.func.vmap` of the network
+over stacked parameters and buffers. The loop, the optimizers and the checkpoints are those of `training`: torch's
+optimizers act coordinate by coordinate, so that one of them on stacked tensors is one for each member, and the gradient
+of the sum of all losses is each member's own gradient.
 
 **What forks are compared with.** A stack rounds differently from a single network, and where the dynamics are chaotic
 the last bit decides. So the base run's checkpoint of the block's first t0 trains on as member 0, the twin; a fork from
@@ -51,7 +51,7 @@ from twophase.files.layout import OPTIMIZER, TWIN, Fork, Stops, step_file
 from twophase.measures import distances
 from twophase.networks import state as network_state
 from twophase.progress import bar
-from twophase.training import forks, loop
+from twophase.training import forks, loop, noise
 from twophase.training.output import Output
 from twophase.training.perturbation import Perturbation
 from twophase.training.setup import Experiment
@@ -62,7 +62,7 @@ State = dict[str, np.ndarray]
 
 
 class Stack(nn.Module):
-    """`size` networks as one, inputs [b, C, H, W] -> logits [size, b, c].
+    """`size` networks as one, inputs [b, C, H, W] that all share, or [size, b, C, H, W] -> logits [size, b, c].
 
     `members` is the network with each parameter and buffer [...] replaced by one of shape [size, ...], under its name:
     what reads and writes the state of a network works on it unchanged. Its values are the network's, `size` times.
@@ -89,7 +89,7 @@ class Stack(nn.Module):
 
         # For the same reason each member has a view of the inputs of its own. Inputs that all share would make the
         # first convolution a plain one with the channels of all members, in place of one group for each.
-        return vmap(one, randomness="same")(state, inputs.expand(size, *inputs.shape))
+        return vmap(one, randomness="same")(state, inputs if inputs.dim() == 5 else inputs.expand(size, *inputs.shape))
 
 
 def ignore_alignment() -> None:
@@ -110,15 +110,20 @@ def stack(states: Sequence[State]) -> State:
 
 def member(stacked: State, k: int) -> State:
     """The state of one member of a stack: [K, ...] -> [...]."""
-    return {name: v if name.startswith(SHARED) else v[k] for name, v in stacked.items()}
+    return {name: v if name.startswith(SHARED) else v[k, ...] for name, v in stacked.items()}
 
 
 def restore(experiment: Experiment, stacked: State, size: int) -> tuple[Experiment, torch.optim.Optimizer]:
-    """An experiment whose network is a stack of `size` networks in a given state, and the stack's optimizer."""
+    """An experiment whose network is a stack of `size` networks in a given state, and the stack's optimizer.
+
+    Args:
+        experiment: where members have batches of their own, its `new_noise` is that of at least so many.
+    """
     model = Stack(experiment.network, size)
     optimizer = loop.make_optimizer(model.members, experiment.settings)
     network_state.load_state(model.members, stacked, optimizer)
-    return dataclasses.replace(experiment, network=model), optimizer
+    noises = experiment.new_noise and experiment.new_noise[:size]
+    return dataclasses.replace(experiment, network=model, new_noise=noises), optimizer
 
 
 def check(experiment: Experiment, t0: int, twin: State, size: int, count: int) -> np.ndarray:
@@ -127,7 +132,8 @@ def check(experiment: Experiment, t0: int, twin: State, size: int, count: int) -
     Raises:
         UserError: the copies do not stay equal bit by bit.
     """
-    stacked, optimizer = restore(experiment, stack([twin] * size), size)
+    copies = dataclasses.replace(experiment, new_noise=experiment.new_noise and (None,) * size)
+    stacked, optimizer = restore(copies, stack([twin] * size), size)
     log = loop.empty_log(t0 + count, experiment.data, size)
     for _ in loop.train(stacked, optimizer, t0, {t0 + count}, log):
         pass
@@ -196,6 +202,9 @@ def run(
     last = max(t for own in of for t in own.all)
     starts = np.array([t0s[0], *(fork.t0 for fork in members)])
     names = network_state.trainable(experiment.network)
+    if perturbation.noise != "shared":
+        noises = (None, *(noise.of_fork(perturbation.noise, fork) for fork in members))
+        experiment = dataclasses.replace(experiment, new_noise=noises)
     log = loop.empty_log(last, experiment.data, len(starts))
 
     def join(t0, state):
@@ -207,7 +216,7 @@ def run(
         states = [member(state, k) for k in range(held)]
         for k in range(held, count):
             print(f"member {k}: {members[k - 1]}")
-            states.append(forks.start(names, experiment.seed, members[k - 1], twin, perturbation, outputs[k]))
+            states.append(forks.start(experiment, members[k - 1], twin, perturbation, outputs[k]))
         return stack(states)
 
     def keep(t, state):

@@ -42,10 +42,16 @@ def make_optimizer(model: nn.Module, settings: Mapping) -> torch.optim.Optimizer
     )
 
 
-def batch(data: Data, settings: Mapping, seed: int, t: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs [b, C, H, W], augmented and normalised, and labels [b] of iteration `t`."""
+def batch(
+    data: Data, settings: Mapping, seed: int, t: int, new: noise.NewNoise | noise.Members | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs [b, C, H, W], augmented and normalised, and labels [b] of iteration `t`.
+
+    Args:
+        new: as of `Experiment`; for a stack whose members have batches of their own, [K, b, C, H, W] and [K, b].
+    """
     crop = settings["augment"]["crop"]
-    drawn = noise.batch(seed, t, len(data.train_labels), settings["batch_size"], crop)
+    drawn = noise.batch(seed, t, len(data.train_labels), settings["batch_size"], crop, new)
     return noise.inputs(data, settings, *(torch.from_numpy(a).to(data.train_labels.device) for a in drawn))
 
 
@@ -69,7 +75,7 @@ def train(
     def eager(t):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(t, settings)
-        inputs, labels = batch(data, settings, seed, t)
+        inputs, labels = batch(data, settings, seed, t, experiment.new_noise)
         _seed_dropout(noise.torch_seed(seed, "dropout", t), inputs.device)
         log[t] = learn(inputs, labels)
 
@@ -93,6 +99,8 @@ def train(
 
 def learner(experiment: Experiment, optimizer: torch.optim.Optimizer, members: Sequence[int] = ()) -> Callable:
     """What an iteration does with a batch, inputs [b, C, H, W] and labels [b]: a step.
+
+    Where the members of a stack have batches of their own, these are [K, b, C, H, W] and [K, b].
 
     Returns:
         a function of both, which returns [3], or [3, K] for a stack of `members` K: what the iteration has of `LOGGED`.
@@ -167,6 +175,21 @@ def empty_log(last: int, data: Data, *members: int) -> torch.Tensor:
     return torch.full((last, len(LOGGED), *members), torch.nan, dtype=data.mean.dtype, device=data.mean.device)
 
 
+def gradient(experiment: Experiment, t: int, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The gradient of the loss of iteration `t`'s batch at a state, by parameter; weight decay is not in it.
+
+    The batch and the dropout mask are the base run's. Leaves the network at that state, having seen the batch.
+    """
+    network = experiment.network
+    network_state.load_state(network, state)
+    network.train()
+    inputs, labels = batch(experiment.data, experiment.settings, experiment.seed, t)
+    _seed_dropout(noise.torch_seed(experiment.seed, "dropout", t), inputs.device)
+    parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    found = torch.autograd.grad(mean_loss(network(inputs), labels), list(parameters.values()))
+    return {name: part.cpu().numpy() for name, part in zip(parameters, found, strict=True)}
+
+
 def checksum(gradient: torch.Tensor, members: Sequence[int] = ()) -> torch.Tensor:
     """The sum of a gradient's 32-bit words modulo 2^24, which a float32 holds exactly; one for each of `members`.
 
@@ -177,11 +200,15 @@ def checksum(gradient: torch.Tensor, members: Sequence[int] = ()) -> torch.Tenso
 
 
 def mean_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy (nats) of labels [b]: [] for logits [b, c], [K] for those of a stack, [K, b, c]."""
+    """Mean cross-entropy (nats) of labels [b]: [] for logits [b, c], [K] for those of a stack, [K, b, c].
+
+    The members of a stack may have labels [K, b] of their own.
+    """
     if logits.dim() == 2:
         return cross_entropy(logits, labels)
     members, size = logits.shape[:2]
-    return cross_entropy(logits.flatten(0, 1), labels.repeat(members), reduction="none").view(members, size).mean(1)
+    labels = labels.expand(members, size).flatten()
+    return cross_entropy(logits.flatten(0, 1), labels, reduction="none").view(members, size).mean(1)
 
 
 def _wants_contiguous(model: nn.Module, device: torch.device) -> bool:

@@ -18,13 +18,17 @@ from twophase.training import noise
 class Experiment:
     """A network, the data that it trains on, the config's `training`, and the seed of all noise.
 
-    Frozen are the four references: training changes the network's parameters in place.
+    Frozen are the references: training changes the network's parameters in place.
+
+    Attributes:
+        new_noise: of a fork that does not share the base run's noise; of a stack of such, a tuple for its members.
     """
 
     network: nn.Module
     data: Data
     settings: Mapping
     seed: int
+    new_noise: noise.NewNoise | noise.Members | None = None
 
 
 def set_up(path_to_dataset: str | Path, model: Mapping, settings: Mapping, seed: int) -> Experiment:
