@@ -154,14 +154,16 @@ def data_file(wildcards):
     return f"{RESULTS}/data/{EXPERIMENTS[wildcards.experiment]['dataset']}.safetensors"
 
 
-def image_folder(wildcards):
+def own_data(wildcards):
+    """The user's images or text; none for other sources."""
     dataset = config["datasets"][wildcards.dataset]
-    return os.path.expanduser(dataset["root"]) if dataset["source"] == "imagefolder" else []
+    own = dataset["source"] in ("imagefolder", "text") and dataset["root"]
+    return os.path.expanduser(dataset["root"]) if own else []
 
 
-def archive_bytes(wildcards):
-    """The size of a zip file of images; None for other sources."""
-    source = image_folder(wildcards)
+def file_bytes(wildcards):
+    """The size of a zip file of images or of a file of text; None for other sources."""
+    source = own_data(wildcards)
     return os.path.getsize(source) if source and os.path.isfile(source) else None
 
 
