@@ -53,6 +53,7 @@ from snakemake.utils import update_config
 from twophase.config import estimators, figures, grids, plan, schema, targets
 from twophase.config.resolve import check_images, resolve, settings_of
 from twophase.cost import estimate, sizes
+from twophase.data import sources
 from twophase.errors import UserError
 from twophase.files import storage
 from twophase.report import markup
@@ -157,7 +158,7 @@ def data_file(wildcards):
 def own_data(wildcards):
     """The user's images or text; none for other sources."""
     dataset = config["datasets"][wildcards.dataset]
-    own = dataset["source"] in ("imagefolder", "text") and dataset["root"]
+    own = dataset["source"] in sources.OWN and dataset["root"]
     return os.path.expanduser(dataset["root"]) if own else []
 
 

@@ -54,7 +54,7 @@ def check_dataset(key: str, dataset: dict) -> None:
         raise UserError(f"{key}.source: unknown data set '{source}'; known: {', '.join(prepare.SOURCES)}.")
     if source == "imagefolder" and not dataset["root"]:
         raise UserError(f"{key}.root: an image folder needs the path of its folder or zip file.")
-    if source in ("imagefolder", "text") and {*"{}"} & {*(dataset["root"] or "")}:
+    if source in sources.OWN and {*"{}"} & {*(dataset["root"] or "")}:
         raise UserError(f"{key}.root: {dataset['root']!r} has braces, which Snakemake takes for wildcards; rename it.")
     for option in ("resize", "mean", "std") if source == "text" else ("context",):
         if dataset[option] is not None:

@@ -11,13 +11,13 @@ import numpy as np
 
 from twophase.data.dataset import content_digest, stratified
 from twophase.data.imagefolder import SPLITS, Source, open_folder, to_side
-from twophase.data.sources import TRAIN_SIZES
+from twophase.data.sources import OWN, TRAIN_SIZES
 from twophase.data.text import open_text
 from twophase.data.torchvision_sets import open_set
 from twophase.errors import UserError
 from twophase.files.storage import write_tensors
 
-SOURCES = (*TRAIN_SIZES, "imagefolder", "text")
+SOURCES = (*TRAIN_SIZES, *OWN)
 DEFAULT_ROOT = "data"
 
 

@@ -45,7 +45,7 @@ KNOWN = (
     "lenet5, lenet300, resnet8, resnet14, resnet20, ... (depth 6k+2), vgg11, vgg13, vgg16, vgg19, transformer, "
     "torchvision:<name>"
 )
-TEXT_ONLY, TEXT_TOO = ("transformer",), ("lenet300",)  # families that take contexts of a text, and images as well
+TEXT_ONLY, TEXT_TOO = ("transformer",), ("lenet300",)  # families that take a text, and those that take images as well
 TRANSFORMER_WIDTH = 64  # where none is given
 
 
