@@ -436,6 +436,13 @@ def in_epochs(tmp_path):
     return config
 
 
+def on_text(source=None, **changes):
+    """A transformer that trains on the embedded text; `changes` as of `with_experiment`."""
+    config = with_experiment(**({"model": {"name": "transformer"}} | changes))
+    config["datasets"]["pictures"] = {"source": "text", **(source or {})}
+    return config
+
+
 def folder(tmp_path, **keys):
     """A data set of image files whose number is not known before they are read."""
     for split in ("train", "test"):
@@ -642,19 +649,19 @@ BAD = {
     ),
     "more in a batch than there are": (
         with_experiment(training={"batch_size": 1438}),
-        "one.training.batch_size: asks for 1438 images, but there are 1437 train images; take at most that many.",
+        "one.training.batch_size: asks for 1438 examples, but there are 1437 train examples; take at most that many.",
     ),
     "more in a batch than are kept": (
         place(with_experiment(kernel={"n": 12}), ("datasets", "pictures", "train_size"), 63),
-        "one.training.batch_size: asks for 64 images, but there are 63 train images",
+        "one.training.batch_size: asks for 64 examples, but there are 63 train examples",
     ),
     "more inputs of the kernel than there are": (
         with_experiment(kernel={"n": 1438}),
-        "one.kernel.n: asks for 1438 images, but there are 1437 train images",
+        "one.kernel.n: asks for 1438 examples, but there are 1437 train examples",
     ),
     "more test images than there are": (
         with_experiment(barrier={"test_size": 361}),
-        "one.barrier.test_size: asks for 361 images, but there are 360 test images",
+        "one.barrier.test_size: asks for 361 examples, but there are 360 test examples",
     ),
     "fewer images than classes": (
         datasets(pictures={"source": "digits", "train_size": 9}),
@@ -731,6 +738,57 @@ BAD = {
         datasets(pictures={"source": "digits", "resize": 100_000}),
         "datasets.pictures.resize: 100000 is greater than the maximum of 2048",
     ),
+    "images made of a text": (
+        on_text({"resize": 8}),
+        "datasets.pictures.resize: has no effect on a text, it is for images; leave it out.",
+    ),
+    "means of a text": (on_text({"mean": [0.5]}), "datasets.pictures.mean: has no effect on a text"),
+    "deviations of a text": (on_text({"std": [0.5]}), "datasets.pictures.std: has no effect on a text"),
+    "contexts of images": (
+        datasets(pictures={"source": "digits", "context": 8}),
+        "datasets.pictures.context: has no effect on images, it is for a text; leave it out.",
+    ),
+    "a context without characters": (on_text({"context": 0}), "pictures.context: 0 is less than the minimum of 1."),
+    "a text that is not there": (
+        on_text({"root": "no/such.txt"}),
+        "datasets.pictures.root: no/such.txt does not exist; give a file of text in UTF-8, or a folder of such files,",
+    ),
+    "a folder without texts": (
+        lambda tmp_path: on_text({"root": str(tmp_path)}),
+        "is neither a file nor a folder with files *.txt; give a file of text in UTF-8, or a folder of such files",
+    ),
+    "a text with braces in its path": (
+        on_text({"root": "{a}.txt"}),
+        "datasets.pictures.root: '{a}.txt' has braces, which Snakemake takes for wildcards; rename it.",
+    ),
+    "a text mirrored": (
+        on_text(training={"augment": {"flip": True}}),
+        "one.training.augment.flip: True is for images, and the data set is a text; drop it.",
+    ),
+    "a text cropped": (
+        on_text(training={"augment": {"crop": 1}}),
+        "one.training.augment.crop: 1 is for images, and the data set is a text; drop it.",
+    ),
+    "convolutions on a text": (
+        on_text(model={"name": "resnet8"}),
+        "one.model: resnet8 takes images, and the data set is a text; take transformer or lenet300.",
+    ),
+    "another network of images on a text": (
+        on_text(model={"name": "torchvision:vit_b_16"}),
+        "one.model: torchvision:vit_b_16 takes images, and the data set is a text; take transformer or lenet300.",
+    ),
+    "a transformer on images": (
+        with_experiment(model={"name": "transformer"}),
+        "one.model: transformer takes contexts of a text, and the data set holds images; take a data set of `source: ",
+    ),
+    "heads that do not share a width": (
+        on_text(model={"name": "transformer", "width": 10, "heads": 4}),
+        "one.model: width 10 must be a multiple of heads, 4, which share it.",
+    ),
+    "epochs of a text of unknown length": (
+        on_text(training={"iterations": None, "epochs": 2}),
+        "one.training.epochs: the size of this data set is not known before it is read; count in iterations, or give ",
+    ),
     "no thread": (with_experiment(training={"threads": 0}), "training.threads: 0 is less than the minimum of 1."),
     "unknown device": (
         with_experiment(training={"device": "gpu"}),
@@ -789,6 +847,16 @@ BAD = {
         "experiments: '../x' cannot be used; names have letters, digits,",
     ),
 }
+
+
+def test_networks_that_take_a_text_are_configured_with_it():
+    assert resolve(on_text())["datasets"]["pictures"]["context"] is None
+    assert resolve(on_text(model={"name": "lenet300"}))
+    kept = {"name": "transformer", "width": 12, "depth": 3, "heads": 2, "norm": "none"}
+    config = resolve(on_text({"context": 8, "train_size": 100}, model=kept))
+    assert settings_of(config, "one")["model"] == kept
+    assert settings_of(config, "one")["dataset"]["context"] == 8
+    assert "depth" not in settings_of(resolve(PLAIN), "one")["model"]
 
 
 def test_images_are_missed_until_every_run_with_them_has_ended(tmp_path):

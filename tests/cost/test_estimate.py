@@ -125,6 +125,8 @@ MODELS = [
     ({"name": "vgg16"}, (3, 32, 32)),
     ({"name": "vgg11", "head": "mlp4096", "width": 0.25}, (1, 32, 32)),
     ({"name": "vgg11", "head": "mlp128", "width": 0.25}, (1, 32, 32)),
+    ({"name": "transformer"}, (72, 1, 32)),
+    ({"name": "transformer", "norm": "none", "width": 12, "depth": 3, "heads": 3}, (5, 1, 9)),
 ]
 
 

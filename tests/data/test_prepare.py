@@ -30,6 +30,7 @@ from twophase.data import imagefolder, torchvision_sets
 from twophase.data.dataset import Data, stratified
 from twophase.data.prepare import SOURCES, prepare, source_missing
 from twophase.data.sources import NUM_CLASSES, TEST_SIZES, TRAIN_SIZES
+from twophase.data.text import CONTEXT, EMBEDDED
 from twophase.errors import UserError
 from twophase.files.storage import read_metadata, read_tensors, write_tensors
 from twophase.torchvision_ops import import_torchvision
@@ -142,7 +143,7 @@ def test_resize_of_an_array_source(out):
 @pytest.mark.parametrize(
     ("match", "options"),
     [
-        ("^train_size: 1438 must be from 1 to the 1437 train images of digits", {"train_size": 1438}),
+        ("^train_size: 1438 must be from 1 to the 1437 train examples of digits", {"train_size": 1438}),
         ("^test_size: 0 must be from 1 to the 360", {"test_size": 0}),
         ("^train_size: no training image of the class '.' is kept; keep more", {"train_size": 9}),
         ("^mean: needs one number for each of the 1 channels", {"mean": [0.1, 0.2]}),
@@ -159,7 +160,7 @@ def test_unknown_source(out):
 
 
 def test_the_tables_of_known_sources_fit_together():
-    assert set(SOURCES) == {*TRAIN_SIZES, "imagefolder"}
+    assert set(SOURCES) == {*TRAIN_SIZES, "imagefolder", "text"}
     assert TRAIN_SIZES.keys() == TEST_SIZES.keys() == NUM_CLASSES.keys() == {"digits", *torchvision_sets.SETS}
     for name, archives, _ in ((s[0], s[2], s[3]) for s in torchvision_sets.SETS.values()):
         kind = getattr(import_torchvision().datasets, name)
@@ -510,7 +511,7 @@ def test_bombs_are_refused_before_they_unfold(tmp_path, out, monkeypatch):
 def test_a_missing_image_folder_is_noticed_before_any_job(tmp_path, out):
     folder(tmp_path / "set", files())
     assert source_missing("imagefolder", tmp_path / "set") is None
-    for source in SOURCES[:-1]:
+    for source in {*SOURCES} - {"imagefolder"}:
         assert source_missing(source, None) is None
     assert "needs a path" in source_missing("imagefolder", None)
     assert f"{tmp_path / 'nowhere'} does not exist" in source_missing("imagefolder", tmp_path / "nowhere")
@@ -746,3 +747,130 @@ def test_names_cannot_steer_a_terminal(tmp_path):
         said = str(caught.value)
         assert said.isprintable()
         assert r"\x1b[2J" in said
+
+
+# --- texts
+
+
+def text_file(path, text, **options):
+    path.write_text(text, encoding="utf-8", **options)
+    return path
+
+
+def decoded(arrays, classes, split):
+    """The contexts of a split as text, from one-hot vectors of 255."""
+    images = arrays[f"{split}_images"]
+    assert images.dtype == np.uint8
+    assert set(np.unique(images)) <= {0, 255}
+    assert (images.sum(1, dtype=int) == 255).all()
+    return ["".join(classes[k] for k in row) for row in images[:, :, 0].argmax(1)]
+
+
+# Characters of one to four bytes in UTF-8; which one stands at a place tells the place.
+EVERY = [chr(code) for code in (*range(33, 127), *range(0xA1, 0x500), *range(0x4E00, 0x5000), *range(0x1F600, 0x1F640))]
+
+
+@given(length=st.integers(1, 40), count=st.integers(5, 30), rest=st.integers(0, 40))
+def test_examples_of_a_text_share_no_character_and_the_test_set_comes_last(tmp_path_factory, length, count, rest):
+    text = "".join(EVERY[: count * (length + 1) + rest % (length + 1)])
+    folder = tmp_path_factory.mktemp("text")
+    prepare(folder / "out", "text", text_file(folder / "a.txt", text), context=length)
+    arrays, classes = read_tensors(folder / "out"), read_metadata(folder / "out")["classes"]
+    assert classes == sorted(text)
+    pieces = {}
+    for split in ("train", "test"):
+        labels = [classes[label] for label in arrays[f"{split}_labels"]]
+        pieces[split] = [a + b for a, b in zip(decoded(arrays, classes, split), labels, strict=True)]
+        assert all(piece in text and len(piece) == length + 1 for piece in pieces[split])
+    used = "".join(pieces["train"] + pieces["test"])
+    assert len(used) == len(set(used)) == count * (length + 1)
+    assert max(map(text.index, pieces["train"])) + length < min(map(text.index, pieces["test"]))
+    assert len(pieces["train"]) == 4 * count // 5
+    np.testing.assert_array_equal(arrays["mean"], np.zeros(len(classes), np.float32))
+    np.testing.assert_array_equal(arrays["std"], np.ones(len(classes), np.float32))
+
+
+def test_the_embedded_text_is_the_same_everywhere(out):
+    """Alice in Wonderland of the Canterbury corpus, whose checksum others publish, less carriage returns and Ctrl-Z."""
+    raw = EMBEDDED.read_bytes()
+    published = "7467306ee0feed4971260f3c87421154a05be571d944e9cb021a5713700c38f0"
+    assert hashlib.sha256(raw.replace(b"\n", b"\r\n") + b"\x1a").hexdigest() == published
+    prepare(out, "text")
+    arrays, facts, text = read_tensors(out), read_metadata(out), raw.decode("ascii")
+    assert facts["sizes"] == {"train": 4 * (len(text) // (CONTEXT + 1)) // 5, "test": 900}
+    assert decoded(arrays, facts["classes"], "train")[1] == text[CONTEXT + 1 : 2 * CONTEXT + 1]
+    data = Data.load(out)
+    assert data.num_classes == len(set(text)) == arrays["train_images"].shape[1]
+    inputs, _ = data.sample("test", 7)
+    assert set(inputs.unique().tolist()) == {0.0, 1.0}
+
+
+def test_a_text_may_lie_in_several_files_and_have_line_ends_of_windows(tmp_path):
+    text = "".join(EVERY[:90]) + "\n"
+    one = text_file(tmp_path / "one.txt", text)
+    parts = tmp_path / "parts"
+    (parts / "b").mkdir(parents=True)
+    text_file(parts / "b" / "c.txt", text[40:], newline="\r\n")
+    text_file(parts / "a.txt", text[:40])
+    text_file(parts / "b" / "notes.md", "no part of it")
+    for name, root in (("x", one), ("y", parts)):
+        prepare(tmp_path / name, "text", root, context=5)
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
+
+
+def test_a_sample_of_a_text_keeps_its_shares_and_rare_characters(out, tmp_path):
+    text = ("ab" * 200 + "z")[: 5 * 60]
+    prepare(out, "text", text_file(tmp_path / "a.txt", text + "z" * 10), context=4, train_size=20, test_size=5)
+    facts = read_metadata(out)
+    assert facts["sizes"] == {"train": 20, "test": 5}
+    assert facts["classes"] == ["a", "b", "z"]
+    assert np.bincount(read_tensors(out)["train_labels"]).tolist() == [10, 10]
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"", r"^root: .*a\.txt has 0 characters, too few for contexts of 6; it takes 35: give a longer text or set"),
+        (b"abc" * 11, r"^root: .*a\.txt has 33 characters, too few"),
+        (b"abc\xff" * 20, r"^root: .*a\.txt is not text in UTF-8 \(.*position 3.*\); save it as that"),
+        ("Grüße".encode("utf-16") * 20, r"is not text in UTF-8"),
+        (b"a" * 100, r"^root: .*a\.txt holds nothing but 'a', and what follows is no question; give a text"),
+    ],
+)
+def test_a_text_that_cannot_be_learned_from_is_refused(out, tmp_path, content, match):
+    (tmp_path / "a.txt").write_bytes(content)
+    refuses(out, match, "text", tmp_path / "a.txt", context=6)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"train_size": 81}, "^train_size: 81 must be from 1 to the 80 train examples of text"),
+        ({"test_size": 21}, "^test_size: 21 must be from 1 to the 20 test examples of text"),
+        ({"context": 100}, "^root: .* has 500 characters, too few for contexts of 100; it takes 505"),
+    ],
+)
+def test_more_of_a_text_than_there_is(out, tmp_path, options, match):
+    refuses(out, match, "text", text_file(tmp_path / "a.txt", "abcde" * 100), **({"context": 4} | options))
+
+
+def test_a_text_too_large_is_refused(out, tmp_path, monkeypatch):
+    with (tmp_path / "a.txt").open("wb") as file:
+        file.truncate(2**26 + 1)
+    said = r"^root: .*a\.txt holds 67,108,865 bytes of text, more than 67,108,864; give a part of it"
+    refuses(out, said, "text", tmp_path / "a.txt")
+    monkeypatch.setattr("twophase.data.text.MAX_SET_BYTES", 300)
+    small = text_file(tmp_path / "b.txt", "ab" * 100)
+    refuses(out, "^context: contexts of 4 characters, each one of 2, take ", "text", small, context=4)
+
+
+def test_a_text_that_is_not_there_is_missed_before_it_is_read(tmp_path):
+    assert source_missing("text", None) is None
+    assert source_missing("text", text_file(tmp_path / "a.txt", "")) is None
+    assert source_missing("text", tmp_path) is None
+    (tmp_path / "empty").mkdir()
+    for root, said in (
+        (tmp_path / "none", "does not exist; give a file of text in UTF-8, or a folder of such files, named *.txt"),
+        (tmp_path / "empty", "is neither a file nor a folder with files *.txt; give a file"),
+    ):
+        assert said in source_missing("text", root)

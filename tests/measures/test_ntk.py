@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from twophase.measures import ntk
+from twophase.networks import models
 
 pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop")  # of batching rules that torch lacks
 
@@ -176,6 +177,13 @@ NETS = {
     "functional": Functional,
     "tokens": lambda: Tokens(True),
     "tokens, sequence first": lambda: Tokens(False),
+    "layer norms": lambda: nn.Sequential(
+        *(nn.Conv2d(3, 4, 3), nn.LayerNorm(6, eps=0.1), nn.Tanh(), nn.Flatten(2), nn.LayerNorm(36, bias=False)),
+        *(nn.Linear(36, 5), nn.LayerNorm(5, elementwise_affine=False), nn.Tanh(), nn.Flatten(), nn.LayerNorm(20)),
+        nn.Linear(20, CLASSES),
+    ),
+    "transformer": lambda: models.build("transformer", CLASSES, 3, 8, width=8, heads=2),
+    "transformer without norms": lambda: models.build("transformer", CLASSES, 3, 8, width=6, heads=3, norm="none"),
     "windows": Windows,
     "hooked": hooked,
     "frozen": frozen,
@@ -193,6 +201,9 @@ def make(name, dtype, n=5):
             nn.init.uniform_(module.running_var, 0.5, 2)
             nn.init.normal_(module.weight)
             nn.init.normal_(module.bias)
+        elif isinstance(module, nn.LayerNorm):
+            for parameter in module.parameters():
+                nn.init.normal_(parameter)
     return net.to(dtype), x.to(dtype)
 
 
@@ -208,6 +219,12 @@ def dense(net, x, reduce):
         return torch.einsum("acp,bcp->cab", jacobian, jacobian)
     rows = jacobian.sum(1) if reduce == "sum_logits" else jacobian.flatten(0, 1)
     return rows @ rows.T
+
+
+@pytest.mark.parametrize("name", ["layer norms", "transformer", "transformer without norms"])
+def test_layer_norms_and_transformers_have_a_closed_form(name):
+    net, x = make(name, torch.float64)
+    assert ntk._plan(net.eval(), x, "trace", 2).dense == {}
 
 
 def relative(a, b):

@@ -91,6 +91,7 @@ FOLDED = {  # a network, the side of its images, and how many batch norms it can
     "no batch norm": (lambda: models.build("lenet5", 3, 1, 12), 12, 0),
     "shared": (Shared, 8, 0),
     "not traceable": (ByLength, 8, 0),
+    "transformer": (lambda: models.build("transformer", 3, 1, (1, 8), width=8), (1, 8), 0),
 }
 
 
@@ -100,7 +101,8 @@ def test_a_folded_network_is_the_same_function_of_the_values_it_took_over(name):
     torch.manual_seed(0)
     model = build().double().eval()
     folded = evaluation.Folded(model)
-    x = torch.randn(5, 1, side, side, dtype=torch.float64)
+    size = (side, side) if isinstance(side, int) else side
+    x = torch.randn(5, 1, *size, dtype=torch.float64)
     assert len(folded.pairs) == count
     for seed in (1, 2):
         torch.manual_seed(seed)

@@ -26,6 +26,8 @@ OWN = [
     ("vgg11", 3, 32, {"width": 0.125}),
     ("vgg13", 1, (40, 64), {"width": 0.06, "batch_norm": False}),
     ("vgg11", 3, 32, {"width": 0.06, "head": "mlp128", "init": "kaiming_fan_out", "bn_gamma": "uniform"}),
+    ("transformer", 5, (1, 6), {"width": 8, "heads": 2}),
+    ("transformer", 3, (1, 7), {"width": 6, "heads": 3, "depth": 1, "norm": "none"}),
     ("vgg16", 3, 32, {"width": 0.06, "head": "mlp4096", "dropout": 0.2}),
 ]
 
@@ -168,7 +170,8 @@ def test_by_default_torch_makes_all_layers_and_he_the_convolutions(name, in_chan
     torch.manual_seed(3)
     net = build(name, 4, in_channels, image_size, **options)
     torch.manual_seed(3)
-    expected = build(name, 4, in_channels, image_size, **options, **({} if "lenet" in name else {"init": "torch"}))
+    own = "lenet" in name or name == "transformer"
+    expected = build(name, 4, in_channels, image_size, **options, **({} if own else {"init": "torch"}))
     convolutions = [m for m in expected.modules() if isinstance(m, nn.Conv2d) and "lenet" not in name]
     for module in convolutions:
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -247,6 +250,54 @@ def test_uniform_scales_of_batch_norms_leave_all_else_as_it_is(name, options):
     for key, value in ones.state_dict().items():
         assert torch.equal(value, other[key] if key not in scales else torch.ones_like(value))
     is_uniform(torch.cat([other[key] for key in sorted(scales)]), 0, 1)
+
+
+@pytest.mark.parametrize("norm", ["layer", "none"])
+@pytest.mark.parametrize(("depth", "heads", "length"), [(1, 1, 1), (1, 4, 5), (3, 2, 7)])
+def test_a_transformer_is_torchs_with_the_same_weights(depth, heads, length, norm):
+    """Of `nn.TransformerEncoderLayer`, norms first and earlier positions alone, on torch's embeddings."""
+    characters, width = 6, 8
+    net = build("transformer", characters, characters, (1, length), depth=depth, heads=heads, width=width, norm=norm)
+    for parameter in net.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    state = net.double().state_dict()
+    tokens, positions = state["embedding.weight"].T.split([characters, length])
+    text = torch.randint(characters, (9, length))
+    x = tokens[text] + positions
+    mask = nn.Transformer.generate_square_subsequent_mask(length, dtype=torch.float64)
+    renamed = {"qkv": "self_attn.in_proj_", "out": "self_attn.out_proj.", "up": "linear1.", "down": "linear2."}
+    for k in range(depth):
+        layer = nn.TransformerEncoderLayer(
+            width,
+            heads,
+            4 * width,
+            dropout=0,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+            dtype=torch.float64,
+        )
+        if norm == "none":
+            layer.norm1, layer.norm2 = nn.Identity(), nn.Identity()
+        own = {key.removeprefix(f"blocks.{k}."): v for key, v in state.items() if key.startswith(f"blocks.{k}.")}
+        theirs = {
+            renamed.get(part, f"{part}.") + kind: v
+            for (part, kind), v in ((key.split("."), v) for key, v in own.items())
+        }
+        layer.load_state_dict(theirs)
+        x = layer(x, mask, is_causal=True)
+    x = x[:, -1]
+    if norm == "layer":
+        x = nn.functional.layer_norm(x, [width], state["norm.weight"], state["norm.bias"])
+    one_hot = nn.functional.one_hot(text, characters).mT[:, :, None].double()
+    torch.testing.assert_close(net(one_hot), x @ state["head.weight"].T + state["head.bias"])
+
+
+def test_a_transformer_starts_with_the_distributions_of_torchs_layers():
+    net = build("transformer", 50, 50, (1, 30), width=64, depth=1)
+    is_normal(net.embedding.weight, 1)
+    for module in (m for m in net.modules() if isinstance(m, nn.Linear) and m is not net.embedding):
+        is_uniform(module.weight, -(module.in_features**-0.5), module.in_features**-0.5)
 
 
 def test_shortcut_a_subsamples_and_pads_with_zero_channels():
@@ -414,7 +465,9 @@ def test_names_read_from_the_source_are_those_that_torchvision_registers():
     assert set(torchvision_names()) == set(models.list_models(module=models))
 
 
-@pytest.mark.parametrize("name", ["lenet5", "lenet300", "resnet20", "resnet26", "vgg19", "torchvision:resnet18"])
+@pytest.mark.parametrize(
+    "name", ["lenet5", "lenet300", "resnet20", "resnet26", "vgg19", "transformer", "torchvision:resnet18"]
+)
 def test_known_names(name):
     assert known_model(name) is None
 
@@ -457,14 +510,25 @@ def test_every_depth_is_6k_plus_2_or_told_the_nearest():
         ("lenet5", {"bn_gamma": "uniform"}, "bn_gamma 'uniform' has no effect on lenet5"),
         ("vgg16", {"batch_norm": False, "bn_gamma": "uniform"}, "no effect on vgg16 without batch norms"),
         ("lenet-300", {}, "did you mean lenet300"),
-        ("vgg16", {"depth": 3}, "depth is no option"),
+        ("vgg16", {"stride": 3}, "stride is no option"),
+        ("transfomer", {}, "did you mean transformer"),
+        ("vgg16", {"depth": 3}, "depth 3 has no effect on vgg16"),
+        ("resnet20", {"norm": "none"}, "norm 'none' has no effect on resnet20"),
+        ("transformer", {"init": "torch"}, "init 'torch' has no effect on transformer"),
+        ("transformer", {"norm": "batch"}, "norm 'batch' must be one of layer, none"),
+        ("transformer", {"heads": 3}, "width 64 must be a multiple of heads, 3, which share it"),
+        ("transformer", {"width": 30}, "width 30 must be a multiple of heads, 4, which share it"),
+        ("transformer", {"width": 0}, "width 0 must be a multiple of heads, 4"),
+        ("transformer", {"depth": 0}, "depth 0 must be a whole number from 1"),
+        ("transformer", {"heads": 0}, "heads 0 must be a whole number from 1"),
+        ("transformer", {"heads": 1.5}, "heads 1.5 must be a whole number from 1"),
     ],
 )
 def test_wrong_names_and_options_are_explained(name, options, expected):
     message = known_model(name, **options)
     assert re.search(expected, message)
     assert "\n" not in message
-    if "depth" not in options:
+    if "stride" not in options:
         with pytest.raises(UserError, match=re.escape(message)):
             build(name, 10, 3, 32, **options)
 

@@ -44,7 +44,7 @@ def moved(network, direction, factor=1.0):
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-14)])
-@pytest.mark.parametrize("name", ["net", "resnet8", "lenet5"])
+@pytest.mark.parametrize("name", ["net", "resnet8", "lenet5", "transformer"])
 def test_at_the_switch_it_is_the_network(name, dtype, tolerance):
     torch.manual_seed(0)
     if name == "net":

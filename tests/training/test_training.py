@@ -516,7 +516,7 @@ def bare(**changes) -> dict:
     [
         (
             settings(batch_size=61),
-            "training.batch_size: asks for 61 images, but there are 60 train images; take at most",
+            "training.batch_size: asks for 61 examples, but there are 60 train examples; take at most",
         ),
         (bare(augment={"crop": 8}), "training.augment.crop: 8 pixels of padding would cut whole images of 8x8 pixels"),
         (bare(device="cuda"), "training.device is cuda, but torch sees no CUDA device here. Set it to cpu or auto."),
@@ -538,9 +538,9 @@ def test_a_network_is_tried_on_the_smallest_batch_before_training(digits):
 
 def test_samples_larger_than_the_data_are_refused(digits):
     content = Data.load(digits)
-    with pytest.raises(UserError, match=r"barrier\.test_size: asks for 41 images, but there are 40 test images"):
+    with pytest.raises(UserError, match=r"barrier\.test_size: asks for 41 examples, but there are 40 test examples"):
         barrier.on_test_set(net(), content, {"bn": "running", "calibration_size": 10}, 3, "loss", 41)
-    with pytest.raises(UserError, match=r"kernel\.n: asks for 61 images, but there are 60 train images"):
+    with pytest.raises(UserError, match=r"kernel\.n: asks for 61 examples, but there are 60 train examples"):
         kernels.main(digits, "", "", {"name": "resnet8", "width": 2}, bare(), 0, [0], 61, "trace", 8, "running", 10, {})
 
 

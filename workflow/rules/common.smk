@@ -53,6 +53,7 @@ from snakemake.utils import update_config
 from twophase.config import estimators, figures, grids, plan, schema, targets
 from twophase.config.resolve import check_images, resolve, settings_of
 from twophase.cost import estimate, sizes
+from twophase.data import sources
 from twophase.errors import UserError
 from twophase.files import storage
 from twophase.report import captions, markup
@@ -154,14 +155,16 @@ def data_file(wildcards):
     return f"{RESULTS}/data/{EXPERIMENTS[wildcards.experiment]['dataset']}.safetensors"
 
 
-def image_folder(wildcards):
+def own_data(wildcards):
+    """The user's images or text; none for other sources."""
     dataset = config["datasets"][wildcards.dataset]
-    return os.path.expanduser(dataset["root"]) if dataset["source"] == "imagefolder" else []
+    own = dataset["source"] in sources.OWN and dataset["root"]
+    return os.path.expanduser(dataset["root"]) if own else []
 
 
-def archive_bytes(wildcards):
-    """The size of a zip file of images; None for other sources."""
-    source = image_folder(wildcards)
+def file_bytes(wildcards):
+    """The size of a zip file of images or of a file of text; None for other sources."""
+    source = own_data(wildcards)
     return os.path.getsize(source) if source and os.path.isfile(source) else None
 
 

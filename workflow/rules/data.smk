@@ -2,7 +2,7 @@ rule dataset:
     input:
         # The date of the same archive copied again must not train everything anew; its size, by `origin`, does. No
         # storage of Snakemake's keeps what is the user's own.
-        source=ancient(local(image_folder)),
+        source=ancient(local(own_data)),
     output:
         data=f"{RESULTS}/data/{{dataset}}.safetensors",
     log:
@@ -23,7 +23,8 @@ rule dataset:
         subset_seed=lambda w: config["datasets"][w.dataset]["subset_seed"],
         mean=lambda w: config["datasets"][w.dataset]["mean"],
         std=lambda w: config["datasets"][w.dataset]["std"],
-        origin=archive_bytes,
+        context=lambda w: config["datasets"][w.dataset]["context"],
+        origin=file_bytes,
         code=code_digest("prepare_dataset"),
     message:
         "preparing the data set {wildcards.dataset}"

@@ -5,7 +5,7 @@ rule calibration:
     """measure this machine's speed, from which `estimate` reckons"""
     input:
         # Only these have to be read before their sizes are known.
-        data=[f"{RESULTS}/data/{name}.safetensors" for name, d in USED.items() if d["source"] == "imagefolder"],
+        data=[f"{RESULTS}/data/{name}.safetensors" for name, d in USED.items() if d["source"] in sources.OWN],
     output:
         calibration=CALIBRATION,
     log:

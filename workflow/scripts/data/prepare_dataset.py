@@ -5,7 +5,20 @@ from twophase.files import storage
 from twophase.runtime import job
 
 
-def main(path_to_data, source, root, resize, train_size, test_size, subset_seed, mean, std, facts, path_to_source=None):
+def main(
+    path_to_data,
+    source,
+    root,
+    resize,
+    train_size,
+    test_size,
+    subset_seed,
+    mean,
+    std,
+    context,
+    facts,
+    path_to_source=None,
+):
     prepare.prepare(
         path_to_data,
         source=source,
@@ -16,6 +29,7 @@ def main(path_to_data, source, root, resize, train_size, test_size, subset_seed,
         subset_seed=subset_seed,
         mean=mean,
         std=std,
+        context=context,
         metadata=storage.provenance("images as uint8 [N, C, H, W], labels, channel mean and std of pixel/255", **facts),
     )
 

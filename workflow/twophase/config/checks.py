@@ -54,8 +54,12 @@ def check_dataset(key: str, dataset: dict) -> None:
         raise UserError(f"{key}.source: unknown data set '{source}'; known: {', '.join(prepare.SOURCES)}.")
     if source == "imagefolder" and not dataset["root"]:
         raise UserError(f"{key}.root: an image folder needs the path of its folder or zip file.")
-    if source == "imagefolder" and {*"{}"} & {*dataset["root"]}:
+    if source in sources.OWN and {*"{}"} & {*(dataset["root"] or "")}:
         raise UserError(f"{key}.root: {dataset['root']!r} has braces, which Snakemake takes for wildcards; rename it.")
+    for option in ("resize", "mean", "std") if source == "text" else ("context",):
+        if dataset[option] is not None:
+            what, whose = ("a text", "images") if source == "text" else ("images", "a text")
+            raise UserError(f"{key}.{option}: has no effect on {what}, it is for {whose}; leave it out.")
     for part, sizes in (("train_size", sources.TRAIN_SIZES), ("test_size", sources.TEST_SIZES)):
         if dataset[part] and source in sizes and dataset[part] > sizes[source]:
             raise UserError(f"{key}.{part}: {source} has {sizes[source]} images, not {dataset[part]}.")
@@ -87,6 +91,14 @@ def check_fit(key: str, experiment: Mapping, dataset: Mapping) -> None:
     ):
         if used and there and used > there:
             raise UserError(f"{key}.{path}: {too_few(used, there, part)}")
+    text = dataset["source"] == "text"
+    if problem := model_names.wrong_kind(experiment["model"]["name"], text):
+        raise UserError(f"{key}.model: {problem}.")
+    for option, value in experiment["training"]["augment"].items():
+        if text and value:
+            raise UserError(
+                f"{key}.training.augment.{option}: {value} is for images, and the data set is a text; drop it."
+            )
     if dataset["source"] in sources.IMAGES:
         _, *size = sources.IMAGES[dataset["source"]]
         size = [dataset["resize"] or side for side in size]

@@ -73,4 +73,4 @@ def statistics(experiment: Mapping) -> int:
     """Under how many statistics of batch norms a network is evaluated: one where it has none."""
     model = experiment["model"]
     family = model_names.family(model["name"])
-    return 1 if family == "lenet5" or (family == "vgg" and not model["batch_norm"]) else 2
+    return 1 if family in ("lenet5", "transformer") or (family == "vgg" and not model["batch_norm"]) else 2

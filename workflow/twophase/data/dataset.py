@@ -42,8 +42,8 @@ def content_digest(arrays: dict[str, np.ndarray]) -> str:
 
 
 def too_few(asked: int, there: int, split: str) -> str:
-    """What is wrong with a key that asks for more images than there are."""
-    return f"asks for {asked} images, but there are {there} {split} images; take at most that many."
+    """What is wrong with a key that asks for more examples than there are."""
+    return f"asks for {asked} examples, but there are {there} {split} examples; take at most that many."
 
 
 def too_much_padding(crop: int, size: Sequence[int]) -> str | None:
@@ -55,7 +55,10 @@ def too_much_padding(crop: int, size: Sequence[int]) -> str | None:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A data set in memory: images uint8 [N, C, H, W], labels int64 [N], mean and std [1, C, 1, 1] in pixel/255."""
+    """A data set in memory: images uint8 [N, C, H, W], labels int64 [N], mean and std [1, C, 1, 1] in pixel/255.
+
+    Contexts of L characters of a text are images [c, 1, L] of one-hot vectors, see `text`.
+    """
 
     train_images: Tensor
     train_labels: Tensor
@@ -89,7 +92,7 @@ class Data:
         return (images.to(self.mean.dtype) / 255 - self.mean) / self.std
 
     def require(self, key: str, split: str, size: int | None) -> None:
-        """Raises a UserError where `key` of the config asks for more images than the split has."""
+        """Raises a UserError where `key` of the config asks for more examples than the split has."""
         there = len(getattr(self, f"{split}_labels"))
         if size is not None and size > there:
             raise UserError(f"{key}: {too_few(size, there, split)}")

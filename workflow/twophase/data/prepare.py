@@ -1,4 +1,4 @@
-"""Any source of labelled images -> one canonical uint8 file, which `data` reads.
+"""Any source of labelled images, or a text -> one canonical uint8 file, which `data` reads.
 
 Importing this module loads neither torch nor torchvision; the functions that need them do.
 """
@@ -11,12 +11,13 @@ import numpy as np
 
 from twophase.data.dataset import content_digest, stratified
 from twophase.data.imagefolder import SPLITS, Source, open_folder, to_side
-from twophase.data.sources import TRAIN_SIZES
+from twophase.data.sources import OWN, TRAIN_SIZES
+from twophase.data.text import open_text
 from twophase.data.torchvision_sets import open_set
 from twophase.errors import UserError
 from twophase.files.storage import write_tensors
 
-SOURCES = (*TRAIN_SIZES, "imagefolder")
+SOURCES = (*TRAIN_SIZES, *OWN)
 DEFAULT_ROOT = "data"
 
 
@@ -30,6 +31,7 @@ def prepare(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     subset_seed: int = 0,
+    context: int | None = None,
     metadata: dict | None = None,
 ) -> None:
     """Writes one data set as the canonical safetensors file.
@@ -42,10 +44,13 @@ def prepare(
     Args:
         source: one of `SOURCES`.
         root: for an imagefolder the directory or .zip with train/<class>/ and test/<class>/; for torchvision's sets the
-            folder that holds their files or receives the download (None: `data`); unused for digits.
+            folder that holds their files or receives the download (None: `data`); for a text, see `open_text`; unused
+            for digits.
         resize: side in pixels of the square that every image becomes, bilinear and antialiased.
         train_size, test_size: keep this many images, drawn by `subset_seed`, with the source's shares of the classes.
-        mean, std: [C], instead of those of the training set.
+        mean, std: [C], instead of those of the training set; of a text they are 0 and 1, which leaves its one-hot
+            vectors as they are.
+        context: characters of an example of a text.
 
     Raises:
         UserError: anything about the source or a key that the user can mend; no file is written then.
@@ -54,29 +59,34 @@ def prepare(
         raise UserError(f"source: {source!r} is unknown, choose one of {', '.join(SOURCES)}")
     if message := source_missing(source, root):
         raise UserError(f"root: {message}")
-    root = Path(root or DEFAULT_ROOT).expanduser()
-    if source == "digits":
-        classes, labels, read = _digits()
-    elif source == "imagefolder":
-        classes, labels, read = open_folder(root, resize)
-    else:
-        classes, labels, read = open_set(source, root)
+    folder = Path(root or DEFAULT_ROOT).expanduser()
+    match source:
+        case "digits":
+            classes, labels, read = _digits()
+        case "imagefolder":
+            classes, labels, read = open_folder(folder, resize)
+        case "text":
+            classes, labels, read = open_text(root, context)
+        case _:
+            classes, labels, read = open_set(source, folder)
 
     chosen = {}
     for stream, (split, size) in enumerate([("train", train_size), ("test", test_size)]):
         available = len(labels[split])
         size = available if size is None else size
         if not 1 <= size <= available:
-            raise UserError(f"{split}_size: {size} must be from 1 to the {available} {split} images of {source}")
+            raise UserError(f"{split}_size: {size} must be from 1 to the {available} {split} examples of {source}")
         chosen[split] = stratified(labels[split], size, (subset_seed, stream))
     labels = {split: labels[split][chosen[split]].astype(np.int64) for split in SPLITS}
     images = read(chosen)
     if resize and source != "imagefolder":
         images = {split: _resized(images[split], resize) for split in SPLITS}
-    if absent := [name for k, name in enumerate(classes) if k not in labels["train"]]:
+    if source == "text":  # whose rare characters need not be followed up in both parts
+        own_mean, own_std = (np.full(len(classes), value, np.float32) for value in (0, 1))
+    elif absent := [name for k, name in enumerate(classes) if k not in labels["train"]]:
         raise UserError(f"train_size: no training image of the class {absent[0]!r} is kept; keep more")
-
-    own_mean, own_std = _channel_statistics(images["train"])
+    else:
+        own_mean, own_std = _channel_statistics(images["train"])
     arrays = {"mean": _given("mean", mean, own_mean), "std": _given("std", std, own_std)}
     for split in SPLITS:
         arrays |= {f"{split}_images": images[split], f"{split}_labels": labels[split]}
@@ -86,9 +96,13 @@ def prepare(
 
 
 def source_missing(source: str, root: str | Path | None) -> str | None:
-    """None when the data may be there or can be downloaded, else one line saying what is missing; reads no image."""
+    """None when the data may be there or can be downloaded, else one line saying what is missing; reads no data."""
     give = "give a folder or .zip that holds train/<class>/ and test/<class>/"
-    if source != "imagefolder":
+    if source == "text":
+        give = "give a file of text in UTF-8, or a folder of such files, named *.txt"
+        if root is None:
+            return None  # the embedded one
+    elif source != "imagefolder":
         return None
     if root is None:
         return f"an imagefolder needs a path; {give}"
@@ -99,6 +113,9 @@ def source_missing(source: str, root: str | Path | None) -> str | None:
         missing = True
     if missing:
         return f"{root} does not exist; {give}"
+    if source == "text":
+        there = path.is_file() or any(path.rglob("*.txt"))
+        return None if there else f"{root} is neither a file nor a folder with files *.txt; {give}"
     if path.is_dir():
         lacking = [split for split in SPLITS if not (path / split).is_dir()]
         return f"{root} has no folders {lacking[0]}/<class>/; {give}" if lacking else None

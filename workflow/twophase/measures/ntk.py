@@ -10,7 +10,8 @@ The weight W of a layer y_l = W x_l (l = 1..L the positions of a convolution, L 
 
 to the entry of inputs a and b, with x the layer's input (unfolded patches, K numbers) and g = df/dy (O numbers). Each
 layer is contracted, in the way that takes fewer operations, when backward reaches it, so that gradients need not be
-kept. Biases and the affine parameters of batch norms, which are few, are gathered as rows sum_l g and sum_l g xhat.
+kept. Biases and the affine parameters of batch and layer norms, which are few, are gathered as rows sum_l g and
+sum_l g xhat.
 """
 
 from collections import Counter
@@ -29,7 +30,8 @@ from torch.nn.grad import conv2d_weight
 from torch.nn.modules.batchnorm import _BatchNorm
 
 REDUCTIONS = ("trace", "sum_logits", "per_class", "full")
-KINDS = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d)
+NORMS = (_BatchNorm, nn.LayerNorm)
+KINDS = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm)
 # Numbers per input that a slice of a layer's Jacobian may hold, and the Gram of a layer's inputs.
 SLICE = 2**16
 # The same for parameters done sample by sample, where every slice costs a forward and a backward pass.
@@ -41,8 +43,8 @@ def empirical_ntk(model: nn.Module, inputs: Tensor, reduce: str = "trace", chunk
 
     Every pair of chunks of `chunk` inputs goes through the network together and gives one block of H. Memory follows
     `chunk` (see `cost`); as each chunk is differentiated n / chunk times, the largest chunk that fits is the fastest.
-    Parameters of any other layer than plain convolutions, linear layers and batch norms, and those used more than once
-    in a forward pass, are differentiated sample by sample, which is slower.
+    Parameters of any other layer than plain convolutions, linear layers, batch norms and layer norms over the last
+    axis, and those used more than once in a forward pass, are differentiated sample by sample, which is slower.
 
     Args:
         model: its flags and buffers are left as they were.
@@ -132,7 +134,7 @@ class _Layer:
     grid: torch.Size  # positions of a convolution, height and width
     positions: int  # L
     outputs: int  # O
-    fan_in: int  # K, within a group of channels; 0 for a batch norm
+    fan_in: int  # K, within a group of channels; 0 for a norm
     groups: int  # of channels
     chained: bool  # whether backward goes on to other parameters
     names: frozenset[str] = frozenset()  # of weight, bias
@@ -216,7 +218,7 @@ def _plan(model: nn.Module, inputs: Tensor, reduce: str, chunk: int) -> _Plan:
         def record(module, args, output, size=size, calls=calls, flops=flops):
             aligned = len(args) == 1 and len(args[0]) == len(output) == size
             calls[module].append(_layer(module, args[0], output) if aligned and output.requires_grad else None)
-            if not isinstance(module, _BatchNorm):
+            if not isinstance(module, NORMS):
                 operations = 2 * output.numel() // size * module.weight[0].numel()
                 flops["forward"] += operations
                 flops["backward"] += operations * any(x.requires_grad for x in args)
@@ -247,18 +249,20 @@ def _plan(model: nn.Module, inputs: Tensor, reduce: str, chunk: int) -> _Plan:
 
 
 def _has_closed_form(module: nn.Module) -> bool:
+    if isinstance(module, nn.LayerNorm):
+        return len(module.normalized_shape) == 1
     return not isinstance(module, nn.Conv2d) or (module.padding_mode == "zeros" and not isinstance(module.padding, str))
 
 
 def _layer(module: nn.Module, x: Tensor, output: Tensor) -> _Layer:
-    outputs = output.shape[-1 if isinstance(module, nn.Linear) else 1]
+    outputs = output.shape[-1 if isinstance(module, nn.Linear | nn.LayerNorm) else 1]
     return _Layer(
         module=module,
         inputs=x[0].numel(),
         grid=output.shape[2:],
         positions=output[0].numel() // outputs,
         outputs=outputs,
-        fan_in=0 if isinstance(module, _BatchNorm) else module.weight[0].numel(),
+        fan_in=0 if isinstance(module, NORMS) else module.weight[0].numel(),
         groups=getattr(module, "groups", 1),
         chained=x.requires_grad,
     )
@@ -291,6 +295,8 @@ def _blocks(model: nn.Module, plan: _Plan, x: Tensor, m: int, m_b: int) -> Itera
         if isinstance(module, _BatchNorm):
             x, output = _normalized(module, x, output)
         x = x.detach()
+        if isinstance(module, nn.LayerNorm):
+            x = F.layer_norm(x, module.normalized_shape, eps=module.eps).reshape(len(x), -1, layer.outputs).mT
         output.register_hook(lambda g: contraction.receive(layer, x, g))
         if not layer.chained:
             sources.append(get_gradient_edge(output))
@@ -352,7 +358,7 @@ class _Contraction:
                 return
             g = self.gradients.pop(layer.module)
         self.done += 1
-        if isinstance(layer.module, nn.Linear):
+        if isinstance(layer.module, nn.Linear | nn.LayerNorm):
             g = g.reshape(self.total, self.k, layer.positions, layer.outputs).mT
         else:
             g = g.reshape(self.total, self.k, layer.outputs, layer.positions)

@@ -16,7 +16,17 @@ from torch import Tensor, nn
 
 from twophase.errors import UserError
 from twophase.networks import initialisation
-from twophase.networks.names import DEFAULTS, HEADS, VGG_CHANNELS, VGG_STAGES, family, known_model, too_small
+from twophase.networks.names import (
+    DEFAULTS,
+    HEADS,
+    TRANSFORMER_WIDTH,
+    VGG_CHANNELS,
+    VGG_STAGES,
+    family,
+    known_model,
+    too_small,
+)
+from twophase.networks.transformer import Transformer
 from twophase.torchvision_ops import import_torchvision
 
 
@@ -26,15 +36,17 @@ def build(
     """Returns a network, float32 on the CPU, that maps images [N, in_channels, H, W] to logits [N, num_classes].
 
     Args:
-        name: lenet5 | lenet300 | resnet{6k+2} | vgg{11,13,16,19} | torchvision:<name>
-        image_size: pixels, the side of a square or (H, W)
+        name: lenet5 | lenet300 | resnet{6k+2} | vgg{11,13,16,19} | transformer | torchvision:<name>
+        image_size: pixels, the side of a square or (H, W); of a context of L characters (1, L)
         options: any of these, by default as in `names.DEFAULTS`.
-            width: channels of a ResNet's first stage (None: 16), or the factor on all channels of a VGG (None: 1)
+            width: channels of a ResNet's first stage (None: 16), the factor on all channels of a VGG (None: 1), or
+                numbers for each position of a transformer (None: 64)
             shortcut: of a ResNet where the shape changes, A (parameter-free) | B (1x1 convolution and batch norm)
             batch_norm: of a VGG
             head: of a VGG, linear (512-c) | mlp128 (512-128-c) | mlp4096 (512-4096-4096-c)
             dropout: probability after each hidden layer of the mlp4096 head
-            init, bn_gamma: of all but torchvision's, see `initialisation`
+            init, bn_gamma: of all but the transformer and torchvision's, see `initialisation`
+            depth, heads, norm: of a transformer, see `Transformer`
 
     Raises:
         UserError: an unknown name, an option that does not fit the model, or images too small for it.
@@ -56,6 +68,10 @@ def build(
         case "vgg":
             head, dropout = HEADS[options["head"]], options["dropout"] if options["head"] == "mlp4096" else 0.0
             net = VGG(VGG_STAGES[name], num_classes, in_channels, width or 1.0, options["batch_norm"], head, dropout)
+        case "transformer":
+            wide, layer_norm = int(width or TRANSFORMER_WIDTH), options["norm"] == "layer"
+            length = size[0] * size[1]
+            return Transformer(num_classes, in_channels, length, wide, options["depth"], options["heads"], layer_norm)
         case "torchvision":
             return _torchvision(name.partition(":")[2], num_classes, in_channels, size)
         case _:

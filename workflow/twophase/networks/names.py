@@ -17,6 +17,7 @@ OPTIONS = {
     "lenet300": ("init",),
     "resnet": ("width", "shortcut", "init", "bn_gamma"),
     "vgg": ("width", "batch_norm", "head", "dropout", "init", "bn_gamma"),
+    "transformer": ("width", "depth", "heads", "norm"),
     "torchvision": (),
 }
 HEADS = {"linear": (), "mlp128": (128,), "mlp4096": (4096, 4096)}  # hidden units of a VGG's classifier
@@ -29,16 +30,23 @@ DEFAULTS = {
     "dropout": 0.5,
     "init": "default",
     "bn_gamma": "ones",
+    "depth": 2,
+    "heads": 4,
+    "norm": "layer",
 }
 CHOICES = {
     "shortcut": ("A", "B"),
     "head": tuple(HEADS),
     "init": ("default", "torch", "kaiming_fan_in", "kaiming_fan_out"),
     "bn_gamma": ("ones", "uniform"),
+    "norm": ("layer", "none"),
 }
 KNOWN = (
-    "lenet5, lenet300, resnet8, resnet14, resnet20, ... (depth 6k+2), vgg11, vgg13, vgg16, vgg19, torchvision:<name>"
+    "lenet5, lenet300, resnet8, resnet14, resnet20, ... (depth 6k+2), vgg11, vgg13, vgg16, vgg19, transformer, "
+    "torchvision:<name>"
 )
+TEXT_ONLY, TEXT_TOO = ("transformer",), ("lenet300",)  # families that take a text, and those that take images as well
+TRANSFORMER_WIDTH = 64  # where none is given
 
 
 def family(name: str) -> str:
@@ -56,7 +64,9 @@ def known_model(name: str, **options) -> str | None:
     kind = family(name)
     if kind not in OPTIONS:
         also = [f"torchvision:{name}"] if name in torchvision_names() else []
-        close = also or difflib.get_close_matches(name, ["lenet5", "lenet300", "resnet20", *VGG_STAGES], n=1)
+        close = also or difflib.get_close_matches(
+            name, ["lenet5", "lenet300", "resnet20", *VGG_STAGES, "transformer"], n=1
+        )
         return f"{name!r} is unknown{_did_you_mean(close)}; known are {KNOWN}"
     if kind == "resnet" and ((depth := int(name[6:])) % 6 != 2 or depth < 8):
         nearest = max(8, 6 * round((depth - 2) / 6) + 2)
@@ -84,6 +94,16 @@ def too_small(name: str, size: Sequence[int]) -> str | None:
         f"{name} needs images of at least {side}x{side} pixels, these have {size[0]}x{size[1]}; "
         f"set `resize: {side}` for the data set or choose another model"
     )
+
+
+def wrong_kind(name: str, text: bool) -> str | None:
+    """None where a model takes what a data set holds, a text or images, else one line saying what would do."""
+    kind = family(name)
+    if text and kind not in TEXT_ONLY + TEXT_TOO:
+        return f"{name} takes images, and the data set is a text; take {' or '.join(TEXT_ONLY + TEXT_TOO)}"
+    if not text and kind in TEXT_ONLY:
+        return f"{name} takes contexts of a text, and the data set holds images; take a data set of `source: text`"
+    return None
 
 
 def parameters(name: str, num_classes: int, image: Sequence[int], **options) -> int | None:
@@ -119,6 +139,11 @@ def parameters(name: str, num_classes: int, image: Sequence[int], **options) -> 
                     count += stage * (before * 9 + 1 + 2 * options["batch_norm"])
                     before = stage
             return count + _fully_connected(before, *HEADS[options["head"]], num_classes)
+        case "transformer":
+            wide, norm = int(options["width"] or TRANSFORMER_WIDTH), options["norm"] == "layer"
+            block = _fully_connected(wide, 3 * wide) + _fully_connected(wide, wide, 4 * wide, wide) + norm * 4 * wide
+            embedding = (channels + height * width) * wide
+            return embedding + options["depth"] * block + norm * 2 * wide + _fully_connected(wide, num_classes)
     return None
 
 
@@ -150,6 +175,13 @@ def _wrong_option(name: str, kind: str, options: dict) -> str | None:
         return f"init 'torch' has no effect on {name}, whose default it is; leave it out"
     if kind == "resnet" and width is not None and (width < 1 or width != int(width)):
         return f"width {width!r} must be the number of channels of the first stage, a whole number from 1"
+    if kind == "transformer":
+        for key in ("depth", "heads"):
+            if options[key] < 1 or options[key] != int(options[key]):
+                return f"{key} {options[key]!r} must be a whole number from 1"
+        wide, heads = TRANSFORMER_WIDTH if width is None else width, options["heads"]
+        if wide < 1 or wide % heads:
+            return f"width {wide!r} must be a multiple of heads, {heads}, which share it"
     if width is not None and width <= 0:
         return f"width {width!r} must be a factor above 0 on the numbers of channels"
     return None
