@@ -319,6 +319,23 @@ def test_a_barrier_that_emerges_past_the_inflection_point():
     assert found.loc["disagreement emerges past t*", "verdict"] == scorecard.NOT
 
 
+@pytest.mark.parametrize(
+    ("name", "interval"),
+    [
+        ("later switch, higher accuracy", Interval(0.97, 0.9, 1.04)),
+        ("later switch, lower loss", Interval(-0.97, -1.04, -0.9)),
+        ("every fork has a peak", Interval(0.97, 0.9, 1.04)),
+        ("kernel drops quickly", Interval(0.01, -0.01, 0.03)),
+        ("S first increases", Interval(0.1, -0.1, 0.3)),
+    ],
+)
+def test_an_interval_may_reach_beyond_what_a_value_can_be(name, interval):
+    """A correlation or a share of 0.97 is as good as 0.9, though its symmetric interval reaches beyond 1."""
+    claim = next(c for c in claims.CLAIMS if c.name == name)
+    found = scorecard.verdict(claim, interval, {"inflection": True, "peak": True}, run(), SETTINGS)
+    assert found == ("reproduced", "")
+
+
 @given(
     ends=st.tuples(st.floats(-2, 2), st.floats(0, 2)),
     bottom=st.floats(-3, 3),

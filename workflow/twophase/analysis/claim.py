@@ -24,7 +24,8 @@ class Claim:
         text: what the papers say.
         definition: what is computed.
         paper: the papers' own value or picture, in words.
-        holds: lowest and highest value with which the claim holds.
+        holds: lowest and highest value with which the claim holds; infinite where only what no value can be lies
+            beyond, since an interval may reach there (above 1 that of a correlation).
         bound: where the papers name no number, why it is the one in `holds`; empty if it is theirs.
         unit: of the value.
         figure: the one that shows it.

@@ -47,7 +47,7 @@ def _ratio(before: np.ndarray, after: np.ndarray) -> float:
     definition="share of all t after which S(t, t + dt) is half of the way down, on a logarithmic scale, at the "
     "shortest dt",
     paper="Figure 5b, 2000 of 10^4",
-    holds=(0.0, confinement.QUICKLY),
+    holds=(-inf, confinement.QUICKLY),
     bound="the papers' own is 2000 of 10^4, and a fall over a quarter of all time is still quick",
     unit="of all t",
     figure="fig5",
@@ -110,7 +110,7 @@ def exponent_of_bound(m: Means) -> float:
     definition="S at the first kernel after tau, as a share of its mean over the last quarter of the time; mean over "
     "t_K < tau <= T / 2",
     paper="Figure 5a",
-    holds=(0.0, confinement.RISES),
+    holds=(-inf, confinement.RISES),
     bound="the first value is half of the late ones at most",
     figure="fig5",
     needs=("S",),

@@ -35,7 +35,7 @@ def height_of_peak(m: Means) -> float:
     text="For every t0 there is a t1 at which C is largest; it does not only grow.",
     definition="share of t0 whose C(t0, t1) is largest at an inner t1, by a tenth",
     paper="Finding I, Figure 3a",
-    holds=(peaks.MOST, 1.0),
+    holds=(peaks.MOST, inf),
     bound=peaks.WHY_MOST,
     unit="of all t0",
     figure="fig3",

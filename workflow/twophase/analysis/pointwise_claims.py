@@ -70,7 +70,7 @@ def batch_sharpness_over_edge(m: Means) -> float:
     text="The kernel's velocity and the barrier between forks and base run fall together.",
     definition="Kendall's tau over t of S(t, t + dt), at the shortest dt, and B of forks from t at their last t1",
     paper="Fort et al., 2020",
-    holds=(gains.GENERALLY, inf),  # tau is 1 at most, but its interval may reach beyond
+    holds=(gains.GENERALLY, inf),
     bound="of four pairs of times, three are in order",
     figure="pointwise",
     needs=("chaos", "S"),
