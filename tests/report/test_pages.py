@@ -85,7 +85,7 @@ def test_claims_can_be_chosen_by_verdict():
 def test_claims_lead_to_the_figures(page):
     assert "Forks part." in page
     assert '<span class="reproduced">reproduced</span>' in page
-    assert 'href="../figures/fig3.png"' in page
+    assert 'href="../figures.html#fig3"' in page
 
 
 @pytest.mark.parametrize(
