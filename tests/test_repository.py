@@ -9,6 +9,7 @@ import yaml
 import website
 from twophase.config import figures
 from twophase.config.resolve import resolve
+from twophase.report import captions
 from workflow_runner import REPOSITORY
 
 MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
@@ -81,8 +82,8 @@ def test_every_document_is_in_the_site_s_list():
 
 
 def test_a_figure_of_the_site_has_the_caption_of_the_report_beside_it():
-    text = website.with_caption("fig3", resolve(loaded("config/demo.yaml")))
-    assert 'src="fig3.png"' in text
+    text = captions.page({"fig3": website.with_caption("fig3", resolve(loaded("config/demo.yaml")))})
+    assert 'src="figures/fig3.png"' in text
     assert "<strong>The chaos effect.</strong>" in text
     assert "ε of size 1e-07" in text  # of the run, not of the template
     assert "{{" not in text

@@ -56,7 +56,7 @@ class Victim(Workflow):
         super().__init__(folder, CONFIG)
         self.change("twophase/training/output.py", "SAVE_AFTER = 30.0", "SAVE_AFTER = 0.0")
         self.slow_training_down(0.01)
-        progress, main = "            progress(k + 1)\n", "        main(**paths, **params, facts=facts)\n"
+        progress, main = "            progress(k + 1)\n", "        main(**paths, **params, **given, facts=facts)\n"
         self.change("scripts/cone/kernels.py", progress, f"{progress}            time.sleep(0.05)\n")
         self.change("scripts/cone/kernels.py", "from pathlib import Path\n", "import time\nfrom pathlib import Path\n")
         self.change("twophase/runtime/job.py", main, f"{main}        time.sleep(0.5)\n")
