@@ -1103,7 +1103,7 @@ def test_point_wise_measures_are_taken_where_there_is_a_grid_for_them():
         ({"grid": [7]}, r"experiments\.one\.pointwise\.grid: 7 is not on experiments\.one\.checkpoints"),
         (
             {"grid": [10], "examples": 10**6},
-            r"experiments\.one\.pointwise\.examples: asks for 1000000 images",
+            r"experiments\.one\.pointwise\.examples: asks for 1000000 examples",
         ),
     ],
 )

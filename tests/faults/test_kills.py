@@ -32,6 +32,7 @@ CONFIG["experiments"]["tiny"] |= {
     "chaos": {"t0": [0, 80], "t1": [80, 160, 240], "draws": 1, "t0_per_job": 1},
     "barrier": {"grid": {"every": 80}, "alphas": 4, "test_size": 30},
     "cone": {"tau": [80], "dt": [40, 80]},
+    "pointwise": {"grid": {"every": 80}, "examples": 40},
     "linearized": {"switch": [0], "evaluate": {"every": 80}},
 }
 CONFIG["experiments"]["tiny"]["training"] |= {"iterations": 240, "schedule": {"milestones": [160]}}
@@ -40,7 +41,7 @@ FEW = Counter(["trajectory", "kernels", "fig4"])
 ALL = Counter({"trajectory": 2, "forks": 3, "kernels": 2}) + Counter(
     [
         *("dataset", "predictions", "fork_barriers", "linearized", "block_B", "block_C", "block_D", "block_S"),
-        *("grid", "chaos", "inflection", "explorer", "fig3", "fig5"),
+        *("pointwise_measures", "grid", "chaos", "inflection", "explorer", "fig3", "fig5"),
     ]
 )
 PATIENCE = 1800  # seconds for one attempt

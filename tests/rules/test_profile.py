@@ -11,7 +11,16 @@ from workflow_runner import REPOSITORY, TINY, Workflow
 pytestmark = pytest.mark.workflow
 
 PROFILE = yaml.safe_load((REPOSITORY / "profiles" / "slurm" / "profile.yaml").read_text())
-ON_GPU = {"trajectory", "forks", "predictions", "kernels", "linearized", "fork_barriers", "block_B"}
+ON_GPU = {
+    "trajectory",
+    "forks",
+    "predictions",
+    "kernels",
+    "linearized",
+    "fork_barriers",
+    "block_B",
+    "pointwise_measures",
+}
 
 
 def asked(workflow: Workflow, *arguments: str) -> dict[tuple[str, str], dict[str, str]]:

@@ -100,10 +100,10 @@ class Stop(BaseException):
 def test_interrupted_and_gone_on_with_it_is_the_undisturbed_run(text, bases, tmp_path, monkeypatch):
     original = loop.batch
 
-    def batch(content, config, seed, t):
+    def batch(content, config, seed, t, new):
         if t == 8:
             raise Stop
-        return original(content, config, seed, t)
+        return original(content, config, seed, t, new)
 
     def train():
         e = experiment(text, "adam", "none")
