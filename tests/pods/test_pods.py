@@ -38,11 +38,13 @@ def snakemake(workflow: Workflow, *arguments: str) -> str:
 
 
 def with_storage(root: Path, config: dict) -> Workflow:
-    """The workflow with the profile as it stands, but for where the volume is."""
+    """The workflow with the profile as it stands, but for where the volume is; of git, whose files Snakemake sends."""
     (root / "repository").mkdir()
     workflow = Workflow(root / "repository", config)
     profile = workflow.folder / "profiles/kubernetes/profile.yaml"
     profile.write_text(profile.read_text().replace("/shared", str(root / "volume")))
+    for command in ("init", "--quiet"), ("add", "--all"):
+        subprocess.run(["git", *command], cwd=workflow.folder, check=True)
     (root / "volume").mkdir(exist_ok=True)
     return workflow
 
