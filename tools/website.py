@@ -154,9 +154,9 @@ def with_caption(name: str, config: Mapping) -> dict:
     """What the page of figures says of one."""
     template = (REPOSITORY / "workflow" / "report" / f"{name}.rst").read_text(encoding="utf-8")
     experiments = config["experiments"]
-    params = figures.settings(experiments, name) | {"titles": figures.titles(experiments, name)}
     config = config | {"captions": markup.captions(experiments)}
-    return {"shows": figures.FIGURES[name].shows, "caption": captions.source(template, params, config)}
+    caption = captions.source(template, figures.params(experiments, name), config)
+    return {"shows": figures.FIGURES[name].shows, "caption": caption}
 
 
 def kept(folder: Path, experiment: Mapping) -> bool:

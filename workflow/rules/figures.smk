@@ -24,9 +24,8 @@ for name, figure in figures.FIGURES.items():
         resources:
             **estimated_resources(name),
         params:
-            **figures.settings(EXPERIMENTS, name),
+            **figures.params(EXPERIMENTS, name),
             figure=name,
-            titles=figures.titles(EXPERIMENTS, name),
             headings=figure.headings,
             style=style(name),
             code=code_digest("draw", name),

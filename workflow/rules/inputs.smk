@@ -122,14 +122,14 @@ def has_forks(experiment):
     return experiment["chaos"]["t0"] and not experiment["counterexample"]
 
 
-def with_captions():
+def with_captions(wildcards):
     """A param: of every figure that is drawn, what it shows, and its caption."""
     parts = {}
     for name, figure in figures.FIGURES.items():
         if shown(name):
             template = (WORKFLOW / "report" / f"{name}.rst").read_text(encoding="utf-8")
-            params = figures.settings(EXPERIMENTS, name) | {"titles": figures.titles(EXPERIMENTS, name)}
-            parts[name] = {"shows": figure.shows, "caption": captions.source(template, params, config)}
+            caption = captions.source(template, figures.params(EXPERIMENTS, name), config)
+            parts[name] = {"shows": figure.shows, "caption": caption}
     return parts
 
 

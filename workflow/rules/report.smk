@@ -117,7 +117,7 @@ rule figures_page:
     resources:
         **estimated_resources("figures_page"),
     params:
-        shown=with_captions(),
+        shown=with_captions,  # filled in for this job alone, not whenever Snakemake starts
         code=[code_digest("figures_page"), *template_digests("page")],
     message:
         "writing the page of figures"

@@ -294,15 +294,15 @@ FIGURES = {
 }
 
 
-def settings(experiments: Mapping[str, Mapping], name: str) -> dict[str, dict]:
-    """What the figure `name` has to know of the experiments that it shows: setting -> experiment -> value."""
-    rows = shown(experiments, name)
-    return {key: {row: SETTINGS[key](experiments[row]) for row in rows} for key in FIGURES[name].settings}
+def params(experiments: Mapping[str, Mapping], name: str) -> dict[str, dict]:
+    """What the figure `name`, and its caption, have to know of the experiments that it shows.
 
-
-def titles(experiments: Mapping[str, Mapping], name: str) -> dict[str, str]:
-    """Of the experiments that the figure `name` shows."""
-    return {row: experiments[row]["title"] for row in shown(experiments, name)}
+    Returns:
+        `titles`, and the figure's `settings`: setting -> experiment -> value.
+    """
+    rows = {row: experiments[row] for row in shown(experiments, name)}
+    found = {key: {row: SETTINGS[key](settings) for row, settings in rows.items()} for key in FIGURES[name].settings}
+    return found | {"titles": {row: settings["title"] for row, settings in rows.items()}}
 
 
 def shown(experiments: Mapping[str, Mapping], name: str) -> list[str]:
