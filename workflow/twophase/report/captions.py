@@ -3,12 +3,8 @@
 from collections.abc import Mapping
 from types import SimpleNamespace
 
-import jinja2
-
 from twophase.report import pages
 from twophase.report.markup import Html, filled
-
-TEMPLATES = jinja2.Environment(undefined=jinja2.StrictUndefined)
 
 
 def source(template: str, params: Mapping, config: Mapping) -> str:
@@ -21,7 +17,10 @@ def source(template: str, params: Mapping, config: Mapping) -> str:
     Raises:
         jinja2.UndefinedError: the caption names what is in neither.
     """
-    return TEMPLATES.from_string(template).render(snakemake=SimpleNamespace(params=params, config=config))
+    import jinja2  # here, as below: every start of Snakemake imports this module, and few need it
+
+    templates = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    return templates.from_string(template).render(snakemake=SimpleNamespace(params=params, config=config))
 
 
 def page(shown: Mapping[str, Mapping], top: str = "") -> str:
@@ -46,6 +45,6 @@ def page(shown: Mapping[str, Mapping], top: str = "") -> str:
 
 
 def _html(text: str) -> Html:
-    from docutils.core import publish_parts  # not for every start of Snakemake, which fills captions in
+    from docutils.core import publish_parts
 
     return Html(publish_parts(text, writer="html5", settings_overrides={"report_level": 5})["body"])
