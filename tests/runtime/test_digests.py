@@ -20,6 +20,18 @@ FIGURES = {*figures.FIGURES}  # all are drawn by the script `draw`, and each has
 ALL = sorted({path.stem for path in SCRIPTS.glob("*/*.py")} - {"draw"} | FIGURES)
 
 
+def forget():
+    """One process of Snakemake reads each file once; one of tests reads it after an edit, too."""
+    for known in (digests._module, digests._written, digests._definition):
+        known.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _forget():
+    yield
+    forget()
+
+
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory):
     """A folder with copies of the sources that tests may edit."""
@@ -58,8 +70,7 @@ def untouched(copies):
 
 
 def all_digests():
-    digests._module.cache_clear()  # one process of Snakemake reads each file once
-    digests._written.cache_clear()
+    forget()
     return {script: digests.code_digest(*what(script)) for script in ALL}
 
 
@@ -347,8 +358,7 @@ def test_a_function_that_a_decorator_may_note_concerns_all_who_import_the_module
 def test_a_source_that_is_no_python_is_named_with_its_line(sources):
     sources("twophase/networks/models.py", lambda text: text + "\n\ndef broken(:\n")
     line = len((digests.LIBRARY / "networks" / "models.py").read_text().splitlines())
-    digests._module.cache_clear()
-    digests._written.cache_clear()
+    forget()
     with pytest.raises(UserError, match=rf"models\.py, line {line}: .*; mend it"):
         digests.code_digest("trajectory")
 

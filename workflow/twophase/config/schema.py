@@ -23,7 +23,8 @@ def load() -> dict:
     """The JSON schema of the config, with the figures of the registry as keys of `figures`."""
     import yaml
 
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where PyYAML was built with it
+    schema = yaml.load(SCHEMA.read_text(encoding="utf-8"), Loader=loader)
     part = schema["$defs"]["figures"]
     part["properties"] |= dict.fromkeys(FIGURES, part["additionalProperties"])
     part["additionalProperties"] = False

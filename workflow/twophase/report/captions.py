@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from types import SimpleNamespace
 
-from twophase.report import pages
 from twophase.report.markup import Html, filled
 
 
@@ -17,7 +16,7 @@ def source(template: str, params: Mapping, config: Mapping) -> str:
     Raises:
         jinja2.UndefinedError: the caption names what is in neither.
     """
-    import jinja2  # here, as below: every start of Snakemake imports this module, and few need it
+    import jinja2  # here, as the imports below: every start of Snakemake imports this module, and few need them
 
     templates = jinja2.Environment(undefined=jinja2.StrictUndefined)
     return templates.from_string(template).render(snakemake=SimpleNamespace(params=params, config=config))
@@ -30,6 +29,8 @@ def page(shown: Mapping[str, Mapping], top: str = "") -> str:
         shown: of each figure, in order, what it `shows`, and its `caption` in reStructuredText.
         top: HTML before the first one.
     """
+    from twophase.report import pages
+
     parts = [
         filled(
             '<h2 id="{name}">{name}: {shows}</h2>\n'

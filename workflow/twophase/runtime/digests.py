@@ -28,7 +28,13 @@ SPEAKING = {"print", "warn", "warning", "UserError"}  # calls whose arguments ar
 PURE = {"cache", "contextlib", "contextmanager", "dataclass", "lru_cache", "torch"}  # decorators without a memory
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 EFFECTS = "the effects of an import"  # in the place of a definition's name
+SCOPES = (*FUNCTIONS, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+# What is not written field by field. Every start of Snakemake writes 100,000 nodes, most of them none of these.
+SPECIAL = (
+    *(ast.Import, ast.ImportFrom, ast.Raise, ast.Expr, ast.Call, ast.Name, ast.Attribute),
+    *(*SCOPES, *COMPREHENSIONS),
+)
 
 
 def code_digest(script: str, choice: str | None = None) -> str:
@@ -152,6 +158,8 @@ class _Writer:
             return f"[{', '.join(filter(None, map(self.write, node)))}]"
         if not isinstance(node, ast.AST):
             return repr(node)
+        if not isinstance(node, SPECIAL):
+            return self.fields(node)
         if isinstance(node, ast.Import | ast.ImportFrom):
             return ""
         if isinstance(node, ast.Raise):
@@ -164,18 +172,20 @@ class _Writer:
             return target
         if isinstance(node, ast.Name) and not self.is_local(node.id) and node.id in self.module.definitions:
             self.references.add(Reference(self.path, node.id))
-        if isinstance(node, (*FUNCTIONS, *COMPREHENSIONS, ast.ClassDef)):
+        if isinstance(node, (*SCOPES, *COMPREHENSIONS)):
             return self.scope(node)
         return self.fields(node)
 
     def fields(self, node: ast.AST) -> str:
         """All fields but those that are empty, which only some versions of Python have, and annotations."""
-        left_out = {"annotation", "returns", "type_comment"}
-        fields = [
-            f"{name}={self.write(_effective(value) if name == 'body' and isinstance(value, list) else value)}"
-            for name, value in ast.iter_fields(node)
-            if value is not None and value != [] and name not in left_out
-        ]
+        fields = []
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if value is None or value == [] or name in ("annotation", "returns", "type_comment"):
+                continue
+            if name == "body" and isinstance(value, list):
+                value = _effective(value)
+            fields.append(f"{name}={self.write(value)}")
         return f"{type(node).__name__}({', '.join(fields)})"
 
     def scope(self, node: ast.AST) -> str:
@@ -220,7 +230,7 @@ class _Writer:
             depth -= 1
         if name not in self.imports[depth]:
             return None
-        path = [*self.imports[depth][name].split("."), *reversed(attributes)]
+        path = (*self.imports[depth][name].split("."), *reversed(attributes))
         if path[0] != LIBRARY.name:
             return ".".join(path)
         reference, rest = _definition(path[1:])
@@ -230,7 +240,8 @@ class _Writer:
         return ".".join(rest)
 
 
-def _definition(path: list[str]) -> tuple[Reference | None, list[str]]:
+@cache
+def _definition(path: tuple[str, ...]) -> tuple[Reference | None, tuple[str, ...]]:
     """The definition that a dotted path below the library leads to, and the attributes behind that.
 
     None, and the name as it stands, where that is in a neutral module.
@@ -242,12 +253,12 @@ def _definition(path: list[str]) -> tuple[Reference | None, list[str]]:
             continue
         file = place / f"{name}.py"
         if is_neutral(file):
-            return None, path[k + 1 :] or [name]
+            return None, path[k + 1 :] or (name,)
         if file.exists():
             attribute = path[k + 1] if len(path) > k + 1 else None
             return _found(file, attribute, path[k + 2 :])
         return _found(place / "__init__.py", name, path[k + 1 :])
-    return Reference(place / "__init__.py", None), []
+    return Reference(place / "__init__.py", None), ()
 
 
 def is_neutral(file: Path) -> bool:
@@ -256,15 +267,15 @@ def is_neutral(file: Path) -> bool:
     return not NEUTRAL.isdisjoint(".".join(module[: k + 1]) for k in range(len(module)))
 
 
-def _found(file: Path, name: str | None, rest: list[str]) -> tuple[Reference | None, list[str]]:
+def _found(file: Path, name: str | None, rest: tuple[str, ...]) -> tuple[Reference | None, tuple[str, ...]]:
     """The definition `name` of a file, or what the file itself imports under that name; else all of the file."""
     module = _module(file)
     if name is None or name in module.definitions:
         return Reference(file, name), rest
     target = module.imports.get(name, "").split(".")
     if target[0] == LIBRARY.name:
-        return _definition([*target[1:], *rest])
-    return Reference(file, None), [name, *rest]
+        return _definition((*target[1:], *rest))
+    return Reference(file, None), (name, *rest)
 
 
 def _speaks(node: ast.expr) -> bool:
@@ -283,10 +294,11 @@ def _effective(body: list[ast.stmt]) -> list[ast.stmt]:
 
 def _own(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """All nodes below these, less those within functions and classes, which have names of their own."""
-    for node in nodes:
-        yield node
-        if not isinstance(node, (*FUNCTIONS, ast.ClassDef)):
-            yield from _own(ast.iter_child_nodes(node))
+    waiting = [*nodes]
+    while waiting:
+        yield (node := waiting.pop())
+        if not isinstance(node, SCOPES):
+            waiting += ast.iter_child_nodes(node)
 
 
 def _bound(nodes: Iterable[ast.AST]) -> set[str]:
