@@ -6,6 +6,8 @@ import sys
 
 import matplotlib.pyplot as plt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from twophase.report import theme
@@ -150,3 +152,16 @@ def test_a_character_that_no_font_has_is_no_box(tmp_path):
     assert said.startswith("ResNet U+F0000")
     figure, _ = theme.canvas([rare], 1, {"panel": 1.0})
     theme.save(figure, [tmp_path / "a.png"], {"dpi": 50, "note": rare})
+
+
+@given(st.floats(1e-3, 1e3), st.floats(1.05, 1e3))
+def test_a_logarithmic_axis_has_numbers_to_read_values_by(low, factor):
+    figure, ax = plt.subplots()
+    ax.set(yscale="log", ylim=(low, low * factor))
+    theme.decades(ax)
+    figure.canvas.draw()
+    shown = [label for label in ax.get_yticklabels() if low <= label.get_position()[1] <= low * factor]
+    values = [float(label.get_text()) for label in shown]
+    assert len(values) >= 3
+    assert values == pytest.approx([label.get_position()[1] for label in shown], rel=1e-5)
+    plt.close(figure)

@@ -14,7 +14,7 @@ import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.font_manager import FontProperties
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from twophase.files import storage
 
@@ -191,11 +191,21 @@ def time_colours(count: int) -> np.ndarray:
     return plt.get_cmap(TIME)(np.linspace(0.0, 0.88, count))
 
 
+class _Decades(LogLocator):
+    """1, 2, 5 and 10; round numbers at equal distances where an axis has hardly any of these."""
+
+    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
+        ticks = super().tick_values(vmin, vmax)
+        if np.count_nonzero((ticks >= vmin) & (ticks <= vmax)) < 3:
+            ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(vmin, vmax)
+        return ticks
+
+
 def decades(ax) -> None:
     """Plain numbers on a logarithmic y axis: 1, 2, 5, 10."""
-    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_locator(_Decades(subs=(1.0, 2.0, 5.0)))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.yaxis.set_minor_locator(NullLocator())
 
 
 def headroom(ax, share: float) -> None:
