@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,23 @@ def test_equal_figures_are_equal_files(tmp_path):
         theme.save(figure, [tmp_path / f"{name}.pdf", tmp_path / f"{name}.png"], style)
     for kind in ("pdf", "png"):
         assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
+def test_a_palette_changes_no_colour_that_one_sees(tmp_path):
+    """Areas keep theirs to the last bit, and 400 shades of a map theirs within 2 of 255 on average."""
+    theme.set_theme()
+    figure, axes = theme.canvas(["title"], 2, {"panel": 1.0})
+    axes[0][0].imshow(np.linspace(0, 1, 400).reshape(20, 20), cmap="viridis")
+    axes[0][1].set_facecolor("#f2f2f2")
+    figure.savefig(tmp_path / "before.png", dpi=100, bbox_inches="tight")
+    theme.save(figure, [tmp_path / "after.png"], {"dpi": 100})
+    before, after = (np.asarray(Image.open(tmp_path / f"{n}.png").convert("RGB"), int) for n in ("before", "after"))
+    colours, pixels = np.unique(before.reshape(-1, 3), axis=0, return_counts=True)
+    assert len(colours) > 300
+    for colour in colours[pixels > before[..., 0].size / 100]:
+        area = (before == colour).all(axis=2)
+        assert (after[area] == colour).all(), colour
+    assert np.abs(before - after).mean() <= 2
 
 
 def test_long_small_print_goes_on_in_another_line(tmp_path):

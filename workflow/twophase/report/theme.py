@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 
 import matplotlib
 
@@ -15,6 +16,7 @@ from matplotlib import font_manager
 from matplotlib.font_manager import FontProperties
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from PIL import Image
 
 from twophase.files import storage
 
@@ -144,8 +146,19 @@ def save(figure, paths: Sequence[str], style: Mapping) -> None:
             for artist in figure.findobj(lambda artist: artist.get_gid() in plain):
                 artist.set_visible(artist.get_gid() == kind)
             figure.savefig(temporary, dpi=style["dpi"], bbox_inches="tight", metadata=plain[kind])
+            if kind == "png":
+                _with_palette(temporary)
         figure.set_layout_engine("none")  # the first file's layout is that of all: it takes longer than drawing
     plt.close(figure)
+
+
+def _with_palette(path: Path) -> None:
+    """Gives a PNG file 256 colours, those of its areas among them: a third of the bytes, and the same to the eye."""
+    with Image.open(path) as image:
+        # Not the method of the least largest error, which tints areas for the sake of a few pixels.
+        colours = image.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        dpi = image.info["dpi"]
+    colours.save(path, "PNG", dpi=dpi, optimize=True)
 
 
 def time_axis(ax, name: str, times: Iterable[int], cells: Sequence[float] = (), linear: bool = False) -> None:
