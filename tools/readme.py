@@ -36,6 +36,7 @@ RUNS = {  # the config, and its experiment
     "VGG-16, width ¼ / CIFAR-10": ("cifar10-cpu", "vgg16"),
     "LeNet-5 / MNIST": ("mnist", "lenet5"),
     "ResNet-8 / digits": ("digits", "resnet8"),
+    "Transformer / text": ("text", "transformer"),
 }
 HEADLINES = {  # claim: in a few words
     "inflection point": "There is an inflection point: forks from before it end up elsewhere, later ones do not",
