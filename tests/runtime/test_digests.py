@@ -185,7 +185,7 @@ def test_a_function_that_moves_to_another_module_changes_nothing(untouched, sour
 
 MEASURING = {"calibrate", "measure_scaling"}
 TRAINING = {"trajectory", "train_forks", "train_linearized", "predictions", "kernels", "block_B", "fork_barriers"}
-TRAINING |= {"independent", "pointwise_measures", *MEASURING}
+TRAINING |= {"independent", "pointwise_measures", "layer_kernels", "layer_chaos", *MEASURING}
 PLANNING = {"calibrate", "print_estimate"}
 ESTIMATORS = ("barrier_claims", "coincidence", "confinement", "gains", "peak_claims", "peaks", "surfaces", "turning")
 ESTIMATORS += ("pointwise_claims", "stability")
