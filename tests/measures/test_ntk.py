@@ -237,8 +237,8 @@ def relative(a, b):
 )
 def test_a_layers_part_is_the_kernel_of_its_own_parameters_and_all_parts_make_the_kernel(name, reduce):
     net, x = make(name, torch.float64)
-    parts = ntk.by_layer(net, x, reduce, chunk=3)
     known = layers.of(name for name, p in net.named_parameters() if p.requires_grad)
+    parts = ntk.by_layer(net, x, known, reduce, chunk=3)
     assert [*parts] == [*known]
     for layer, part in parts.items():
         expected = dense(net, x, reduce, known[layer])
@@ -252,7 +252,8 @@ def test_a_parameter_that_another_module_uses_belongs_to_the_layer_that_names_it
     net = nn.Sequential(nn.Flatten(), nn.Linear(192, CLASSES), nn.Linear(192, CLASSES)).double()
     net[2].weight = net[1].weight
     net.forward = lambda x: net[2](net[0](x))
-    parts = ntk.by_layer(net, x := torch.randn(4, 3, 8, 8, dtype=torch.float64))
+    x = torch.randn(4, 3, 8, 8, dtype=torch.float64)
+    parts = ntk.by_layer(net, x, layers.of(name for name, _ in net.named_parameters()))
     torch.testing.assert_close(parts["1"], CLASSES * x.flatten(1) @ x.flatten(1).T)
     torch.testing.assert_close(parts["2"], torch.full_like(parts["2"], CLASSES))
 

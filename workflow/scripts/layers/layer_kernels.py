@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from twophase.files import folders, layout, storage
-from twophase.measures import ntk
+from twophase.measures import layers, ntk
 from twophase.networks import evaluation
 from twophase.networks import state as network_state
 from twophase.progress import bar
@@ -33,6 +33,7 @@ def main(
     data.require("kernel.n", "train", n)
     inputs, _ = data.sample("train", n)  # those of the whole kernel, which the layers' parts sum to
     calibration = data.sample("train", calibration_size)[0] if bn == "recalibrate" else None
+    names = layers.of(network_state.trainable(network))
     definition = f"empirical NTK of {len(inputs)} training inputs by layer, reduce: {reduce}, bn: {bn}"
     with (
         folders.resumable(path_to_kernels, machine.key(facts), path_to_data, path_to_trajectory) as folder,
@@ -43,7 +44,7 @@ def main(
                 network_state.load_state(network, storage.read_tensors(Path(path_to_trajectory) / state))
                 if calibration is not None:
                     evaluation.recalibrate(network, calibration)
-                kernels = ntk.by_layer(network, inputs, reduce, chunk)
+                kernels = ntk.by_layer(network, inputs, names, reduce, chunk)
                 parts = {layer: kernel.cpu().numpy() for layer, kernel in kernels.items()}
                 storage.write_tensors(folder / state, parts, storage.provenance(definition, **facts))
             progress(k + 1)

@@ -17,7 +17,7 @@ H is the sum of what each layer adds to it; `by_layer` keeps these apart.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf, prod
@@ -30,8 +30,6 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.grad import conv2d_weight
 from torch.nn.modules.batchnorm import _BatchNorm
-
-from twophase.measures import layers
 
 REDUCTIONS = ("trace", "sum_logits", "per_class", "full")
 NORMS = (_BatchNorm, nn.LayerNorm)
@@ -67,18 +65,21 @@ def empirical_ntk(model: nn.Module, inputs: Tensor, reduce: str = "trace", chunk
     return _kernels(model, inputs, reduce, chunk)[0]
 
 
-def by_layer(model: nn.Module, inputs: Tensor, reduce: str = "trace", chunk: int = 64) -> dict[str, Tensor]:
+def by_layer(
+    model: nn.Module, inputs: Tensor, names: Mapping[str, Sequence[str]], reduce: str = "trace", chunk: int = 64
+) -> dict[str, Tensor]:
     """The parts H_l = J_l J_l^T of `empirical_ntk`, with J_l the Jacobian by the parameters of layer l alone.
 
-    They sum to the kernel, and take as many operations, but L times its memory.
+    Those of all layers sum to the kernel, and take as many operations together, but L times its memory.
 
-    Args, Raises: as of `empirical_ntk`.
+    Args:
+        names: of the trainable parameters of each layer, as of `layers.of`.
+        model, inputs, reduce, chunk: as of `empirical_ntk`, as are the errors raised.
 
     Returns:
-        a kernel, as of `empirical_ntk`, for each layer, see `layers.of`; 0 where the logits don't depend on a layer.
+        a kernel, as of `empirical_ntk`, for each layer; 0 where the logits don't depend on it.
     """
-    parts = layers.of(_trainable(model))
-    return dict(zip(parts, _kernels(model, inputs, reduce, chunk, parts.values()), strict=True))
+    return dict(zip(names, _kernels(model, inputs, reduce, chunk, names.values()), strict=True))
 
 
 def _kernels(
@@ -272,7 +273,7 @@ def _plan(
     part_of = {p: k for k, part in enumerate(parts) for p in part.values()}
     closed_form, done = [], set()
     for module in modules:
-        own = {name: p for name, p in module.named_parameters(recurse=False) if p.requires_grad and uses[p] == 1}
+        own = {name: p for name, p in module.named_parameters(recurse=False) if p in part_of and uses[p] == 1}
         its_parts = {part_of[p] for p in own.values()}  # several where another module's parameter is used here alone
         if len(its_parts) == 1 and module in closed:
             closed_form.append(replace(calls[module][0], names=frozenset(own), part=its_parts.pop()))
