@@ -954,6 +954,7 @@ DEPENDENT = {
         "pairs.independent",
         "pointwise.grid",
         "pointwise.examples",
+        "layers.grid",
         "pairs.grid",
         "barrier.grid",
         "kernel.grid",
@@ -1110,6 +1111,16 @@ def test_point_wise_measures_are_taken_where_there_is_a_grid_for_them():
 def test_point_wise_measures_take_checkpoints_and_images_that_are_there(pointwise, said):
     with pytest.raises(UserError, match=said):
         resolve(with_experiment(pointwise=pointwise))
+
+
+def test_layers_are_compared_where_there_is_a_grid_for_them():
+    config = with_experiment(layers={"grid": [20, 10]})
+    assert resolve(config)["experiments"]["one"]["layers"] == {"grid": [0, 10, 20]}
+    assert "layers" in settings_of(resolve(config), "one")
+    assert resolve(PLAIN)["experiments"]["one"]["layers"]["grid"] == []
+    assert "layers" not in settings_of(resolve(PLAIN), "one")
+    with pytest.raises(UserError, match=r"experiments\.one\.layers\.grid: 7 is not on experiments\.one\.checkpoints"):
+        resolve(with_experiment(layers={"grid": [7]}))
 
 
 def test_aliases_that_stand_for_years_of_work_are_refused_at_once():

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from twophase.measures import ntk
+from twophase.measures import layers, ntk
 from twophase.networks import models
 
 pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop")  # of batching rules that torch lacks
@@ -207,10 +207,11 @@ def make(name, dtype, n=5):
     return net.to(dtype), x.to(dtype)
 
 
-def dense(net, x, reduce):
-    """The kernel from the Jacobian [n, c, P] of the definition."""
+def dense(net, x, reduce, names=None):
+    """The kernel from the Jacobian [n, c, P] of the definition, by all parameters or those of the `names`."""
     net.eval()
     parameters = {name: p.detach() for name, p in net.named_parameters() if p.requires_grad}
+    parameters = {name: parameters[name] for name in names or parameters}
     jacobian = jacrev(lambda p: functional_call(net, p, (x,)))(parameters)
     jacobian = torch.cat([j.flatten(2) for j in jacobian.values()], 2)
     if reduce == "trace":
@@ -224,11 +225,37 @@ def dense(net, x, reduce):
 @pytest.mark.parametrize("name", ["layer norms", "transformer", "transformer without norms"])
 def test_layer_norms_and_transformers_have_a_closed_form(name):
     net, x = make(name, torch.float64)
-    assert ntk._plan(net.eval(), x, "trace", 2).dense == {}
+    assert ntk._plan(net.eval(), x, "trace", 2).dense == [{}]
 
 
 def relative(a, b):
     return ((a - b).norm() / b.norm()).item()
+
+
+@pytest.mark.parametrize(
+    ("name", "reduce"), [*((name, "trace") for name in NETS), *(("residual", r) for r in ntk.REDUCTIONS)]
+)
+def test_a_layers_part_is_the_kernel_of_its_own_parameters_and_all_parts_make_the_kernel(name, reduce):
+    net, x = make(name, torch.float64)
+    known = layers.of(name for name, p in net.named_parameters() if p.requires_grad)
+    parts = ntk.by_layer(net, x, known, reduce, chunk=3)
+    assert [*parts] == [*known]
+    for layer, part in parts.items():
+        expected = dense(net, x, reduce, known[layer])
+        assert (part - expected).norm() <= 1e-10 * expected.norm(), layer
+        assert torch.equal(part, part.mT)
+    assert relative(sum(parts.values()), ntk.empirical_ntk(net, x, reduce, chunk=3)) < 1e-12
+
+
+def test_a_parameter_that_another_module_uses_belongs_to_the_layer_that_names_it():
+    """Two linear layers share a weight, of which only the second is used: the weight is the first one's."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(192, CLASSES), nn.Linear(192, CLASSES)).double()
+    net[2].weight = net[1].weight
+    net.forward = lambda x: net[2](net[0](x))
+    x = torch.randn(4, 3, 8, 8, dtype=torch.float64)
+    parts = ntk.by_layer(net, x, layers.of(name for name, _ in net.named_parameters()))
+    torch.testing.assert_close(parts["1"], CLASSES * x.flatten(1) @ x.flatten(1).T)
+    torch.testing.assert_close(parts["2"], torch.full_like(parts["2"], CLASSES))
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)

@@ -22,12 +22,20 @@ PLANE = pd.DataFrame([(t0, 0, t, 0.1, 0.1) for t0 in (-1, 0, 10) for t in TIMES 
     ["t0", "draw", "iteration", "x", "y"], axis=1
 )
 MEASURES = pd.DataFrame({"t": TIMES, "sharpness": 0.1, "edge": 0.1, "small_batch_edge": 0.1, "seed": 0})
+LAYERS = pd.DataFrame(
+    [(t, f"block.{k}", k, 0.1) for t in TIMES for k in range(30)], columns=["t", "layer", "place", "share"]
+)
 PHASES = pd.DataFrame(columns=["quantity", "estimator", "value", "low", "high", "found"])
 
 
 def heat(ax, frame):
     style = {"colormap": "rocket_r", "scale": "run"}
     panels.pairs_heat(ax, frame, scales.colours(scales.quantity("S"), frame["value"], style))
+
+
+def layers(ax, frame):
+    style = {"colormap": "rocket_r"}
+    panels.layers_heat(ax, frame, "t", "share", scales.spanned("share", "of all", frame["share"], style))
 
 
 DRAWN = {  # what draws a table: the table, and whether it is one that can be empty
@@ -41,6 +49,7 @@ DRAWN = {  # what draws a table: the table, and whether it is one that can be em
     "measure": (lambda ax, frame: panels.measure(ax, frame, "sharpness", "sharpness", True), MEASURES, True),
     "edges_of_stability": (panels.edges_of_stability, MEASURES, True),
     "key_of_measures": (panels.key_of_measures, MEASURES, True),
+    "layers_heat": (layers, LAYERS, False),
     "cone": (cone_panels.cone, CONE, False),
     "angles": (lambda ax, frame: cone_panels.angles(ax, frame, [10]), PAIRS, True),
     "plane": (lambda ax, frame: fork_panels.plane(ax, frame, np.nan, (0.5, 0.1)), PLANE, False),
@@ -49,7 +58,7 @@ DRAWN = {  # what draws a table: the table, and whether it is one that can be em
     "dissimilarity": (lambda ax, frame: fork_panels.dissimilarity(ax, frame, [10]), FORKS, True),
     "under_either": (lambda ax, f: fork_panels.under_either(ax, f, 10, {"D": ""}, "D"), FORKS, False),
 }
-KEYS = {"i", "j", "t", "t0", "t1", "draw", "seed", "switch", "iteration"}
+KEYS = {"i", "j", "t", "t0", "t1", "draw", "seed", "switch", "iteration", "layer", "place"}
 
 
 def frames(table: pd.DataFrame, emptied: bool) -> dict[str, pd.DataFrame]:

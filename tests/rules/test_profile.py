@@ -20,6 +20,8 @@ ON_GPU = {
     "fork_barriers",
     "block_B",
     "pointwise_measures",
+    "layer_kernels",
+    "layer_chaos",
 }
 
 

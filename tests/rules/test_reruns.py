@@ -20,6 +20,7 @@ WORDS = {
     "B": "block_B",
     "B of forks": "fork_barriers",
     "point-wise measures": "pointwise_measures",
+    "kernels by layer": "layer_kernels",
 }
 EVERYTHING = {"trajectory", *WORDS.values()}
 CHANGES = {  # one key of each row, of another value than in .test/config.yaml
@@ -32,6 +33,7 @@ CHANGES = {  # one key of each row, of another value than in .test/config.yaml
     "kernel.n": 10,
     "kernel.forks": False,
     "pointwise.examples": 30,
+    "layers.grid": {"every": 12},
     "linearized.evaluate": {"every": 8},
     "linearized.switch": [0, 8, 16],
     "chaos.lags": [4, 8],

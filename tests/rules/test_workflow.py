@@ -54,7 +54,20 @@ def test_every_figure_and_table_is_there(finished):
     for figure in FIGURES:
         assert (results / f"figures/{figure}.pdf").read_bytes()[:4] == b"%PDF"
         assert (results / f"figures/{figure}.png").read_bytes()[1:4] == b"PNG"
-    for name in ("C", "S", "B", "D", "chaos", "control", "perturbations", "linearized", "pointwise"):
+    for name in (
+        "C",
+        "S",
+        "B",
+        "D",
+        "chaos",
+        "control",
+        "perturbations",
+        "linearized",
+        "pointwise",
+        "layers",
+        "layer_pairs",
+        "layer_chaos",
+    ):
         assert len(load("tiny", name, results=results)), name
     assert (results / "phases.parquet").exists()
     for page in ("claims.html", "tiny/overview.html", "explorer.html"):
@@ -122,6 +135,28 @@ def test_measures_on_one_network_are_taken_where_they_are_asked_for(finished, tm
     without = copy.deepcopy(TINY)
     del without["experiments"]["tiny"]["pointwise"]
     assert not {"pointwise_measures", "pointwise"} & {*Workflow(tmp_path, without).planned()}
+
+
+def test_layers_make_the_whole_where_they_are_asked_for(finished, tmp_path):
+    results = finished.folder / "results"
+    alone, pairs, chaos = (load("tiny", name, results=results) for name in ("layers", "layer_pairs", "layer_chaos"))
+    assert [*alone["t"].unique()] == [0, 8, 16, 24]
+    assert alone.groupby("t")["share"].sum().to_numpy() == pytest.approx(1)
+    traces = load("tiny", "pointwise", results=results).set_index("t")["scale"]
+    assert alone.groupby("t")["trace"].sum().to_numpy() == pytest.approx(traces.to_numpy(), rel=1e-5)
+    whole = load("tiny", "C", results=results).set_index(["i", "j"])["l2"]
+    squares = pairs.assign(square=pairs["l2"] ** 2).groupby(["i", "j"])["square"].sum()
+    assert squares.to_numpy() == pytest.approx(whole[squares.index].to_numpy() ** 2, rel=1e-9)
+    squares = chaos.assign(square=chaos["l2"] ** 2).groupby(["t0", "t1", "draw"])["square"].sum()
+    for table, name, column in (("chaos", "t1", "l2"), ("perturbations", "t0", "realised")):
+        for row in load("tiny", table, results=results).itertuples():
+            apart = squares[row.t0, getattr(row, name), row.draw]
+            assert apart == pytest.approx(getattr(row, column) ** 2, rel=1e-9)
+    assert (chaos.loc[chaos["draw"] == -1, ["C", "l2"]] == 0).all(axis=None)
+    without = copy.deepcopy(TINY)
+    del without["experiments"]["tiny"]["layers"]
+    jobs = {"layer_kernels", "layer_distances", "layer_chaos", "layers", "layer_forks"}
+    assert not jobs & {*Workflow(tmp_path, without).planned()}
 
 
 def test_style_redraws_one_figure(changed):

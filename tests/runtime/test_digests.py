@@ -196,15 +196,15 @@ def test_a_function_that_moves_to_another_module_changes_nothing(untouched, sour
 
 MEASURING = {"calibrate", "measure_scaling"}
 TRAINING = {"trajectory", "train_forks", "train_linearized", "predictions", "kernels", "block_B", "fork_barriers"}
-TRAINING |= {"independent", "pointwise_measures", *MEASURING}
+TRAINING |= {"independent", "pointwise_measures", "layer_kernels", "layer_chaos", *MEASURING}
 PLANNING = {"calibrate", "print_estimate"}
 ESTIMATORS = ("barrier_claims", "coincidence", "confinement", "gains", "peak_claims", "peaks", "surfaces", "turning")
 ESTIMATORS += ("pointwise_claims", "stability")
 USERS = {  # module: the scripts whose results it can change
     "measures.distances": {"block_C", "block_S", "block_D", "compare_forks", "cone", "plane", "train_forks"}
-    | {"independent", *MEASURING},
+    | {"independent", "layer_distances", "layer_chaos", *MEASURING},
     "files.vectors": {"block_C", "block_S", "compare_forks", "plane", "train_forks", "independent"}
-    | {*MEASURING, *PLANNING},
+    | {"layer_distances", "layer_chaos", *MEASURING, *PLANNING},
     # What batch norms of a network under evaluation use.
     "files.predicted": {"predictions", "block_B", "block_D", "fork_barriers", "compare_forks", "independent"}
     | {"train_linearized", "pointwise_measures", "judge_claims", "write_explorer", "fig6", "wfig2", "curves"},
@@ -216,14 +216,15 @@ USERS = {  # module: the scripts whose results it can change
     "analysis.lags": {"estimate_inflection", "judge_claims", "experiment_pages", "write_explorer"},
     "analysis.replicates": {"estimate_inflection", "judge_claims"},
     "analysis.curves": {"estimate_inflection", "judge_claims", "fig5", "wfig1", "wfig3", "velocity"},
-    "training.perturbation": {"train_forks"},
+    "training.perturbation": {"train_forks", "layer_chaos"},
     "training.forks": {"train_forks"},
     "training.linearized": {"train_linearized", *MEASURING},
-    "measures.ntk": {"kernels", *MEASURING},
+    "measures.ntk": {"kernels", "layer_kernels", *MEASURING},
+    "measures.layers": {"layer_kernels", "layer_distances", "layer_chaos"},
     "measures.pointwise": {"pointwise_measures"},
     "measures.barrier": {"block_B", "fork_barriers", "independent", *MEASURING},
     "training.noise": TRAINING,
-    "training.loop": {"trajectory", "train_forks", "train_linearized", *MEASURING},
+    "training.loop": {"trajectory", "train_forks", "train_linearized", "layer_chaos", *MEASURING},
     "training.output": {"trajectory", "train_forks", "train_linearized", *MEASURING},
     "training.schedule": {"trajectory", "train_forks", "train_linearized", "pointwise_measures", *MEASURING},
     "training.setup": TRAINING,
@@ -238,7 +239,7 @@ USERS = {  # module: the scripts whose results it can change
     "networks.names": {*TRAINING, "print_estimate"},
     "data.dataset": {*TRAINING, "prepare_dataset"},
     "networks.evaluation": {"predictions", "kernels", "train_linearized", "block_B", "fork_barriers", "independent"}
-    | {"pointwise_measures", *MEASURING},
+    | {"pointwise_measures", "layer_kernels", *MEASURING},
     "data.prepare": {"prepare_dataset"},
     "data.imagefolder": {"prepare_dataset"},
     "data.text": {"prepare_dataset"},
@@ -247,7 +248,7 @@ USERS = {  # module: the scripts whose results it can change
     "report.theme": {*FIGURES, "scaling_figure", "write_explorer"},
     "report.figures": FIGURES,
     "report.panels": {*FIGURES, "scaling_figure"} - {"readings"},
-    "report.scales": {"fig3", "fig4", "velocity", "write_explorer"},
+    "report.scales": {"fig3", "fig4", "velocity", "layers", "layer_forks", "write_explorer"},
     "report.cone_panels": {"fig1", "fig5", "wfig1", "wfig3"},
     "report.fork_panels": {"fig1", "fig2", "fig3", "lyapunov", "equal_lags"},
     "report.verdict_matrix": {"readings", "wfig3"},
@@ -281,6 +282,7 @@ USERS = {  # module: the scripts whose results it can change
         "block_C",
         "block_D",
         "block_S",
+        "layer_distances",
         "compare_forks",
         "plane",
         "switches",
@@ -293,7 +295,7 @@ USERS = {  # module: the scripts whose results it can change
     "runtime.summary": set(),
     "config.resolve": set(),
     "config.schema": set(),
-    "data.sources": {"prepare_dataset", "trajectory", "train_forks", "train_linearized", *MEASURING},
+    "data.sources": {"prepare_dataset", "trajectory", "train_forks", "train_linearized", "layer_chaos", *MEASURING},
     "config.grids": {"print_estimate"},
     "config.plan": {"print_estimate"},
     "config.figures": {"print_estimate"},
@@ -517,7 +519,7 @@ def rules_by_environment():
 
 LIGHT = {"block_C", "block_S", "block_D", "grid", "compare_forks", "switches", "cone", "plane"}
 LIGHT |= {"estimate_inflection", "gather_estimates", "judge_claims", "print_estimate", "scaling_figure"}
-LIGHT |= {"write_explorer", "experiment_pages", "claims_page", "figures_page"}
+LIGHT |= {"write_explorer", "experiment_pages", "claims_page", "figures_page", "layer_distances"}
 
 
 def test_rules_without_torch_are_those_of_the_small_environment():
@@ -555,7 +557,7 @@ FREE = {"analysis", "config", "data", "files", "report", "runtime"}  # packages 
 def test_modules_that_compute_without_torch_do_not_load_it():
     torch_free = [
         *("errors", "progress", "torchvision_ops", "networks.names", "training.noise", "training.perturbation"),
-        *("measures.distances", "cost.calibration", "cost.estimate", "cost.scaling"),
+        *("measures.distances", "measures.layers", "cost.calibration", "cost.estimate", "cost.scaling"),
         *(f"{path.parent.name}.{path.stem}" for path in sorted(LIBRARY.glob("*/[!_]*.py")) if path.parent.name in FREE),
     ]
     imports_in_turn([f"twophase.{name}" for name in torch_free], ["torch", "torchvision"])

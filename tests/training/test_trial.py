@@ -13,7 +13,7 @@ from twophase.training.trial import trial
 
 ASKED = {
     "barrier": {"grid": [0, 4], "metric": "loss"},
-    "chaos": {"t0": []},
+    "chaos": {"t0": [], "where": []},
     "kernel": {"grid": [0, 4], "forks": False, "reduce": "trace"},
     "linearized": {"switch": [0]},
 }
@@ -86,10 +86,21 @@ def test_what_a_network_cannot_have_is_named_with_the_part_that_asks_for_it(func
     trial(experiment(network), without(*WITHOUT))  # not asked for, not tried
 
 
+def test_parameters_to_perturb_that_the_network_lacks_are_named_before_it_trains():
+    asked = without(*WITHOUT)
+    trial(
+        experiment(Net()), asked | {"chaos": {"t0": [0], "where": ["conv1.*", "fc.bias"]}, "barrier": asked["barrier"]}
+    )
+    with pytest.raises(
+        UserError, match=r"^chaos\.where: 'con1\.weight' is no .* nearest are conv[12]\.weight, [^\n]*$"
+    ):
+        trial(experiment(Net()), asked | {"chaos": {"t0": [0], "where": ["conv1.*", "con1.weight"]}})
+
+
 def test_forks_alone_ask_for_barriers_and_where_they_have_kernels_for_these():
     nan, no_gradient = (experiment(Net(activation=With(function))) for function in (torch.log, NoGradient.apply))
     nothing = without("barrier", "kernel", "linearized")
-    forks = nothing | {"chaos": {"t0": [0]}}
+    forks = nothing | {"chaos": {"t0": [0], "where": []}}
     with pytest.raises(UserError, match="no barriers"):
         trial(nan, forks)
     trial(no_gradient, forks)

@@ -150,6 +150,10 @@ SWITCHING = Figure(
     settings=("ends",),
     panels=(Panel("a", "test error", "Figure 6"), Panel("b", "test loss")),
 )
+ON_ONE_NETWORK = (
+    *("sharpness", "batch sharpness", "noise of gradients", "mean gradient"),
+    *("parameters", "kernel's scale", "kernel's rank", "kernel and labels"),
+)
 
 FIGURES = {
     "fig1": Figure(
@@ -271,17 +275,26 @@ FIGURES = {
         tables={"measures": "pointwise.parquet"},
         results={"phases": "phases.parquet"},
         settings=("drops",),
-        panels=(
-            Panel("a", "sharpness"),
-            Panel("b", "batch sharpness"),
-            Panel("c", "noise of gradients"),
-            Panel("d", "mean gradient"),
-            Panel("e", "parameters"),
-            Panel("f", "kernel's scale"),
-            Panel("g", "kernel's rank"),
-            Panel("h", "kernel and labels"),
-        ),
+        panels=tuple(map(Panel, "abcdefgh", ON_ONE_NETWORK)),
         cost=4,
+    ),
+    "layers": Figure(
+        category=BEYOND,
+        shows="layers of the base run",
+        description="C(t, T), S(t, T) and the share of the kernel, layer by layer",
+        needs=("layers.grid",),
+        tables={"layers": "layers.parquet", "pairs": "layer_pairs.parquet"},
+        settings=("drops",),
+        panels=(Panel("a", "weights"), Panel("b", "kernel"), Panel("c", "share of the kernel")),
+    ),
+    "layer_forks": Figure(
+        category=BEYOND,
+        shows="layers of forks",
+        description="C of forks, and the growth of the perturbation, layer by layer",
+        needs=("layers.grid", "chaos.t0"),
+        tables={"chaos": "layer_chaos.parquet"},
+        settings=("drops",),
+        panels=(Panel("a", "from the first $t_0$"), Panel("b", "from every $t_0$"), Panel("c", "growth")),
     ),
     "readings": Figure(
         category=BEYOND,

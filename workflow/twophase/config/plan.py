@@ -11,11 +11,17 @@ from twophase.config.figures import FIGURES
 from twophase.files.layout import Stops
 
 METRICS = {"C": "pairs", "D": "pairs", "B": "barrier", "S": "kernel"}  # metric: part of the config with its grid
+# What figures and claims wait for.
+GATHERED = {"grid", "chaos", "switches", "cone", "plane", "independent", "pointwise_measures"}
+GATHERED |= {"layer_distances", "layer_chaos"}
 NAMES = {  # rule: its jobs, named as the files of their benchmarks
     "dataset": "dataset/{dataset}",
     **{
         rule: f"{{experiment}}/seed{{seed}}/{rule}"
-        for rule in ("trajectory", "chaos", "switches", "cone", "plane", "independent", "pointwise_measures")
+        for rule in (
+            *("trajectory", "chaos", "switches", "cone", "plane", "independent", "pointwise_measures"),
+            *("layer_kernels", "layer_distances", "layer_chaos"),
+        )
     },
     **{rule: f"{{experiment}}/seed{{seed}}/{rule}/{{run}}" for rule in ("predictions", "kernels")},
     **{rule: f"{{experiment}}/seed{{seed}}/{rule}/{{block}}" for rule in ("forks", "fork_barriers", "linearized")},
@@ -158,7 +164,7 @@ def jobs(config: Mapping) -> Iterator[Job]:
         for seed in experiment["seeds"]:
             for job in _of_run(experiment, {"experiment": name, "seed": seed}):
                 yield job
-                if job.rule in ("grid", "chaos", "switches", "cone", "plane", "independent", "pointwise_measures"):
+                if job.rule in GATHERED:
                     gathered[name].append(job.name)
     estimates = []
     for name, experiment in experiments.items():
@@ -219,6 +225,11 @@ def _of_run(experiment: Mapping, of: dict) -> Iterator[Job]:
             yield job("switches", *switches)
         if experiment["pointwise"]["grid"]:
             yield job("pointwise_measures", trajectory, kernels)
+        if experiment["layers"]["grid"]:
+            by_layer = job("layer_kernels", trajectory)
+            yield from (by_layer, job("layer_distances", trajectory, by_layer))
+            if forks:
+                yield job("layer_chaos", trajectory, *forks)
     for metric, source in sources.items():
         pairs = grids.block_pairs(len(metric_blocks(experiment, metric)))
         blocks = [job(f"block_{metric}", source, bi=i, bj=j) for i, j in pairs]

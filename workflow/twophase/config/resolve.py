@@ -87,7 +87,7 @@ def settings_of(config: Mapping, name: str) -> dict:
             *outer, key = path.split(".")
             del _at(training, ".".join(outer))[key]
     options = ("name", *model_names.OPTIONS[model_names.family(model["name"])])
-    optional = {"chaos": "t0", "linearized": "switch", "pointwise": "grid"}
+    optional = {"chaos": "t0", "linearized": "switch", "pointwise": "grid", "layers": "grid"}
     unused = [key for key, needed in optional.items() if not experiment[key][needed]]
     if experiment["counterexample"]:
         unused = [*optional, "barrier"]
@@ -159,6 +159,10 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     pointwise = experiment["pointwise"]
     if pointwise["grid"]:  # how far curvature rises is said of its value at the start
         pointwise["grid"] = sorted({0, *_subgrid(f"{key}.pointwise.grid", pointwise["grid"], steps, last, on_steps)})
+
+    layers = experiment["layers"]
+    if layers["grid"]:  # as the kernel's
+        layers["grid"] = sorted({0, *_subgrid(f"{key}.layers.grid", layers["grid"], steps, last, on_steps)})
 
     cone = experiment["cone"]
     _on_grid(f"{key}.cone.tau", cone["tau"], kernel["grid"], f"{key}.kernel.grid")

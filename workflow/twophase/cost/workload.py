@@ -20,6 +20,7 @@ from twophase.files import layout, vectors
 
 CLAIMS = 53  # about an experiment at most; each takes about as long as an inflection point
 PASSES = 20  # of training over the examples of point-wise measures, as long as some 15 products with the Hessian take
+LAYERS = 100  # of a network, norms among them, on the large side
 FIGURE = 300_000  # bytes of a PDF and a PNG, on the large side
 ROW = 40  # bytes of a row of a table, on the large side
 TABLE = 8_000  # bytes of an empty table with its metadata
@@ -150,6 +151,31 @@ def _pointwise_measures(e, s, w) -> Work:
     return Work(counts, "step", held, TABLE + 3 * ROW * states)
 
 
+def _layer_kernels(e, s, w) -> Work:
+    states = len(e["layers"]["grid"])
+    counts = {"start": 1, "load": states, "kernel": states}
+    if e["kernel"]["bn"] == "recalibrate":
+        counts["image"] = states * min(e["kernel"]["calibration_size"], s["train"])
+    size = LAYERS * s["item"] * _kernel_numbers(e, s)
+    return Work(counts, "kernel", s["state"] + 3 * size, states * (size + TABLE))
+
+
+def _layer_distances(e, s, w) -> Work:
+    states = len(e["layers"]["grid"])
+    numbers, part = LAYERS * _kernel_numbers(e, s), max(_kernel_numbers(e, s), min(s["parameters"], vectors.PART))
+    rows = LAYERS * states * (states + 1) // 2
+    counts = {"start_table": 1, "coordinate": states * (s["parameters"] + numbers)}
+    return Work(counts, "start_table", 32 * states * part + 4 * ROW * rows, 2 * TABLE + ROW * rows)
+
+
+def _layer_chaos(e, s, w) -> Work:
+    states = [state for b in range(len(plan.fork_blocks(e))) for state in fork_states(e, b)]
+    forks = len(e["chaos"]["t0"]) * e["chaos"]["draws"] + len(e["chaos"]["control"])
+    compared = len(states) + forks
+    counts = {"start": 1, "load": 2 * compared, "distance": compared * s["parameters"]}
+    return Work(counts, "start", 6 * s["state"] + 4 * ROW * LAYERS * compared, TABLE + ROW * LAYERS * compared)
+
+
 def _path(e, s, pairs: int, ends: int) -> dict:
     """Counts of the barriers of pairs of checkpoints that have so many ends in all."""
     barrier, kinds = e["barrier"], sizes.statistics(e)
@@ -265,6 +291,9 @@ _WORK = {
     "chaos": _chaos,
     "kernels": _kernels,
     "pointwise_measures": _pointwise_measures,
+    "layer_kernels": _layer_kernels,
+    "layer_distances": _layer_distances,
+    "layer_chaos": _layer_chaos,
     "linearized": _linearized,
     "switches": _switches,
     "cone": _cone,

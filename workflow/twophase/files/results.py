@@ -29,7 +29,7 @@ def load(
     Args:
         experiment: name in the config; or, with no `table`, `claims` or `phases`, tables of all experiments.
         table: `C`, `S`, `B`, `D` (pair grids), `chaos`, `distances`, `control`, `perturbations`, `independent`,
-            `linearized`, `cone`, `plane`, `pointwise`.
+            `linearized`, `cone`, `plane`, `pointwise`, `layers`, `layer_pairs`, `layer_chaos`.
         seed: which repetition; "all" for one table of all seeds that have it, with the column `seed` first.
         square: a pair grid of m checkpoints as a symmetric matrix [m, m], rows and columns labelled by iterations.
         results: the folder of the results, e.g. "results/mnist"; by default the one that the environment variable

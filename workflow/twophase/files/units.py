@@ -53,6 +53,14 @@ _DISTANCES = {
     **_C,
     "epsilon": Column("", "Euclidean norm of the perturbation, as rounding left it"),
 }
+_LAYER = {
+    "layer": Column("", "name of the module that holds its parameters"),
+    "place": Column("", "place of the layer in the network, from 0"),
+}
+_LAYER_DISTANCES = {
+    "C": Column("", "dissimilarity 1 - cos of the layer's parameters, 0 to 2; NaN where they are 0"),
+    "l2": Column("", "Euclidean distance of the layer's parameters"),
+}
 _BARRIERS = {
     "B": Column(BARRIER, "barrier on the line between the two networks"),
     "hump": Column(BARRIER, "B+, height of the path over the line between the ends' losses"),
@@ -154,6 +162,30 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "scale": Column("", "trace of the kernel; NaN, as the next two, where there is no kernel"),
         "effective_rank": Column("", "exp of the entropy of the kernel's eigenvalues, 1 to n"),
         "alignment": Column("", "centred alignment of the kernel with the labels, -1 to 1"),
+    },
+    "layers": {
+        "t": Column(ITERATIONS, "time of the checkpoint"),
+        **_LAYER,
+        "parameters": Column("", "number of its trainable parameters"),
+        "norm": Column("", "their Euclidean norm"),
+        "trace": Column("", "trace of the layer's part of the kernel"),
+        "share": Column("share of the kernel", "of the traces of all layers"),
+    },
+    "layer_pairs": _PAIR
+    | {
+        **_LAYER,
+        **_LAYER_DISTANCES,
+        "S": Column(
+            "", "kernel distance 1 - cos (Frobenius) of the layer's part of the kernel, 0 to 1; NaN if it is 0"
+        ),
+    },
+    "layer_chaos": {
+        "t0": _T0,
+        "t1": Column(ITERATIONS, "when fork and base run are compared; t1 = t0 is the perturbation"),
+        "draw": Column("", "which of the independent perturbations of that t0; -1 is the control"),
+        **_LAYER,
+        **_LAYER_DISTANCES,
+        "norm": Column("", "Euclidean norm of the base run's parameters"),
     },
     "plane": {
         "t0": Column(ITERATIONS, "when the fork left the base run; -1 for the base run itself"),

@@ -37,6 +37,11 @@ def networks(paths: Sequence[Path], vector: str = "parameters") -> Callable[[], 
             others = [name for name in file.keys() if name not in trainable and not name.startswith(OPTIMIZER)]  # noqa: SIM118
             kinds = {name: kind(name, file.get_slice(name).get_dtype().startswith("F"), trainable) for name in others}
         names += [name for name in others if kinds[name] in VECTORS[vector]]
+    return tensors(paths, names)
+
+
+def tensors(paths: Sequence[Path], names: Sequence[str]) -> Callable[[], Iterator[np.ndarray]]:
+    """The tensors of these names in m files, one behind the other, in parts [m, p] read from memory-mapped files."""
 
     def parts() -> Iterator[np.ndarray]:
         with ExitStack() as stack:

@@ -12,10 +12,12 @@ to the entry of inputs a and b, with x the layer's input (unfolded patches, K nu
 layer is contracted, in the way that takes fewer operations, when backward reaches it, so that gradients need not be
 kept. Biases and the affine parameters of batch and layer norms, which are few, are gathered as rows sum_l g and
 sum_l g xhat.
+
+H is the sum of what each layer adds to it; `by_layer` keeps these apart.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf, prod
@@ -60,19 +62,43 @@ def empirical_ntk(model: nn.Module, inputs: Tensor, reduce: str = "trace", chunk
         ValueError: unknown `reduce`, `chunk` < 1, no input, no trainable parameter, a batch norm without running
             statistics (its samples are not independent), or an output that is not [n, c].
     """
+    return _kernels(model, inputs, reduce, chunk)[0]
+
+
+def by_layer(
+    model: nn.Module, inputs: Tensor, names: Mapping[str, Sequence[str]], reduce: str = "trace", chunk: int = 64
+) -> dict[str, Tensor]:
+    """The parts H_l = J_l J_l^T of `empirical_ntk`, with J_l the Jacobian by the parameters of layer l alone.
+
+    Those of all layers sum to the kernel, and take as many operations together, but L times its memory.
+
+    Args:
+        names: of the trainable parameters of each layer, as of `layers.of`.
+        model, inputs, reduce, chunk: as of `empirical_ntk`, as are the errors raised.
+
+    Returns:
+        a kernel, as of `empirical_ntk`, for each layer; 0 where the logits don't depend on it.
+    """
+    return dict(zip(names, _kernels(model, inputs, reduce, chunk, names.values()), strict=True))
+
+
+def _kernels(
+    model: nn.Module, inputs: Tensor, reduce: str, chunk: int, parts: Iterable[Sequence[str]] | None = None
+) -> Tensor:
+    """The kernel of each of the `parts`, names of parameters, along the first axis; of all in one where None."""
     with _evaluating(model), torch.enable_grad():
-        plan = _plan(model, inputs, reduce, chunk)
+        plan = _plan(model, inputs, reduce, chunk, parts)
         n, k = len(inputs), plan.k
-        kernel = plan.like.new_zeros(plan.slots, n, k, n, k)
+        kernels = plan.like.new_zeros(plan.parts, plan.slots, n, k, n, k)
         spans = [slice(i, min(i + chunk, n)) for i in range(0, n, chunk)]
         for i, a in enumerate(spans):
             for b in spans[i:]:
                 pair = inputs[a] if b is a else torch.cat([inputs[a], inputs[b]])
-                for slot, block in enumerate(_blocks(model, plan, pair, len(inputs[a]), len(inputs[b]))):
-                    kernel[slot % plan.slots, a, :, b] += block.unflatten(0, (-1, k)).unflatten(2, (-1, k))
-    kernel = kernel.view(plan.slots, n * k, n * k).triu_()
-    kernel += kernel.triu(1).mT
-    return kernel if reduce == "per_class" else kernel[0]
+                for slot, blocks in enumerate(_blocks(model, plan, pair, len(inputs[a]), len(inputs[b]))):
+                    kernels[:, slot % plan.slots, a, :, b] += blocks.unflatten(1, (-1, k)).unflatten(3, (-1, k))
+    kernels = kernels.view(plan.parts, plan.slots, n * k, n * k).triu_()
+    kernels += kernels.triu(1).mT
+    return kernels if reduce == "per_class" else kernels[:, 0]
 
 
 def cost(model: nn.Module, inputs: Tensor, reduce: str = "trace", chunk: int = 64) -> dict[str, int]:
@@ -98,7 +124,7 @@ def cost(model: nn.Module, inputs: Tensor, reduce: str = "trace", chunk: int = 6
     with _evaluating(model), torch.enable_grad():
         plan = _plan(model, inputs, reduce, chunk)
     n, q, k = len(inputs), len(plan.passes), plan.k
-    groups = [sum(p.numel() for p in group.values()) for group in plan.dense_groups()]
+    groups = [sum(p.numel() for p in group.values()) for _, group in plan.dense_groups()]
     sizes = [min(chunk, n - i) for i in range(0, n, chunk)]
     matrices = [layer for layer in plan.layers if layer.matrix]
     flops = 0
@@ -137,6 +163,7 @@ class _Layer:
     fan_in: int  # K, within a group of channels; 0 for a norm
     groups: int  # of channels
     chained: bool  # whether backward goes on to other parameters
+    part: int = 0  # of the kernel, that it adds to
     names: frozenset[str] = frozenset()  # of weight, bias
 
     @property
@@ -149,8 +176,9 @@ class _Plan:
     like: Tensor  # of the parameters' dtype and device
     passes: Sequence[Tensor]  # logit directions [k, c] of each pass
     slots: int  # kernels that the passes add to
+    parts: int  # of the parameters, each with kernels of its own
     layers: list[_Layer]
-    dense: dict[str, nn.Parameter]  # all other parameters that the logits depend on
+    dense: list[dict[str, nn.Parameter]]  # all other parameters that the logits depend on, by part
     forward: int  # operations per input
     backward: int
 
@@ -158,15 +186,17 @@ class _Plan:
     def k(self) -> int:
         return len(self.passes[0])
 
-    def dense_groups(self) -> list[dict[str, nn.Parameter]]:
-        """Parameters to differentiate together: as many as make a slice, or a single larger one."""
-        groups, room = [], 0
-        for name, p in self.dense.items():
-            if p.numel() * self.k > room:
-                groups.append({})
-                room = DENSE_SLICE
-            groups[-1][name] = p
-            room -= p.numel() * self.k
+    def dense_groups(self) -> list[tuple[int, dict[str, nn.Parameter]]]:
+        """Parameters of a part to differentiate together: as many as make a slice, or a single larger one."""
+        groups = []
+        for part, parameters in enumerate(self.dense):
+            room = 0
+            for name, p in parameters.items():
+                if p.numel() * self.k > room:
+                    groups.append((part, {}))
+                    room = DENSE_SLICE
+                groups[-1][1][name] = p
+                room -= p.numel() * self.k
         return groups
 
 
@@ -191,14 +221,20 @@ def _hooked(modules: Iterable[nn.Module], hook: Callable):
             handle.remove()
 
 
-def _plan(model: nn.Module, inputs: Tensor, reduce: str, chunk: int) -> _Plan:
+def _trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def _plan(
+    model: nn.Module, inputs: Tensor, reduce: str, chunk: int, parts: Iterable[Sequence[str]] | None = None
+) -> _Plan:
     if reduce not in REDUCTIONS:
         raise ValueError(f"reduce is {reduce!r}, expected one of {', '.join(REDUCTIONS)}")
     if chunk < 1:
         raise ValueError(f"chunk is {chunk}, expected at least one input")
     if len(inputs) == 0:
         raise ValueError("inputs holds no sample")
-    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    trainable = _trainable(model)
     if not trainable:
         raise ValueError("the model has no trainable parameter (requires_grad), so its tangent kernel is empty")
     for name, module in model.named_modules():
@@ -233,19 +269,22 @@ def _plan(model: nn.Module, inputs: Tensor, reduce: str, chunk: int) -> _Plan:
     uses = _uses(logits)
     if not any(uses[p] for p in trainable.values()):
         raise ValueError("the logits depend on none of the model's trainable parameters")
-    layers, done = [], set()
+    parts = [trainable] if parts is None else [{name: trainable[name] for name in names} for names in parts]
+    part_of = {p: k for k, part in enumerate(parts) for p in part.values()}
+    closed_form, done = [], set()
     for module in modules:
-        own = {name: p for name, p in module.named_parameters(recurse=False) if p.requires_grad and uses[p] == 1}
-        if own and module in closed:
-            layers.append(replace(calls[module][0], names=frozenset(own)))
+        own = {name: p for name, p in module.named_parameters(recurse=False) if p in part_of and uses[p] == 1}
+        its_parts = {part_of[p] for p in own.values()}  # several where another module's parameter is used here alone
+        if len(its_parts) == 1 and module in closed:
+            closed_form.append(replace(calls[module][0], names=frozenset(own), part=its_parts.pop()))
             done |= set(own.values())
-    dense = {name: p for name, p in trainable.items() if p not in done and uses[p]}
+    dense = [{name: p for name, p in part.items() if p not in done and uses[p]} for part in parts]
 
     c = logits.shape[1]
     eye = torch.eye(c, dtype=like.dtype, device=like.device)
     passes = {"sum_logits": (eye.sum(0, keepdim=True),), "full": (eye,)}.get(reduce, eye.split(1))
     slots = c if reduce == "per_class" else 1
-    return _Plan(like, passes, slots, layers, dense, flops["forward"], flops["backward"])
+    return _Plan(like, passes, slots, len(parts), closed_form, dense, flops["forward"], flops["backward"])
 
 
 def _has_closed_form(module: nn.Module) -> bool:
@@ -284,14 +323,14 @@ def _uses(logits: Tensor) -> Counter[Tensor]:
 
 
 def _blocks(model: nn.Module, plan: _Plan, x: Tensor, m: int, m_b: int) -> Iterator[Tensor]:
-    """Of each pass, the kernel of the first m of the inputs x and the last m_b: [m k, m_b k]."""
+    """Of each pass, the kernels of the first m of the inputs x and the last m_b: [parts, m k, m_b k]."""
     x = x.detach().to(plan.like)
-    layers = {layer.module: layer for layer in plan.layers}
+    known = {layer.module: layer for layer in plan.layers}
     contraction = _Contraction(plan, len(x), m, m_b)
-    sources = list(plan.dense.values())  # backward to these passes by every layer
+    sources = [p for part in plan.dense for p in part.values()]  # backward to these passes by every layer
 
     def attach(module, args, output):
-        layer, x = layers[module], args[0]
+        layer, x = known[module], args[0]
         if isinstance(module, _BatchNorm):
             x, output = _normalized(module, x, output)
         x = x.detach()
@@ -303,14 +342,14 @@ def _blocks(model: nn.Module, plan: _Plan, x: Tensor, m: int, m_b: int) -> Itera
         # Hook and edge stay those of the layer's own output when what follows works in place, unless it is a view.
         return output.clone() if output._is_view() else output
 
-    with _hooked(layers, attach):
+    with _hooked(known, attach):
         logits = model(x)
     for directions in plan.passes:
         contraction.start()
         for contraction.logit, direction in enumerate(directions):
             torch.autograd.grad(logits, sources, direction.expand_as(logits), retain_graph=True, allow_unused=True)
-        for parameters in plan.dense_groups():
-            contraction.add(_dense_jacobian(model, parameters, x, directions))
+        for part, parameters in plan.dense_groups():
+            contraction.add(part, _dense_jacobian(model, parameters, x, directions))
         yield contraction.finish()
 
 
@@ -326,7 +365,7 @@ def _normalized(norm: _BatchNorm, x: Tensor, output: Tensor) -> tuple[Tensor, Te
 
 
 class _Contraction:
-    """Adds up a block of the kernel as gradients arrive, between the first m and the last m_b of M = `total` inputs."""
+    """Adds up blocks of kernels as gradients arrive, between the first m and the last m_b of M = `total` inputs."""
 
     def __init__(self, plan: _Plan, total: int, m: int, m_b: int):
         self.plan, self.k, self.total, self.m, self.m_b = plan, plan.k, total, m, m_b
@@ -334,19 +373,21 @@ class _Contraction:
         self.buffers: dict[str, Tensor] = {}
 
     def start(self):
-        self.block = self.plan.like.new_zeros(self.m * self.k, self.m_b * self.k)
-        self.vectors, self.gradients, self.logit, self.done = [], {}, 0, 0
+        self.blocks = self.plan.like.new_zeros(self.plan.parts, self.m * self.k, self.m_b * self.k)
+        self.vectors: list[list[Tensor]] = [[] for _ in self.blocks]
+        self.gradients, self.logit, self.done = {}, 0, 0
 
     def finish(self) -> Tensor:
         if self.done != len(self.plan.layers):
             raise RuntimeError(f"backward reached {self.done} of {len(self.plan.layers)} layers")
-        if self.vectors:
-            self.add(torch.cat(self.vectors, -1).flatten(0, 1))
-        return self.block
+        for part, vectors in enumerate(self.vectors):
+            if vectors:
+                self.add(part, torch.cat(vectors, -1).flatten(0, 1))
+        return self.blocks
 
-    def add(self, rows: Tensor):
-        """Adds J J^T of some parameters, given J: [M k, p]."""
-        self.block.addmm_(rows[: self.m * self.k], rows[-self.m_b * self.k :].T)
+    def add(self, part: int, rows: Tensor):
+        """Adds J J^T of some parameters of a part, given J: [M k, p]."""
+        self.blocks[part].addmm_(rows[: self.m * self.k], rows[-self.m_b * self.k :].T)
 
     def receive(self, layer: _Layer, x: Tensor, g: Tensor):
         """Takes one logit's gradient by a layer's output, and contracts those of all k when they are there."""
@@ -363,9 +404,9 @@ class _Contraction:
         else:
             g = g.reshape(self.total, self.k, layer.outputs, layer.positions)
         if "bias" in layer.names:
-            self.vectors.append(g.sum(-1))
+            self.vectors[layer.part].append(g.sum(-1))
         if "weight" in layer.names and not layer.matrix:
-            self.vectors.append(torch.linalg.vecdot(g, x.reshape(self.total, 1, layer.outputs, -1)))
+            self.vectors[layer.part].append(torch.linalg.vecdot(g, x.reshape(self.total, 1, layer.outputs, -1)))
         if layer.matrix:
             if _prefers_positions(layer, self.plan, self.total, self.m, self.m_b):
                 self._contract_positions(layer, x, g)
@@ -384,7 +425,9 @@ class _Contraction:
         g = g.mT.reshape(self.total, k * positions, layer.outputs)
         left, right = g[: self.m], g[-self.m_b :].flatten(0, 1)
         step = max(1, SLICE // (k * positions) ** 2)
-        parts = zip(self.block.view(self.m, k, -1).split(step), left.split(step), gram.split(step), strict=True)
+        parts = zip(
+            self.blocks[layer.part].view(self.m, k, -1).split(step), left.split(step), gram.split(step), strict=True
+        )
         for block, rows, weights in parts:
             products = (rows.flatten(0, 1) @ right.T).view(-1, k, positions, self.m_b, k, positions).mul_(weights)
             block += products.sum((2, 5)).flatten(2)
@@ -397,7 +440,7 @@ class _Contraction:
         for part in g.split(max(1, SLICE // (k * groups * layer.fan_in)), dim=3):
             part = part.reshape(self.total * groups, -1, layer.positions)
             rows = torch.bmm(part, columns, out=self._buffer("rows", (*part.shape[:2], layer.fan_in)))
-            self.add(rows.view(self.total, groups, k, -1).transpose(1, 2).reshape(self.total * k, -1))
+            self.add(layer.part, rows.view(self.total, groups, k, -1).transpose(1, 2).reshape(self.total * k, -1))
 
     def _contract_by_convolution(self, layer: _Layer, x: Tensor, g: Tensor):
         """(1) for k = 1: the weight gradients of all inputs are that of one convolution with M times the groups."""
@@ -408,7 +451,7 @@ class _Contraction:
             shape = (part.shape[0] * part.shape[1], *module.weight.shape[1:])
             part = part.reshape(1, -1, *layer.grid)
             rows = conv2d_weight(x, shape, part, module.stride, module.padding, module.dilation, groups)
-            self.add(rows.view(self.total, -1))
+            self.add(layer.part, rows.view(self.total, -1))
 
     def _columns(self, layer: _Layer, x: Tensor) -> Tensor:
         """The input as one column per position: [M, groups K, L]."""

@@ -227,6 +227,49 @@ def pointwise(paths, titles, headings, style, drops):
     return figure
 
 
+def layers(paths, titles, headings, style, drops):
+    """Layers of the base run: C(t, T) (a), S(t, T) (b) and the share of the kernel (c), over t."""
+    alone, pairs = tables.of_runs(paths["layers"]), tables.of_runs(paths["pairs"])
+    pairs = pairs[pairs["j"] == pairs.groupby("experiment")["j"].transform("max")]
+    shares = scales.spanned("share of the kernel", "of its trace", alone["share"], style)
+    figure, axes = _canvas(titles, headings, style)
+    for name, row in zip(titles, axes, strict=True):
+        mine = _rows(pairs, name)
+        mine = mine[mine["i"] < mine["j"]]
+        for ax, metric in zip(row, ("C", "S"), strict=False):
+            panels.layers_heat(ax, mine, "i", metric, scales.colours(scales.quantity(metric), pairs[metric], style))
+        panels.layers_heat(row[2], _rows(alone, name), "t", "share", shares)
+        for ax in row:
+            theme.label_times(ax, x="$t$")
+            panels.drops(ax, drops[name])
+    return figure
+
+
+def layer_forks(paths, titles, headings, style, drops):
+    """Layers of forks: C of those from the first t0 over t1 (a), of all at their last t1 (b), and their growth (c)."""
+    chaos = tables.of_runs(paths["chaos"])
+    chaos = chaos[chaos["draw"] >= 0]
+    of_fork = chaos.groupby(["experiment", "seed", "t0", "draw", "place"])
+    last = chaos[chaos["t1"] == of_fork["t1"].transform("max")]
+    start = chaos[chaos["t1"] == chaos["t0"]].set_index(of_fork.keys)["l2"]
+    last = last.set_index(of_fork.keys).assign(start=start.where(start > 0)).reset_index()
+    last["growth"] = last["l2"] / last["start"]
+    colours = scales.colours(scales.quantity("C"), chaos["C"], style)
+    growth = scales.spanned("growth of the distance", "ratio", last["growth"], style)
+    figure, axes = _canvas(titles, headings, style)
+    for name, row in zip(titles, axes, strict=True):
+        mine, at_end = _rows(chaos, name), _rows(last, name)
+        panels.layers_heat(row[0], mine[mine["t0"] == mine["t0"].min()], "t1", "C", colours)
+        theme.label_times(row[0], x="$t_1$")
+        panels.layers_heat(row[1], at_end, "t0", "C", colours)
+        panels.layers_heat(row[2], at_end, "t0", "growth", growth)
+        for ax in row[1:]:
+            theme.label_times(ax, x="$t_0$")
+        for ax in row:
+            panels.drops(ax, drops[name])
+    return figure
+
+
 def curves(paths, titles, headings, style, taus, drops):
     """What the cone is worth: S(t, tau) (a) and test error while training, after each switch (b)."""
     grids, (switches, standard) = tables.of_runs(paths["S"]), _errors(paths)

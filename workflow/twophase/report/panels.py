@@ -27,6 +27,7 @@ from twophase.report.theme import (
     time_colours,
 )
 
+NAMES = 24  # of layers beside a panel: of more, every second, third, ...
 BAND = "band: range of\nseeds and draws"
 
 # Heat maps ----------------------------------------------------------------------------------------------------------
@@ -48,7 +49,7 @@ def heat(ax, frame: pd.DataFrame, x: str, y: str, value: str, colours: Colours) 
     Args:
         frame: columns `x`, `y` (iterations) and `value`.
     """
-    norm, shown = colours.norm, colours.shown
+    norm = colours.norm
     grid = frame[[x, y]].assign(value=frame[value].to_numpy(dtype=float))
     if isinstance(norm, LogNorm):
         grid["value"] = np.log(np.maximum(grid["value"], norm.vmin))
@@ -58,6 +59,25 @@ def heat(ax, frame: pd.DataFrame, x: str, y: str, value: str, colours: Colours) 
     image = ax.pcolormesh(edges(xs), edges(ys), values, norm=norm, cmap=colours.map)
     time_axis(ax, "x", xs, edges(xs))
     time_axis(ax, "y", ys, edges(ys))
+    _colour_bar(ax, image, colours)
+
+
+def layers_heat(ax, frame: pd.DataFrame, x: str, value: str, colours: Colours) -> None:
+    """Heat map over iterations and layers, the first of the network on top; means as in `heat`.
+
+    Args:
+        frame: columns `x` (iterations), layer, place, and `value`.
+    """
+    names = frame.drop_duplicates("place").set_index("place")["layer"].sort_index()
+    heat(ax, frame, x, "place", value, colours)
+    shown = names[:: -(-len(names) // NAMES)]
+    ax.set_yscale("linear")
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_yticks(shown.index, shown, fontsize=min(6.5, 6.5 * NAMES / 2 / len(shown)))
+
+
+def _colour_bar(ax, image, colours: Colours) -> None:
+    shown = colours.shown
     bar = ax.figure.colorbar(image, ax=ax, label=shown.label, shrink=0.85)
     if colours.anchored:
         bar.set_ticks(shown.ticks, labels=[shown.text(tick) for tick in shown.ticks])

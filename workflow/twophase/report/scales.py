@@ -95,6 +95,18 @@ def colours(shown: Quantity, values: pd.Series, style: Mapping) -> Colours:
     return Colours(LogNorm(shown.lowest, shown.highest), anchored(shown, style["colormap"]), shown, anchored=True)
 
 
+def spanned(words: str, unit: str, values: pd.Series, style: Mapping) -> Colours:
+    """The colours of a quantity of which no claim is made: `values` span them.
+
+    Args:
+        words, unit: as of `Quantity`.
+        style: as of `colours`.
+    """
+    norm = own(values)
+    shown = Quantity(words, unit, norm.vmin, norm.vmin, norm.vmax)
+    return Colours(norm, sns.color_palette(style["colormap"], as_cmap=True), shown, anchored=False)
+
+
 def own(values: pd.Series) -> Normalize:
     """A scale that `values` span; logarithmic if the positive ones span over two decades."""
     positive = values[values > 0]

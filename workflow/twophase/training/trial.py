@@ -9,13 +9,15 @@ from torch import Tensor, nn
 
 from twophase.errors import UserError
 from twophase.measures import barrier, ntk
+from twophase.networks import state as network_state
 from twophase.training import loop
 from twophase.training.linearized import Linearized
+from twophase.training.perturbation import matching
 from twophase.training.setup import Experiment
 
 
 def trial(experiment: Experiment, config: Mapping) -> None:
-    """Computes a barrier, a kernel and a step of linearized training, as far as the experiment has them.
+    """Looks up the parameters to perturb; computes a barrier, a kernel and a step of linearized training, if asked for.
 
     The network and the state of the random generators are as before.
 
@@ -23,8 +25,10 @@ def trial(experiment: Experiment, config: Mapping) -> None:
         config: of the experiment, resolved.
 
     Raises:
-        UserError: the network cannot have one of them, or it is not finite.
+        UserError: the network has no such parameters, or cannot have one of the others, or it is not finite.
     """
+    if config["chaos"]["t0"]:
+        matching(config["chaos"]["where"], network_state.trainable(experiment.network))
     asked = {
         "barrier": config["barrier"]["grid"] or config["chaos"]["t0"],
         "kernel": config["kernel"]["grid"] or (config["kernel"]["forks"] and config["chaos"]["t0"]),
