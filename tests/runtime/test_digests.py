@@ -223,6 +223,7 @@ USERS = {  # module: the scripts whose results it can change
     "training.machine": TRAINING - MEASURING,
     "networks.initialisation": TRAINING,
     "networks.models": TRAINING,
+    "networks.norms": TRAINING,
     "networks.transformer": TRAINING,
     "networks.names": {*TRAINING, "print_estimate"},
     "data.dataset": {*TRAINING, "prepare_dataset"},
