@@ -196,7 +196,8 @@ USERS = {  # module: the scripts whose results it can change
     | {*MEASURING, *PLANNING},
     # What batch norms of a network under evaluation use.
     "files.predicted": {"predictions", "block_B", "block_D", "fork_barriers", "compare_forks", "independent"}
-    | {"train_linearized", "pointwise_measures", "judge_claims", "write_explorer", "fig6", "wfig2", "curves"},
+    | {"train_linearized", "pointwise_measures", "judge_claims", "write_explorer", "fig6", "wfig2", "curves"}
+    | {"side_by_side"},
     "analysis.inflection": {"estimate_inflection", "judge_claims", "write_explorer", "experiment_pages"}
     | {"fig1", "lyapunov"},
     "analysis.changes": {"estimate_inflection", "judge_claims"},
@@ -237,6 +238,7 @@ USERS = {  # module: the scripts whose results it can change
     "report.theme": {*FIGURES, "scaling_figure", "write_explorer"},
     "report.figures": FIGURES,
     "report.panels": {*FIGURES, "scaling_figure"} - {"readings"},
+    "report.overlaid_panels": {"side_by_side"},
     "report.scales": {"fig3", "fig4", "velocity", "write_explorer"},
     "report.cone_panels": {"fig1", "fig5", "wfig1", "wfig3"},
     "report.fork_panels": {"fig1", "fig2", "fig3", "lyapunov", "equal_lags"},

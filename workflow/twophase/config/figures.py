@@ -120,6 +120,7 @@ SETTINGS = {  # what a figure may have to know of an experiment, and how it is f
 
 
 ANGLES = "angles of the cone"
+SCORES = {"switches": "linearized.parquet", "standard": "predictions/trajectory.safetensors"}  # on the test set
 
 
 def cone_effect(figure: str) -> tuple[Panel, ...]:
@@ -145,7 +146,7 @@ SWITCHING = Figure(
     shows="linearized training",
     description="error and loss after a switch at t",
     needs=("linearized.switch",),
-    tables={"switches": "linearized.parquet", "standard": "predictions/trajectory.safetensors"},
+    tables=SCORES,
     estimates="kernel",
     settings=("ends",),
     panels=(Panel("a", "test error", "Figure 6"), Panel("b", "test loss")),
@@ -227,11 +228,7 @@ FIGURES = {
         shows="what the cone is worth",
         description="S(t, tau), error over training after each switch",
         needs=("cone.tau", "linearized.switch"),
-        tables={
-            "S": "S.parquet",
-            "switches": "linearized.parquet",
-            "standard": "predictions/trajectory.safetensors",
-        },
+        tables={"S": "S.parquet", **SCORES},
         settings=("taus", "drops"),
         panels=(Panel("a", r"kernel distance from $\tau$"), Panel("b", "test error after the switch")),
     ),
@@ -282,6 +279,23 @@ FIGURES = {
             Panel("h", "kernel and labels"),
         ),
         cost=4,
+    ),
+    "side_by_side": Figure(
+        category=BEYOND,
+        shows="experiments, side by side",
+        description="C, B+, the cone's width and what it gains over linearized training, a curve for each experiment",
+        needs=("chaos.t0", "chaos.lags", "linearized.switch"),
+        least=2,
+        tables={"chaos": "chaos.parquet", **SCORES},
+        estimates="kernel",
+        settings=("lags", "ends", "barriers"),
+        panels=(
+            Panel("a", "forks in the weights"),
+            Panel("b", "barriers"),
+            Panel("c", "the cone's width"),
+            Panel("d", "gain over linearized"),
+        ),
+        cost=1,
     ),
     "readings": Figure(
         category=BEYOND,

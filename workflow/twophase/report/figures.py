@@ -14,7 +14,7 @@ from math import nan
 
 from twophase.analysis import inflection, scorecard
 from twophase.files import storage, tables
-from twophase.report import cone_panels, fork_panels, panels, scales, theme, verdict_matrix
+from twophase.report import cone_panels, fork_panels, overlaid_panels, panels, scales, theme, verdict_matrix
 
 METRICS = ("C", "B", "D")
 MEASURES = {  # of `pointwise`, in the order of the panels: label, and whether its axis is logarithmic
@@ -187,6 +187,28 @@ def equal_lags(paths, titles, headings, style, lags, drops, barriers):
         fork_panels.under_either(row[2], own, last, {"D": ""}, f"disagreement $D$ at lag {last} (share)")
         for ax in row:
             panels.drops(ax, drops[name])
+    return figure
+
+
+def side_by_side(paths, titles, headings, style, lags, ends, barriers):
+    """Experiments in a colour each: C (a) and B+ (b) after equal times, the cone's width (c) and what it gains (d)."""
+
+    def by_name(table):
+        return {name: _rows(table, name) for name in titles}
+
+    chaos, switches = tables.of_runs(paths["chaos"]), tables.of_runs(paths["switches"])
+    standard, phases = tables.standard_scores(paths["standard"]), tables.of_experiments(paths["phases"])
+    longest = chaos["experiment"].map({name: max(lags[name]["full"]) for name in titles})
+    forks = by_name(chaos[chaos["t1"] - chaos["t0"] == longest])
+    units = {"nats" if metric == "loss" else "share of the test set" for metric in barriers.values()}
+    figure, axes = theme.canvas([""], len(headings), style)
+    theme.letter(axes, headings)
+    first, second, third, fourth = axes[0]
+    overlaid_panels.dissimilarity(first, forks)
+    overlaid_panels.humps(second, forks, " or ".join(sorted(units)))
+    overlaid_panels.widths(third, by_name(phases))
+    overlaid_panels.gains(fourth, by_name(switches), by_name(standard), ends)
+    overlaid_panels.key(fourth, titles)
     return figure
 
 
