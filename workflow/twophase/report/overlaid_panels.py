@@ -66,7 +66,7 @@ def widths(ax, phases: Frames) -> None:
         ax.plot(rows["t"], rows["value"], ms=3, lw=1.2, **look)
         ax.fill_between(rows["t"], rows["low"], rows["high"], color=look["color"], alpha=0.18, lw=0)
     _over(ax, found, "t", "$t$")
-    ax.set(ylabel="width of the cone after $t$ (degrees)", ylim=(0, None))
+    ax.set(ylabel="cone width after $t$ (degrees)", ylim=(0, None))
 
 
 def gains(ax, switches: Frames, standard: Frames, ends: Mapping[str, int]) -> None:
@@ -87,7 +87,7 @@ def gains(ax, switches: Frames, standard: Frames, ends: Mapping[str, int]) -> No
         )
     ax.axhline(0.0, color=INK, lw=0.8)
     _over(ax, switches, "switch", "switch $t$")
-    ax.set(ylabel="accuracy over linearized (points)")
+    ax.set(ylabel="gain in accuracy (points)")
 
 
 def key(ax, titles: Mapping[str, str]) -> None:
