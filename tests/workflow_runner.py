@@ -17,7 +17,7 @@ from twophase.cost import sizes
 REPOSITORY = Path(__file__).parents[1]
 
 WHOLE = yaml.safe_load((REPOSITORY / ".test" / "config.yaml").read_text(encoding="utf-8"))
-del WHOLE["results"]  # the default's, in a folder of its own; has rows in every figure but `readings`
+del WHOLE["results"]  # the default's, in a folder of its own; has rows in every figure but `readings`, `side_by_side`
 TINY = WHOLE | {"experiments": {"tiny": WHOLE["experiments"]["tiny"]}}
 
 UNITS = (

@@ -15,7 +15,8 @@ import yaml
 import configuration
 from configuration import markdown
 from twophase.analysis import claims, scorecard
-from twophase.config.figures import CAPTIONS, FIGURES
+from twophase.config.figures import FIGURES
+from twophase.config.papers import CAPTIONS
 from twophase.config.resolve import resolve
 from twophase.files import storage, tables
 from twophase.report import pages

@@ -10,7 +10,8 @@ import yaml
 
 from twophase.analysis import claims
 from twophase.config import estimators, schema
-from twophase.config.figures import BEYOND, CAPTIONS, FIGURES, SETTINGS, drops, shown, value
+from twophase.config.figures import BEYOND, FIGURES, SETTINGS, drops, shown, value
+from twophase.config.papers import CAPTIONS
 from twophase.config.plan import NAMES, jobs
 from twophase.config.resolve import resolve
 from twophase.report import figures as drawn
@@ -116,9 +117,10 @@ def test_an_entry_names_what_there_is(name, figure):
 
 @pytest.mark.parametrize("name", [name for name, figure in FIGURES.items() if figure.needs])
 def test_an_experiment_that_lacks_any_need_is_left_out(name):
-    assert len(shown(EXPERIMENTS, name)) == 1
+    copies = {f"{experiment}{k}": part for experiment, part in EXPERIMENTS.items() for k in range(FIGURES[name].least)}
+    assert len(shown(copies, name)) == FIGURES[name].least
     for key in FIGURES[name].needs:
-        experiments = copy.deepcopy(EXPERIMENTS)
+        experiments = copy.deepcopy(copies)
         for experiment in experiments.values():
             part, last = key.split(".")
             experiment[part][last] = []
@@ -126,7 +128,7 @@ def test_an_experiment_that_lacks_any_need_is_left_out(name):
 
 
 def test_rows_are_experiments_in_the_order_of_the_config():
-    expected = {name: ["tiny"] for name in FIGURES} | {"wfig3": ["lazy"], "readings": []}
+    expected = {name: ["tiny"] for name in FIGURES} | {"wfig3": ["lazy"], "readings": [], "side_by_side": []}
     assert {name: shown(EXPERIMENTS, name) for name in FIGURES} == expected
     again = {"second": EXPERIMENTS["tiny"], **EXPERIMENTS, "third": EXPERIMENTS["lazy"]}
     expected = {name: ["second", "tiny"] for name in FIGURES} | {"wfig3": ["lazy", "third"]}
@@ -140,11 +142,11 @@ def test_the_learning_rate_drops_at_milestones_of_a_step_schedule_only():
 def test_a_figure_waits_for_its_inputs():
     planned = {job.rule: job for job in jobs(resolve(WHOLE))}
     for name, figure in FIGURES.items():
-        if name != "readings":
+        if figure.least == 1:
             (experiment,) = shown(EXPERIMENTS, name)
             needs = {f"{experiment}/seed0/grid/{table}" for table in figure.tables if table in "CSBD"}
             assert needs <= {*planned[name].needs}
-    assert "readings" not in planned
+    assert not {"readings", "side_by_side"} & planned.keys()
     twice = copy.deepcopy(WHOLE)
     twice["experiments"]["again"] = twice["experiments"]["tiny"] | {"title": "again"}
     (job,) = (job for job in jobs(resolve(twice)) if job.rule == "readings")

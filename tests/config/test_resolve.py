@@ -777,6 +777,26 @@ BAD = {
         on_text(model={"name": "torchvision:vit_b_16"}),
         "one.model: torchvision:vit_b_16 takes images, and the data set is a text; take transformer or lenet300.",
     ),
+    "a key by its former name": (
+        with_experiment(model={"name": "vgg11", "batch_norm": False}),
+        "one.model: unknown key 'batch_norm'; it is norm now, batch for true and none for false.",
+    ),
+    "a norm that the family has not": (
+        on_text(model={"name": "transformer", "norm": "batch"}),
+        "one.model: norm 'batch' of transformer must be one of layer, none.",
+    ),
+    "gains of no norm": (
+        with_experiment(model={"norm": "none", "bn_gamma": "uniform"}),
+        "one.model: bn_gamma 'uniform' has no effect on resnet8 with norm none; leave one of the two out.",
+    ),
+    "patches that do not divide the images": (
+        with_experiment(model={"name": "vit", "patch": 3}),
+        "one.model: patch 3 does not divide images of 8x8 pixels; take a patch that does, or set `resize` for",
+    ),
+    "patches of a text": (
+        on_text(model={"name": "vit"}),
+        "one.model: vit takes images, and the data set is a text; take transformer or lenet300.",
+    ),
     "a transformer on images": (
         with_experiment(model={"name": "transformer"}),
         "one.model: transformer takes contexts of a text, and the data set holds images; take a data set of `source: ",
@@ -1087,7 +1107,21 @@ def test_settings_without_effect_are_left_out(changes, present, absent):
 def test_settings_hold_the_data_set_and_the_options_of_the_model():
     found = settings_of(resolve(PLAIN), "one")
     assert found["dataset"]["source"] == "digits"
-    assert found["model"] == {"name": "resnet8", "width": None, "shortcut": "A", "init": "default", "bn_gamma": "ones"}
+    expected = {"name": "resnet8", "width": None, "shortcut": "A", "init": "default", "bn_gamma": "ones"}
+    assert found["model"] == expected | {"norm": "batch"}
+
+
+@pytest.mark.parametrize(
+    ("name", "norm"), [("resnet8", "batch"), ("vgg11", "batch"), ("transformer", "layer"), ("vit", "layer")]
+)
+def test_the_default_norm_is_that_of_the_family_and_the_same_setting_written_out(name, norm):
+    config = on_text() if name == "transformer" else datasets(pictures={"source": "digits", "resize": 32})
+    found = []
+    for written in ({}, {"norm": "default"}, {"norm": norm}):
+        one = config["experiments"]["one"] | {"model": {"name": name, **written}}
+        found.append(settings_of(resolve(config | {"experiments": {"one": one}}), "one"))
+    assert found[0]["model"]["norm"] == norm
+    assert found[0] == found[1] == found[2]
 
 
 def test_point_wise_measures_are_taken_where_there_is_a_grid_for_them():

@@ -121,12 +121,15 @@ MODELS = [
     ({"name": "lenet300"}, (2, 9, 7)),
     *(({"name": f"resnet{d}", "shortcut": s}, (3, 32, 32)) for d in (8, 20) for s in "AB"),
     ({"name": "resnet8", "width": 5, "shortcut": "B"}, (1, 8, 8)),
-    *(({"name": "vgg11", "width": 0.1, "head": h, "batch_norm": b}, (3, 32, 32)) for h in ("linear",) for b in (0, 1)),
+    *(({"name": "resnet14", "shortcut": s, "norm": n}, (3, 8, 8)) for s in "AB" for n in ("layer", "group", "none")),
+    *(({"name": "vgg11", "width": 0.1, "norm": n}, (3, 32, 32)) for n in ("batch", "layer", "group", "none")),
     ({"name": "vgg16"}, (3, 32, 32)),
     ({"name": "vgg11", "head": "mlp4096", "width": 0.25}, (1, 32, 32)),
     ({"name": "vgg11", "head": "mlp128", "width": 0.25}, (1, 32, 32)),
     ({"name": "transformer"}, (72, 1, 32)),
     ({"name": "transformer", "norm": "none", "width": 12, "depth": 3, "heads": 3}, (5, 1, 9)),
+    ({"name": "vit"}, (3, 32, 40)),
+    ({"name": "vit", "norm": "none", "patch": 2, "width": 12, "depth": 3, "heads": 3}, (1, 8, 6)),
 ]
 
 

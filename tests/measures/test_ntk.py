@@ -182,6 +182,11 @@ NETS = {
         *(nn.Linear(36, 5), nn.LayerNorm(5, elementwise_affine=False), nn.Tanh(), nn.Flatten(), nn.LayerNorm(20)),
         nn.Linear(20, CLASSES),
     ),
+    "group norms": lambda: nn.Sequential(
+        *(nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8, eps=0.1), nn.Tanh(), nn.GroupNorm(1, 8), nn.Conv2d(8, 4, 3)),
+        *(nn.GroupNorm(4, 4, affine=False), nn.Tanh(), nn.Flatten(), nn.Linear(64, 6), nn.GroupNorm(3, 6)),
+        nn.Linear(6, CLASSES),
+    ),
     "transformer": lambda: models.build("transformer", CLASSES, 3, 8, width=8, heads=2),
     "transformer without norms": lambda: models.build("transformer", CLASSES, 3, 8, width=6, heads=3, norm="none"),
     "windows": Windows,
@@ -190,10 +195,10 @@ NETS = {
 }
 
 
-def make(name, dtype, n=5):
+def make(name, dtype, n=5, side=8):
     torch.manual_seed(0)
     net = NETS[name]()
-    x = torch.randn(n, 3, 8, 8)
+    x = torch.randn(n, 3, side, side)
     net(x.repeat(2, 1, 1, 1))  # lazy layers
     for module in net.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -201,7 +206,7 @@ def make(name, dtype, n=5):
             nn.init.uniform_(module.running_var, 0.5, 2)
             nn.init.normal_(module.weight)
             nn.init.normal_(module.bias)
-        elif isinstance(module, nn.LayerNorm):
+        elif isinstance(module, nn.LayerNorm | nn.GroupNorm):
             for parameter in module.parameters():
                 nn.init.normal_(parameter)
     return net.to(dtype), x.to(dtype)
@@ -222,8 +227,8 @@ def dense(net, x, reduce, names=None):
     return rows @ rows.T
 
 
-@pytest.mark.parametrize("name", ["layer norms", "transformer", "transformer without norms"])
-def test_layer_norms_and_transformers_have_a_closed_form(name):
+@pytest.mark.parametrize("name", ["layer norms", "group norms", "transformer", "transformer without norms"])
+def test_norms_and_transformers_have_a_closed_form(name):
     net, x = make(name, torch.float64)
     assert ntk._plan(net.eval(), x, "trace", 2).dense == [{}]
 
@@ -266,6 +271,21 @@ def test_equals_the_dense_kernel(name, reduce, dtype):
     kernel = ntk.empirical_ntk(net, x, reduce, chunk=3)
     assert kernel.dtype == dtype
     assert relative(kernel, dense(net, x, reduce)) <= TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "options"),
+    [
+        *(("resnet8", 8, {"width": 16, "shortcut": "B", "norm": norm}) for norm in ("batch", "layer", "group", "none")),
+        *(("vgg11", 32, {"width": 0.06, "norm": norm}) for norm in ("batch", "layer", "group", "none")),
+        *(("vit", 8, {"patch": 2, "width": 8, "heads": 2, "norm": norm}) for norm in ("layer", "none")),
+    ],
+)
+def test_networks_with_any_norm_have_a_closed_form_that_equals_the_dense_kernel(monkeypatch, name, side, options):
+    monkeypatch.setitem(NETS, name, lambda: models.build(name, CLASSES, 3, side, **options))
+    net, x = make(name, torch.float64, side=side)
+    assert ntk._plan(net.eval(), x, "full", 3).dense == [{}]
+    assert relative(ntk.empirical_ntk(net, x, "full", chunk=3), dense(net, x, "full")) <= TOLERANCE[torch.float64]
 
 
 @pytest.mark.parametrize("limit", [1, 40, 200])

@@ -14,6 +14,7 @@ from twophase.errors import UserError
 from twophase.networks import names as model_names
 from twophase.networks.models import PadShortcut, build, check, max_pool
 from twophase.networks.names import known_model, torchvision_names
+from twophase.networks.norms import norm_layer
 from twophase.torchvision_ops import import_torchvision
 
 # name, in_channels, image_size, options: every family, every option, and the data sets at hand
@@ -24,7 +25,13 @@ OWN = [
     ("resnet8", 1, 8, {"width": 8}),
     ("resnet14", 3, (10, 7), {"width": 5, "shortcut": "B"}),
     ("vgg11", 3, 32, {"width": 0.125}),
-    ("vgg13", 1, (40, 64), {"width": 0.06, "batch_norm": False}),
+    ("vgg13", 1, (40, 64), {"width": 0.06, "norm": "none"}),
+    ("vgg11", 1, 32, {"width": 0.2, "norm": "group"}),
+    ("resnet8", 2, (9, 8), {"width": 5, "norm": "layer", "shortcut": "B"}),
+    ("resnet8", 1, 8, {"width": 16, "norm": "group", "bn_gamma": "uniform"}),
+    ("resnet14", 1, 8, {"width": 4, "norm": "none", "shortcut": "B"}),
+    ("vit", 2, (6, 9), {"patch": 3, "width": 6, "heads": 3}),
+    ("vit", 1, 8, {"width": 8, "heads": 2, "depth": 1, "norm": "none"}),
     ("vgg11", 3, 32, {"width": 0.06, "head": "mlp128", "init": "kaiming_fan_out", "bn_gamma": "uniform"}),
     ("transformer", 5, (1, 6), {"width": 8, "heads": 2}),
     ("transformer", 3, (1, 7), {"width": 6, "heads": 3, "depth": 1, "norm": "none"}),
@@ -81,15 +88,16 @@ def test_resnet_size_is_that_of_the_formula(depth, shortcut):
     assert sum(isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3) for m in net.modules()) == depth - 1
 
 
-@pytest.mark.parametrize(("depth", "batch_norm"), [(11, True), (13, False), (16, False), (19, True)])
-def test_vgg_has_as_many_weight_layers_as_its_name_says(depth, batch_norm):
+@pytest.mark.parametrize(("depth", "norm"), [(11, "batch"), (13, "none"), (16, "group"), (19, "layer")])
+def test_vgg_has_as_many_weight_layers_as_its_name_says(depth, norm):
     with torch.device("meta"):
-        net = build(f"vgg{depth}", 10, 3, 32, batch_norm=batch_norm)
+        net = build(f"vgg{depth}", 10, 3, 32, norm=norm)
     kinds = [type(module) for module in net.modules()]
     # The original counts three fully connected layers, of which the linear head for CIFAR keeps one.
     assert kinds.count(nn.Conv2d) == depth - 3
     assert kinds.count(nn.Linear) == 1
-    assert kinds.count(nn.BatchNorm2d) == (depth - 3 if batch_norm else 0)
+    assert kinds.count(nn.BatchNorm2d) == (depth - 3 if norm == "batch" else 0)
+    assert kinds.count(nn.GroupNorm) == (depth - 3 if norm in ("group", "layer") else 0)
     assert kinds.count(nn.MaxPool2d) == 5
 
 
@@ -165,18 +173,20 @@ def test_the_seed_decides_the_weights(name, in_channels, image_size, options):
 
 @pytest.mark.parametrize(("name", "in_channels", "image_size", "options"), OWN)
 def test_by_default_torch_makes_all_layers_and_he_the_convolutions(name, in_channels, image_size, options):
-    """The same numbers of the same generator, in this order; and those of a LeNet are torch's alone."""
+    """The same numbers of the same generator, in this order; and those of a LeNet or transformer are torch's alone."""
     options = {key: value for key, value in options.items() if key not in ("init", "bn_gamma")}
     torch.manual_seed(3)
     net = build(name, 4, in_channels, image_size, **options)
     torch.manual_seed(3)
-    own = "lenet" in name or name == "transformer"
+    own = "lenet" in name or name in ("transformer", "vit")
     expected = build(name, 4, in_channels, image_size, **options, **({} if own else {"init": "torch"}))
     convolutions = [m for m in expected.modules() if isinstance(m, nn.Conv2d) and "lenet" not in name]
     for module in convolutions:
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+    if "resnet" in name and options.get("norm") == "none":
+        expected.downscale_branches()
     wanted = expected.state_dict()
     assert all(torch.equal(value, wanted[key]) for key, value in net.state_dict().items())
 
@@ -239,17 +249,102 @@ def test_weights_start_with_the_distribution_of_their_init(name, options, init):
             assert module.bias.abs().max() <= fan_in**-0.5
 
 
+@pytest.mark.parametrize("norm", ["batch", "layer", "group"])
 @pytest.mark.parametrize(("name", "options"), [("resnet20", {"shortcut": "B"}), ("vgg11", {"width": 0.5})])
-def test_uniform_scales_of_batch_norms_leave_all_else_as_it_is(name, options):
+def test_uniform_scales_of_norms_leave_all_else_as_it_is(name, options, norm):
+    options = options | {"norm": norm}
     torch.manual_seed(2)
     ones = build(name, 10, 3, 32, **options)
     torch.manual_seed(2)
     uniform = build(name, 10, 3, 32, **options, bn_gamma="uniform")
-    scales = {f"{key}.weight" for key, module in ones.named_modules() if isinstance(module, nn.BatchNorm2d)}
+    kind = nn.BatchNorm2d if norm == "batch" else nn.GroupNorm
+    scales = {f"{key}.weight" for key, module in ones.named_modules() if isinstance(module, kind)}
     other = uniform.state_dict()
     for key, value in ones.state_dict().items():
         assert torch.equal(value, other[key] if key not in scales else torch.ones_like(value))
     is_uniform(torch.cat([other[key] for key in sorted(scales)]), 0, 1)
+
+
+@pytest.mark.parametrize("channels", [4, 8, 12, 16, 20, 31, 64])
+@pytest.mark.parametrize("norm", ["layer", "group"])
+def test_norms_of_an_image_alone_make_mean_0_and_variance_1_of_each_group(norm, channels):
+    """Over its pixels and all channels, or those of a group: 8, or the next more of which there is a whole number."""
+    per_group = channels if norm == "layer" else {12: 12, 20: 10, 31: 31}.get(channels, min(channels, 8))
+    x = 3 + 2 * torch.randn(2, channels, 5, 4, dtype=torch.float64)
+    layer = norm_layer(norm, channels).double()
+    groups = x.view(2, -1, per_group * 20)
+    variance = groups.var(2, correction=0, keepdim=True)
+    expected = (groups - groups.mean(2, keepdim=True)) / (variance + layer.eps).sqrt()
+    gain, bias = torch.randn(2, channels, 1, 1, dtype=torch.float64)
+    layer.load_state_dict({"weight": gain.flatten(), "bias": bias.flatten()})
+    torch.testing.assert_close(layer(x), gain * expected.view_as(x) + bias)
+
+
+@pytest.mark.parametrize("norm", ["layer", "group", "none"])
+@pytest.mark.parametrize(("name", "options"), [("resnet8", {"width": 16}), ("vgg11", {"width": 0.1})])
+def test_without_batch_norm_an_image_is_seen_alone(name, options, norm):
+    """Its logits in training are those in evaluation, whatever else is in the batch."""
+    net, x = build(name, 5, 1, 32, **options, norm=norm).double(), images(1, 32, dtype=torch.float64)
+    assert not [*net.buffers()]
+    torch.testing.assert_close(net.train()(x)[:1], net.eval()(x[:1]))
+
+
+def test_a_resnet_without_norms_starts_with_branches_smaller_by_the_root_of_their_number():
+    """So that, in units of the first block's input, the variance at the end does not grow with the depth."""
+    ratios = []
+    for depth in (8, 110):
+        net = build(f"resnet{depth}", 10, 3, 32, width=16, norm="none")
+        x, d = torch.randn(4, 16, 16, 16).relu(), len(net.blocks)
+        weights = torch.cat(
+            [block.conv2.weight.flatten() * (9 * block.conv2.in_channels / 2) ** 0.5 for block in net.blocks]
+        )
+        is_normal(weights, d**-0.5)
+        assert all((module.bias == 0).all() for module in net.modules() if isinstance(module, nn.Conv2d))
+        with torch.no_grad():
+            ratios.append(float(net.blocks[: d // 3](x).square().mean() / x.square().mean()))
+    assert max(ratios) / min(ratios) < 2
+
+
+@pytest.mark.parametrize("norm", ["layer", "none"])
+@pytest.mark.parametrize(("depth", "heads", "patch", "size"), [(1, 2, 2, (2, 2)), (2, 4, 3, (6, 9)), (3, 1, 1, (2, 3))])
+def test_a_vision_transformer_is_torchs_with_the_same_weights(depth, heads, patch, size, norm):
+    """Of `nn.TransformerEncoderLayer`, norms first, on torch's patches as a convolution sees them."""
+    channels, width, length = 2, 8, size[0] * size[1] // patch**2
+    net = build("vit", 5, channels, size, patch=patch, depth=depth, heads=heads, width=width, norm=norm)
+    for parameter in net.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    state, x = net.double().state_dict(), images(channels, size, dtype=torch.float64)
+    pixels, positions = state["embedding.weight"].split([channels * patch**2, length], 1)
+    kernel = pixels.view(width, channels, patch, patch)
+    y = nn.functional.conv2d(x, kernel, stride=patch).flatten(2).mT + positions.T
+    for k in range(depth):
+        y = encoder_layer(state, k, width, heads, norm)(y)
+    if norm == "layer":
+        y = nn.functional.layer_norm(y, [width], state["norm.weight"], state["norm.bias"])
+    torch.testing.assert_close(net(x), y.mean(1) @ state["head.weight"].T + state["head.bias"])
+
+
+def test_a_vision_transformer_starts_with_the_distributions_of_torchs_layers_and_of_positions():
+    net = build("vit", 10, 3, 32, patch=4, width=64, depth=1)
+    pixels, places = net.embedding.weight.split([48, 64], 1)
+    is_uniform(pixels, -(48**-0.5), 48**-0.5)
+    is_normal(places, 0.02)
+    for module in (m for m in net.modules() if isinstance(m, nn.Linear) and m is not net.embedding):
+        is_uniform(module.weight, -(module.in_features**-0.5), module.in_features**-0.5)
+
+
+def encoder_layer(state, k, width, heads, norm):
+    """Torch's layer with the weights of block `k` of a transformer of ours."""
+    layer = nn.TransformerEncoderLayer(
+        width, heads, 4 * width, dropout=0, activation="gelu", batch_first=True, norm_first=True, dtype=torch.float64
+    )
+    if norm == "none":
+        layer.norm1, layer.norm2 = nn.Identity(), nn.Identity()
+    renamed = {"qkv": "self_attn.in_proj_", "out": "self_attn.out_proj.", "up": "linear1.", "down": "linear2."}
+    own = {key.removeprefix(f"blocks.{k}."): v for key, v in state.items() if key.startswith(f"blocks.{k}.")}
+    parts = ((*key.split("."), v) for key, v in own.items())
+    layer.load_state_dict({renamed.get(part, f"{part}.") + kind: v for part, kind, v in parts})
+    return layer
 
 
 @pytest.mark.parametrize("norm", ["layer", "none"])
@@ -265,27 +360,8 @@ def test_a_transformer_is_torchs_with_the_same_weights(depth, heads, length, nor
     text = torch.randint(characters, (9, length))
     x = tokens[text] + positions
     mask = nn.Transformer.generate_square_subsequent_mask(length, dtype=torch.float64)
-    renamed = {"qkv": "self_attn.in_proj_", "out": "self_attn.out_proj.", "up": "linear1.", "down": "linear2."}
     for k in range(depth):
-        layer = nn.TransformerEncoderLayer(
-            width,
-            heads,
-            4 * width,
-            dropout=0,
-            activation="gelu",
-            batch_first=True,
-            norm_first=True,
-            dtype=torch.float64,
-        )
-        if norm == "none":
-            layer.norm1, layer.norm2 = nn.Identity(), nn.Identity()
-        own = {key.removeprefix(f"blocks.{k}."): v for key, v in state.items() if key.startswith(f"blocks.{k}.")}
-        theirs = {
-            renamed.get(part, f"{part}.") + kind: v
-            for (part, kind), v in ((key.split("."), v) for key, v in own.items())
-        }
-        layer.load_state_dict(theirs)
-        x = layer(x, mask, is_causal=True)
+        x = encoder_layer(state, k, width, heads, norm)(x, mask, is_causal=True)
     x = x[:, -1]
     if norm == "layer":
         x = nn.functional.layer_norm(x, [width], state["norm.weight"], state["norm.bias"])
@@ -352,6 +428,13 @@ def test_images_too_small(name, side):
     assert build(name, 2, 1, side)(images(1, side)).shape == (3, 2)
     with pytest.raises(UserError, match=rf"{name} needs images of at least {side}x{side} .*resize"):
         build(name, 2, 1, (side + 9, side - 1))
+
+
+@pytest.mark.parametrize("size", [(8, 10), (10, 8)])
+def test_images_that_patches_do_not_divide(size):
+    assert build("vit", 2, 1, size, patch=2)(images(1, size)).shape == (3, 2)
+    with pytest.raises(UserError, match=rf"patch 4 does not divide images of {size[0]}x{size[1]} pixels; take a patch"):
+        build("vit", 2, 1, size)
 
 
 # --- what is tried before training
@@ -466,7 +549,7 @@ def test_names_read_from_the_source_are_those_that_torchvision_registers():
 
 
 @pytest.mark.parametrize(
-    "name", ["lenet5", "lenet300", "resnet20", "resnet26", "vgg19", "transformer", "torchvision:resnet18"]
+    "name", ["lenet5", "lenet300", "resnet20", "resnet26", "vgg19", "transformer", "vit", "torchvision:resnet18"]
 )
 def test_known_names(name):
     assert known_model(name) is None
@@ -493,7 +576,7 @@ def test_every_depth_is_6k_plus_2_or_told_the_nearest():
         ("torchvision:resnet181", {}, "no classifier 'resnet181'.*torchvision:resnet18"),
         ("torchvision:raft_large", {}, "no classifier"),
         ("lenet5", {"width": 2}, "width 2 has no effect on lenet5"),
-        ("resnet20", {"batch_norm": False}, "batch_norm False has no effect on resnet20"),
+        ("vgg16", {"batch_norm": False}, "batch_norm is no option of a model; there are .*norm"),
         ("vgg16", {"shortcut": "B"}, "shortcut 'B' has no effect"),
         ("torchvision:resnet18", {"head": "mlp4096"}, "head 'mlp4096' has no effect"),
         ("vgg16", {"dropout": 0.3}, "dropout 0.3 has no effect on vgg16 with head linear"),
@@ -508,14 +591,25 @@ def test_every_depth_is_6k_plus_2_or_told_the_nearest():
         ("lenet300", {"init": "torch"}, "init 'torch' has no effect on lenet300, whose default it is"),
         ("torchvision:resnet18", {"init": "torch"}, "init 'torch' has no effect on torchvision:resnet18"),
         ("lenet5", {"bn_gamma": "uniform"}, "bn_gamma 'uniform' has no effect on lenet5"),
-        ("vgg16", {"batch_norm": False, "bn_gamma": "uniform"}, "no effect on vgg16 without batch norms"),
+        (
+            "vgg16",
+            {"norm": "none", "bn_gamma": "uniform"},
+            "'uniform' has no effect on vgg16 with norm none; leave one",
+        ),
+        ("resnet8", {"norm": "none", "bn_gamma": "uniform"}, "has no effect on resnet8 with norm none"),
+        ("vit", {"bn_gamma": "uniform"}, "bn_gamma 'uniform' has no effect on vit"),
         ("lenet-300", {}, "did you mean lenet300"),
         ("vgg16", {"stride": 3}, "stride is no option"),
         ("transfomer", {}, "did you mean transformer"),
         ("vgg16", {"depth": 3}, "depth 3 has no effect on vgg16"),
-        ("resnet20", {"norm": "none"}, "norm 'none' has no effect on resnet20"),
+        ("lenet5", {"norm": "none"}, "norm 'none' has no effect on lenet5"),
+        ("resnet20", {"norm": "instance"}, "norm 'instance' must be one of default, batch, layer, group, none"),
+        ("resnet20", {"patch": 2}, "patch 2 has no effect on resnet20"),
         ("transformer", {"init": "torch"}, "init 'torch' has no effect on transformer"),
-        ("transformer", {"norm": "batch"}, "norm 'batch' must be one of layer, none"),
+        ("transformer", {"norm": "batch"}, "norm 'batch' of transformer must be one of layer, none"),
+        ("vit", {"norm": "group"}, "norm 'group' of vit must be one of layer, none"),
+        ("vit", {"patch": 0}, "patch 0 must be a whole number from 1"),
+        ("vit", {"width": 6}, "width 6 must be a multiple of heads, 4, which share it"),
         ("transformer", {"heads": 3}, "width 64 must be a multiple of heads, 3, which share it"),
         ("transformer", {"width": 30}, "width 30 must be a multiple of heads, 4, which share it"),
         ("transformer", {"width": 0}, "width 0 must be a multiple of heads, 4"),

@@ -32,7 +32,7 @@ def make(folder, *arguments):
 def test_figures_are_drawn_from_kept_tables(published):
     make(published.folder, "restore", "RUN=demo").check_returncode()
     # The example has one experiment, with none beside it, no lags, point-wise measures or layers.
-    figures = {*FIGURES} - {"readings", "equal_lags", "pointwise", "layers", "layer_forks"}
+    figures = {*FIGURES} - {"readings", "side_by_side", "equal_lags", "pointwise", "layers", "layer_forks"}
     assert not {"claims.parquet", "phases.parquet", "figures"} & {
         p.name for p in (published.folder / "results").iterdir()
     }

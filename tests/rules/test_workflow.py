@@ -14,7 +14,7 @@ from workflow_runner import REPOSITORY, TINY, WHOLE, Workflow, shared_data
 pytestmark = pytest.mark.workflow
 
 TRAINING = {"trajectory", "forks", "linearized"}
-FIGURES = {*figures.FIGURES} - {"readings"}  # which takes two experiments that are no counterexamples
+FIGURES = {*figures.FIGURES} - {"readings", "side_by_side"}  # which take two experiments that are no counterexamples
 
 
 @pytest.fixture(scope="module")

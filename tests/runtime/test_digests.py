@@ -207,7 +207,8 @@ USERS = {  # module: the scripts whose results it can change
     | {"layer_distances", "layer_chaos", *MEASURING, *PLANNING},
     # What batch norms of a network under evaluation use.
     "files.predicted": {"predictions", "block_B", "block_D", "fork_barriers", "compare_forks", "independent"}
-    | {"train_linearized", "pointwise_measures", "judge_claims", "write_explorer", "fig6", "wfig2", "curves"},
+    | {"train_linearized", "pointwise_measures", "judge_claims", "write_explorer", "fig6", "wfig2", "curves"}
+    | {"side_by_side"},
     "analysis.inflection": {"estimate_inflection", "judge_claims", "write_explorer", "experiment_pages"}
     | {"fig1", "lyapunov"},
     "analysis.changes": {"estimate_inflection", "judge_claims"},
@@ -220,7 +221,7 @@ USERS = {  # module: the scripts whose results it can change
     "training.forks": {"train_forks"},
     "training.linearized": {"train_linearized", *MEASURING},
     "measures.ntk": {"kernels", "layer_kernels", *MEASURING},
-    "measures.layers": {"layer_kernels", "layer_distances", "layer_chaos"},
+    "measures.layers": {"layer_kernels", "layer_distances", "layer_chaos", "layer_forks"},
     "measures.pointwise": {"pointwise_measures"},
     "measures.barrier": {"block_B", "fork_barriers", "independent", *MEASURING},
     "training.noise": TRAINING,
@@ -235,6 +236,7 @@ USERS = {  # module: the scripts whose results it can change
     "training.machine": TRAINING - MEASURING,
     "networks.initialisation": TRAINING,
     "networks.models": TRAINING,
+    "networks.norms": TRAINING,
     "networks.transformer": TRAINING,
     "networks.names": {*TRAINING, "print_estimate"},
     "data.dataset": {*TRAINING, "prepare_dataset"},
@@ -248,6 +250,7 @@ USERS = {  # module: the scripts whose results it can change
     "report.theme": {*FIGURES, "scaling_figure", "write_explorer"},
     "report.figures": FIGURES,
     "report.panels": {*FIGURES, "scaling_figure"} - {"readings"},
+    "report.overlaid_panels": {"side_by_side"},
     "report.scales": {"fig3", "fig4", "velocity", "layers", "layer_forks", "write_explorer"},
     "report.cone_panels": {"fig1", "fig5", "wfig1", "wfig3"},
     "report.fork_panels": {"fig1", "fig2", "fig3", "lyapunov", "equal_lags"},
@@ -289,7 +292,7 @@ USERS = {  # module: the scripts whose results it can change
         "write_explorer",
         "print_estimate",
     }
-    | {"fig6", "wfig2", "curves", "judge_claims"},  # scores of checkpoints
+    | {"fig6", "wfig2", "curves", "side_by_side", "judge_claims"},  # scores of checkpoints
     "files.results": set(),
     "files.units": set(),
     "runtime.summary": set(),
@@ -367,7 +370,7 @@ def test_a_source_that_is_no_python_is_named_with_its_line(sources):
 
 def test_an_edit_deep_inside_a_function_counts(untouched, sources):
     sources("twophase/measures/distances.py", lambda text: text.replace("exact / 2", "exact / 3"))
-    assert changed(untouched) == {"block_C", "block_S", "compare_forks", *MEASURING}  # all that takes a cosine
+    assert changed(untouched) == {"block_C", "block_S", "compare_forks", "layer_distances", *MEASURING}
 
 
 def test_edits_of_what_computes_nothing_do_not_count(untouched, sources):
@@ -414,8 +417,7 @@ def test_a_new_use_of_a_module_counts_however_it_is_imported(sources, way):
     before = all_digests()
     sources("twophase/config/grids.py", edited)
     assert changed(before) == {
-        "block_C",
-        "plane",
+        *("block_C", "plane", "layer_distances"),
         *MEASURING,
         *PLANNING,
     }  # whatever reads networks in parts
@@ -463,6 +465,7 @@ def test_all_that_jobs_call_is_in_their_digests(whole_run):
     found = set(called(whole_run.folder / "called"))
     assert {script for script, *_ in found} >= {"prepare_dataset", *TRAINING, *LIGHT, *FIGURES} - {
         *MEASURING, "print_estimate", "scaling_figure", "readings", "independent",  # which takes two seeds
+        "side_by_side",
     }  # fmt: skip
     reached = {script: {(r.path, r.name) for r in digests.definitions(*what(script))} for script in ALL}
     overlooked = {

@@ -204,7 +204,13 @@ NETWORKS = {
     "transformer": ({"name": "transformer", "width": 8, "heads": 2}, (1, 4)),
     "transformer without norms": ({"name": "transformer", "width": 8, "depth": 1, "norm": "none"}, (1, 4)),
     "vgg": ({"name": "vgg11", "width": 0.04}, (3, 32)),
-    "vgg without batch norm": ({"name": "vgg11", "width": 0.04, "batch_norm": False}, (3, 32)),
+    "vgg without batch norm": ({"name": "vgg11", "width": 0.04, "norm": "none"}, (3, 32)),
+    "resnet, layer norms": ({"name": "resnet8", "width": 3, "norm": "layer"}, (1, 8)),
+    "resnet, group norms": ({"name": "resnet8", "width": 16, "shortcut": "B", "norm": "group"}, (1, 8)),
+    "resnet without norms": ({"name": "resnet8", "width": 3, "shortcut": "B", "norm": "none"}, (1, 8)),
+    "vgg, group norms": ({"name": "vgg11", "width": 0.13, "norm": "group"}, (3, 32)),
+    "vit": ({"name": "vit", "patch": 2, "width": 8, "heads": 2}, (1, 4)),
+    "vit without norms": ({"name": "vit", "patch": 4, "width": 8, "depth": 1, "norm": "none"}, (3, 8)),
 }
 
 
@@ -266,7 +272,7 @@ def test_members_share_no_convolution_and_no_matrix_product(name):
     with Products() as together:
         loop.mean_loss(stack.train()(inputs), labels).sum().backward()
     assert together.groups == [size * groups for groups in alone.groups]
-    assert together.groups or options["name"] in ("lenet300", "transformer")
+    assert together.groups or options["name"] in ("lenet300", "transformer", "vit")
     assert together.products <= {"bmm", "baddbmm"}
 
 

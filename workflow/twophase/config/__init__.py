@@ -1,3 +1,3 @@
 """A config: its schema, its defaults, its grids, the jobs it comes to, and its targets. No torch."""
 
-__all__ = ["checks", "estimators", "figures", "grids", "plan", "resolve", "schema", "targets"]
+__all__ = ["checks", "estimators", "figures", "grids", "papers", "plan", "resolve", "schema", "targets"]

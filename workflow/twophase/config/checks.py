@@ -102,7 +102,7 @@ def check_fit(key: str, experiment: Mapping, dataset: Mapping) -> None:
     if dataset["source"] in sources.IMAGES:
         _, *size = sources.IMAGES[dataset["source"]]
         size = [dataset["resize"] or side for side in size]
-        problem = model_names.too_small(experiment["model"]["name"], size)
+        problem = model_names.wrong_size(size=size, **experiment["model"])
         if problem:
             raise UserError(f"{key}.model: {problem}")
         problem = too_much_padding(experiment["training"]["augment"]["crop"], size)

@@ -10,30 +10,6 @@ from dataclasses import dataclass, field, replace
 
 PAPER, WORKSHOP, BEYOND = "Figures", "Figures of the workshop paper", "Beyond the papers"  # categories of the report
 
-FROM_TAU = "S(t, τ), how far the kernel at t is from that at a fixed time"
-OVER_DT = "S(t, t + Δt), how far the kernel moves in a time step"
-CONE = "a picture of the cone"
-CAPTIONS = {  # every panel of both papers, as claims cite it, and what its caption says that it shows, in our words
-    "Figure 1": "the two phases: perturbed runs, and the kernel's cone",
-    "Figure 2": "how a run is perturbed",
-    "Figure 3a": "C, parameter dissimilarity over t0 and t1",
-    "Figure 3b": "B, loss barrier over t0 and t1",
-    "Figure 3c": "D, disagreement over t0 and t1",
-    "Figure 4": "S of all pairs, kernel distance",
-    "Figure 5a": FROM_TAU,
-    "Figure 5b": OVER_DT,
-    "Figure 5c": CONE,
-    "Figure 6": "test accuracy after a switch to linearized training at t",
-    "workshop paper, Figure 1a": FROM_TAU,
-    "workshop paper, Figure 1b": OVER_DT,
-    "workshop paper, Figure 1c": CONE,
-    "workshop paper, Figure 2, left": "test accuracy after a switch to linearized training at t",
-    "workshop paper, Figure 2, right": "test loss after a switch to linearized training at t",
-    "workshop paper, Figure 3a": f"{FROM_TAU}, without two phases",
-    "workshop paper, Figure 3b": f"{OVER_DT}, without two phases",
-    "workshop paper, Figure 3c": f"{CONE}, without two phases",
-}
-
 
 @dataclass(frozen=True)
 class Panel:
@@ -42,7 +18,7 @@ class Panel:
     Attributes:
         letter: by which claims and captions cite it; none in a figure with a single panel.
         heading: what stands over it, behind the letter.
-        answers: the panel of the papers that it answers, a key of `CAPTIONS`; none if it is ours.
+        answers: the panel of the papers that it answers, a key of `papers.CAPTIONS`; none if it is ours.
     """
 
     letter: str = ""
@@ -120,6 +96,7 @@ SETTINGS = {  # what a figure may have to know of an experiment, and how it is f
 
 
 ANGLES = "angles of the cone"
+SCORES = {"switches": "linearized.parquet", "standard": "predictions/trajectory.safetensors"}  # on the test set
 
 
 def cone_effect(figure: str) -> tuple[Panel, ...]:
@@ -145,14 +122,10 @@ SWITCHING = Figure(
     shows="linearized training",
     description="error and loss after a switch at t",
     needs=("linearized.switch",),
-    tables={"switches": "linearized.parquet", "standard": "predictions/trajectory.safetensors"},
+    tables=SCORES,
     estimates="kernel",
     settings=("ends",),
     panels=(Panel("a", "test error", "Figure 6"), Panel("b", "test loss")),
-)
-ON_ONE_NETWORK = (
-    *("sharpness", "batch sharpness", "noise of gradients", "mean gradient"),
-    *("parameters", "kernel's scale", "kernel's rank", "kernel and labels"),
 )
 
 FIGURES = {
@@ -231,11 +204,7 @@ FIGURES = {
         shows="what the cone is worth",
         description="S(t, tau), error over training after each switch",
         needs=("cone.tau", "linearized.switch"),
-        tables={
-            "S": "S.parquet",
-            "switches": "linearized.parquet",
-            "standard": "predictions/trajectory.safetensors",
-        },
+        tables={"S": "S.parquet", **SCORES},
         settings=("taus", "drops"),
         panels=(Panel("a", r"kernel distance from $\tau$"), Panel("b", "test error after the switch")),
     ),
@@ -275,7 +244,16 @@ FIGURES = {
         tables={"measures": "pointwise.parquet"},
         results={"phases": "phases.parquet"},
         settings=("drops",),
-        panels=tuple(map(Panel, "abcdefgh", ON_ONE_NETWORK)),
+        panels=(
+            Panel("a", "sharpness"),
+            Panel("b", "batch sharpness"),
+            Panel("c", "noise of gradients"),
+            Panel("d", "mean gradient"),
+            Panel("e", "parameters"),
+            Panel("f", "kernel's scale"),
+            Panel("g", "kernel's rank"),
+            Panel("h", "kernel and labels"),
+        ),
         cost=4,
     ),
     "layers": Figure(
@@ -295,6 +273,23 @@ FIGURES = {
         tables={"chaos": "layer_chaos.parquet"},
         settings=("drops",),
         panels=(Panel("a", "from the first $t_0$"), Panel("b", "from every $t_0$"), Panel("c", "growth")),
+    ),
+    "side_by_side": Figure(
+        category=BEYOND,
+        shows="experiments, side by side",
+        description="C, B+, the cone's width and what it gains over linearized training, a curve for each experiment",
+        needs=("chaos.t0", "chaos.lags", "linearized.switch"),
+        least=2,
+        tables={"chaos": "chaos.parquet", **SCORES},
+        estimates="kernel",
+        settings=("lags", "ends", "barriers"),
+        panels=(
+            Panel("a", "forks in the weights"),
+            Panel("b", "barriers"),
+            Panel("c", "the cone's width"),
+            Panel("d", "gain over linearized"),
+        ),
+        cost=1,
     ),
     "readings": Figure(
         category=BEYOND,

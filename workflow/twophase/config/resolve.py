@@ -125,6 +125,8 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     problem = model_names.known_model(**experiment["model"])
     if problem:
         raise UserError(f"{key}.model: {problem}.")
+    model = experiment["model"]
+    model["norm"] = model_names.norm_of(model["name"], model["norm"])
     _resolve_training(f"{key}.training", experiment["training"], known[experiment["dataset"]])
     checks.check_fit(key, experiment, known[experiment["dataset"]])
     last = experiment["training"]["iterations"]

@@ -15,6 +15,9 @@ SCHEMA = Path(__file__).with_name("config.schema.yaml")
 NUMBER = re.compile(r"[+-]?(\d{1,300}(\.\d*)?|\.\d+)([eE][+-]?\d{1,9})?")  # int() and float() take all of these
 WORDS = {"true": True, "false": False, "null": None}
 MAX_VALUES = 1_000_000  # of a config; that of a hundred experiments with long grids has ten thousand
+RENAMED = {  # keys of earlier versions: what to write in their place
+    "batch_norm": "it is norm now, batch for true and none for false.",
+}
 TEXT = ("title", "dataset", "root", "results")  # may look like a number and stay text
 
 
@@ -138,6 +141,8 @@ def _explain(error) -> str:
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         unknown = min(set(error.instance) - set(known), key=str)
+        if unknown in RENAMED:
+            return f"{key}: unknown key '{unknown}'; {RENAMED[unknown]}"
         close = difflib.get_close_matches(str(unknown), known, 1)
         hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}."
         return f"{key}: unknown key '{unknown}'; {hint}"

@@ -70,7 +70,6 @@ def of_network(experiment: Mapping, shape: Mapping | None, measured: Mapping | N
 
 
 def statistics(experiment: Mapping) -> int:
-    """Under how many statistics of batch norms a network is evaluated: one where it has none."""
-    model = experiment["model"]
-    family = model_names.family(model["name"])
-    return 1 if family in ("lenet5", "transformer") or (family == "vgg" and not model["batch_norm"]) else 2
+    """Under how many statistics of batch norms a network is evaluated: one where it has none; of torchvision's, two."""
+    name, norm = (experiment["model"][key] for key in ("name", "norm"))
+    return 2 if model_names.norm_of(name, norm) == "batch" or model_names.family(name) == "torchvision" else 1

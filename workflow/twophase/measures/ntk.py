@@ -10,7 +10,7 @@ The weight W of a layer y_l = W x_l (l = 1..L the positions of a convolution, L 
 
 to the entry of inputs a and b, with x the layer's input (unfolded patches, K numbers) and g = df/dy (O numbers). Each
 layer is contracted, in the way that takes fewer operations, when backward reaches it, so that gradients need not be
-kept. Biases and the affine parameters of batch and layer norms, which are few, are gathered as rows sum_l g and
+kept. Biases and the affine parameters of batch, layer and group norms, which are few, are gathered as rows sum_l g and
 sum_l g xhat.
 
 H is the sum of what each layer adds to it; `by_layer` keeps these apart.
@@ -32,8 +32,8 @@ from torch.nn.grad import conv2d_weight
 from torch.nn.modules.batchnorm import _BatchNorm
 
 REDUCTIONS = ("trace", "sum_logits", "per_class", "full")
-NORMS = (_BatchNorm, nn.LayerNorm)
-KINDS = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm)
+NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm)
+KINDS = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
 # Numbers per input that a slice of a layer's Jacobian may hold, and the Gram of a layer's inputs.
 SLICE = 2**16
 # The same for parameters done sample by sample, where every slice costs a forward and a backward pass.
@@ -45,8 +45,8 @@ def empirical_ntk(model: nn.Module, inputs: Tensor, reduce: str = "trace", chunk
 
     Every pair of chunks of `chunk` inputs goes through the network together and gives one block of H. Memory follows
     `chunk` (see `cost`); as each chunk is differentiated n / chunk times, the largest chunk that fits is the fastest.
-    Parameters of any other layer than plain convolutions, linear layers, batch norms and layer norms over the last
-    axis, and those used more than once in a forward pass, are differentiated sample by sample, which is slower.
+    Parameters of any other layer than plain convolutions, linear layers, batch and group norms and layer norms over the
+    last axis, and those used more than once in a forward pass, are differentiated sample by sample, which is slower.
 
     Args:
         model: its flags and buffers are left as they were.
@@ -336,6 +336,8 @@ def _blocks(model: nn.Module, plan: _Plan, x: Tensor, m: int, m_b: int) -> Itera
         x = x.detach()
         if isinstance(module, nn.LayerNorm):
             x = F.layer_norm(x, module.normalized_shape, eps=module.eps).reshape(len(x), -1, layer.outputs).mT
+        if isinstance(module, nn.GroupNorm):
+            x = F.group_norm(x, module.num_groups, eps=module.eps)
         output.register_hook(lambda g: contraction.receive(layer, x, g))
         if not layer.chained:
             sources.append(get_gradient_edge(output))

@@ -44,13 +44,16 @@ def statistics_of(model: nn.Module, first: str) -> list[str]:
 def recalibrate(model: nn.Module, inputs: torch.Tensor) -> None:
     """Replaces the running statistics of batch norms by those of `inputs` under the model's parameters as they are.
 
-    They are means over batches of `BATCH` inputs, with dropout off. Leaves the model in eval mode.
+    They are means over batches of `BATCH` inputs, with dropout off. Leaves the model in eval mode. One without batch
+    norms has nothing to replace.
 
     Args:
         inputs: normalised training inputs [m, C, H, W].
     """
     model.eval()
     norms = {module: module.momentum for module in model.modules() if isinstance(module, BATCH_NORMS)}
+    if not norms:
+        return
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # cumulative average over the batches

@@ -12,13 +12,14 @@ def initialise(net: nn.Module, init: str, bn_gamma: str) -> None:
         init: torch (leaves all as it is) | kaiming_convolutions (convolutions by fan-in, without biases; linear layers
             stay torch's) | kaiming_fan_in (convolutions and linear layers by fan-in; biases stay torch's) |
             kaiming_fan_out (convolutions by fan-out, linear layers of standard deviation 0.01, all without biases)
-        bn_gamma: scales of the batch norms, ones | uniform in [0, 1). They are drawn after all other weights.
+        bn_gamma: scales of the batch, layer or group norms, ones | uniform in [0, 1). They are drawn after all other
+            weights.
     """
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             _weights(module, init)
     for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d) and bn_gamma == "uniform":
+        if isinstance(module, nn.BatchNorm2d | nn.GroupNorm) and bn_gamma == "uniform":
             nn.init.uniform_(module.weight)
 
 

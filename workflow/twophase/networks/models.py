@@ -24,9 +24,11 @@ from twophase.networks.names import (
     VGG_STAGES,
     family,
     known_model,
-    too_small,
+    norm_of,
+    wrong_size,
 )
-from twophase.networks.transformer import Transformer
+from twophase.networks.norms import norm_layer
+from twophase.networks.transformer import Transformer, VisionTransformer
 from twophase.torchvision_ops import import_torchvision
 
 
@@ -36,42 +38,44 @@ def build(
     """Returns a network, float32 on the CPU, that maps images [N, in_channels, H, W] to logits [N, num_classes].
 
     Args:
-        name: lenet5 | lenet300 | resnet{6k+2} | vgg{11,13,16,19} | transformer | torchvision:<name>
+        name: lenet5 | lenet300 | resnet{6k+2} | vgg{11,13,16,19} | transformer | vit | torchvision:<name>
         image_size: pixels, the side of a square or (H, W); of a context of L characters (1, L)
         options: any of these, by default as in `names.DEFAULTS`.
             width: channels of a ResNet's first stage (None: 16), the factor on all channels of a VGG (None: 1), or
-                numbers for each position of a transformer (None: 64)
-            shortcut: of a ResNet where the shape changes, A (parameter-free) | B (1x1 convolution and batch norm)
-            batch_norm: of a VGG
+                numbers for each position of a transformer or ViT (None: 64)
+            shortcut: of a ResNet where the shape changes, A (parameter-free) | B (1x1 convolution and norm)
+            norm: of a ResNet or VGG, see `norm_layer`; of a transformer or ViT, layer | none
             head: of a VGG, linear (512-c) | mlp128 (512-128-c) | mlp4096 (512-4096-4096-c)
             dropout: probability after each hidden layer of the mlp4096 head
-            init, bn_gamma: of all but the transformer and torchvision's, see `initialisation`
-            depth, heads, norm: of a transformer, see `Transformer`
+            init, bn_gamma: of all but transformers, ViTs and torchvision's, see `initialisation`
+            depth, heads, patch: of a transformer or ViT, see `Transformer` and `VisionTransformer`
 
     Raises:
-        UserError: an unknown name, an option that does not fit the model, or images too small for it.
+        UserError: an unknown name, an option that does not fit the model, or images of a size that does not.
     """
     if message := known_model(name, **options):
         raise UserError(f"model: {message}")
     size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
-    if message := too_small(name, size):
+    if message := wrong_size(name, size, **options):
         raise UserError(f"model: {message}")
     options = DEFAULTS | options
-    width, kind = options["width"], family(name)
+    width, kind, norm = options["width"], family(name), norm_of(name, options["norm"])
     match kind:
         case "lenet5":
             net = LeNet5(num_classes, in_channels, size)
         case "lenet300":
             net = LeNet300(num_classes, in_channels, size)
         case "resnet":
-            net = ResNet(int(name[6:]), num_classes, in_channels, int(width or 16), options["shortcut"])
+            net = ResNet(int(name[6:]), num_classes, in_channels, int(width or 16), options["shortcut"], norm)
         case "vgg":
             head, dropout = HEADS[options["head"]], options["dropout"] if options["head"] == "mlp4096" else 0.0
-            net = VGG(VGG_STAGES[name], num_classes, in_channels, width or 1.0, options["batch_norm"], head, dropout)
-        case "transformer":
-            wide, layer_norm = int(width or TRANSFORMER_WIDTH), options["norm"] == "layer"
-            length = size[0] * size[1]
-            return Transformer(num_classes, in_channels, length, wide, options["depth"], options["heads"], layer_norm)
+            net = VGG(VGG_STAGES[name], num_classes, in_channels, width or 1.0, norm, head, dropout)
+        case "transformer" | "vit":
+            shape = {key: options[key] for key in ("depth", "heads")}
+            shape |= {"width": int(width or TRANSFORMER_WIDTH), "layer_norm": norm == "layer"}
+            if kind == "vit":
+                return VisionTransformer(num_classes, in_channels, size, options["patch"], **shape)
+            return Transformer(num_classes, in_channels, size[0] * size[1], **shape)
         case "torchvision":
             return _torchvision(name.partition(":")[2], num_classes, in_channels, size)
         case _:
@@ -80,6 +84,8 @@ def build(
     if init == "default":
         init = "torch" if kind.startswith("lenet") else "kaiming_convolutions"
     initialisation.initialise(net, init, options["bn_gamma"])
+    if kind == "resnet" and norm == "none":
+        net.downscale_branches()
     return net
 
 
@@ -178,21 +184,25 @@ class PadShortcut(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm beside a shortcut, [N, in, H, W] -> [N, out, H/stride, W/stride]."""
+    """Two 3x3 convolutions, each with a norm, beside a shortcut: [N, in, H, W] -> [N, out, H/stride, W/stride].
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, shortcut: str):
+    Whichever norm it is has the name that it has in checkpoints, as in torchvision's ResNets.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, shortcut: str, norm: str):
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(out_channels)
+        bias = norm == "none"
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=bias)
+        self.bn1 = norm_layer(norm, out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=bias)
+        self.bn2 = norm_layer(norm, out_channels)
         if stride == 1:
             self.shortcut = nn.Identity()
         elif shortcut == "A":
             self.shortcut = PadShortcut(in_channels, out_channels)
         else:
-            conv = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
-            self.shortcut = nn.Sequential(conv, nn.BatchNorm2d(out_channels))
+            conv = nn.Conv2d(in_channels, out_channels, 1, stride, bias=bias)
+            self.shortcut = nn.Sequential(conv, norm_layer(norm, out_channels))
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))
@@ -202,23 +212,35 @@ class BasicBlock(nn.Module):
 class ResNet(nn.Module):
     """The CIFAR ResNet of He et al. 2016, section 4.2: three stages of (depth-2)/6 blocks with w, 2w and 4w channels.
 
-    ResNet-20 on 3x32x32 and 10 classes: 269,722 parameters with shortcut A, 272,474 with B.
+    ResNet-20 on 3x32x32 and 10 classes: 269,722 parameters with shortcut A, 272,474 with B. Without norms, convolutions
+    have biases, and `downscale_branches` is part of the initialisation.
     """
 
-    def __init__(self, depth: int, num_classes: int, in_channels: int, width: int, shortcut: str):
+    def __init__(self, depth: int, num_classes: int, in_channels: int, width: int, shortcut: str, norm: str):
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
-        self.bn = nn.BatchNorm2d(width)
-        blocks = [BasicBlock(width, width, 1, shortcut) for _ in range((depth - 2) // 6)]
+        self.conv = nn.Conv2d(in_channels, width, 3, padding=1, bias=norm == "none")
+        self.bn = norm_layer(norm, width)
+        blocks = [BasicBlock(width, width, 1, shortcut, norm) for _ in range((depth - 2) // 6)]
         for channels in (width, 2 * width):
-            blocks.append(BasicBlock(channels, 2 * channels, 2, shortcut))
-            blocks += [BasicBlock(2 * channels, 2 * channels, 1, shortcut) for _ in range((depth - 2) // 6 - 1)]
+            blocks.append(BasicBlock(channels, 2 * channels, 2, shortcut, norm))
+            blocks += [BasicBlock(2 * channels, 2 * channels, 1, shortcut, norm) for _ in range((depth - 2) // 6 - 1)]
         self.blocks = nn.Sequential(*blocks)
         self.fc = nn.Linear(4 * width, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         # A plain mean: the backward pass of adaptive pooling is not deterministic on a GPU.
         return self.fc(self.blocks(F.relu(self.bn(self.conv(x)))).mean((2, 3)))
+
+    @torch.no_grad()
+    def downscale_branches(self) -> None:
+        """Divides the last convolution of each of d blocks by sqrt(d).
+
+        Batch norms do that at initialisation, and without it deep residual networks do not train (De & Smith 2020).
+        Their SkipInit has the factor as a parameter, which starts at 1/sqrt(d) or 0.
+        """
+        for block in self.blocks:
+            for parameter in block.conv2.parameters():
+                parameter /= len(self.blocks) ** 0.5
 
 
 class VGG(nn.Module):
@@ -235,7 +257,7 @@ class VGG(nn.Module):
         num_classes: int,
         in_channels: int,
         width: float,
-        batch_norm: bool,
+        norm: str,
         hidden: tuple[int, ...],
         dropout: float,
     ):
@@ -246,7 +268,7 @@ class VGG(nn.Module):
         layers, before = [], in_channels
         for index, channels in enumerate(convolutions):
             layers += [nn.Conv2d(before, channels, 3, padding=1)]
-            layers += [nn.BatchNorm2d(channels)] if batch_norm else []
+            layers += [norm_layer(norm, channels)] if norm != "none" else []
             layers += [nn.ReLU()]
             layers += [nn.MaxPool2d(2)] if index in last_of_stage else []
             before = channels

@@ -15,9 +15,10 @@ VGG_DEPTHS = tuple(int(name[3:]) for name in VGG_STAGES)
 OPTIONS = {
     "lenet5": ("init",),
     "lenet300": ("init",),
-    "resnet": ("width", "shortcut", "init", "bn_gamma"),
-    "vgg": ("width", "batch_norm", "head", "dropout", "init", "bn_gamma"),
+    "resnet": ("width", "shortcut", "norm", "init", "bn_gamma"),
+    "vgg": ("width", "norm", "head", "dropout", "init", "bn_gamma"),
     "transformer": ("width", "depth", "heads", "norm"),
+    "vit": ("patch", "width", "depth", "heads", "norm"),
     "torchvision": (),
 }
 HEADS = {"linear": (), "mlp128": (128,), "mlp4096": (4096, 4096)}  # hidden units of a VGG's classifier
@@ -25,34 +26,45 @@ SMALLEST = {"lenet5": 12, "vgg": 32}  # family: pixels on a side that survive it
 DEFAULTS = {
     "width": None,
     "shortcut": "A",
-    "batch_norm": True,
     "head": "linear",
     "dropout": 0.5,
     "init": "default",
     "bn_gamma": "ones",
     "depth": 2,
     "heads": 4,
-    "norm": "layer",
+    "patch": 4,
+    "norm": "default",
+}
+NORMS = {  # family: norms that it can have, its default first
+    "resnet": ("batch", "layer", "group", "none"),
+    "vgg": ("batch", "layer", "group", "none"),
+    "transformer": ("layer", "none"),
+    "vit": ("layer", "none"),
 }
 CHOICES = {
     "shortcut": ("A", "B"),
     "head": tuple(HEADS),
     "init": ("default", "torch", "kaiming_fan_in", "kaiming_fan_out"),
     "bn_gamma": ("ones", "uniform"),
-    "norm": ("layer", "none"),
+    "norm": ("default", "batch", "layer", "group", "none"),
 }
 KNOWN = (
-    "lenet5, lenet300, resnet8, resnet14, resnet20, ... (depth 6k+2), vgg11, vgg13, vgg16, vgg19, transformer, "
+    "lenet5, lenet300, resnet8, resnet14, resnet20, ... (depth 6k+2), vgg11, vgg13, vgg16, vgg19, transformer, vit, "
     "torchvision:<name>"
 )
 TEXT_ONLY, TEXT_TOO = ("transformer",), ("lenet300",)  # families that take a text, and those that take images as well
-TRANSFORMER_WIDTH = 64  # where none is given
+TRANSFORMER_WIDTH = 64  # where none is given; a vision transformer's, too
 
 
 def family(name: str) -> str:
     """The key of `OPTIONS` a name belongs to: "resnet20" -> "resnet"; an unknown name comes back unchanged."""
     match = re.fullmatch(r"(resnet|vgg)[1-9][0-9]*|(torchvision):.*", name)
     return name if match is None else match[1] or match[2]
+
+
+def norm_of(name: str, norm: str = "default") -> str:
+    """Which norm a model has, given the option: `default` is that of its family, if that has a choice."""
+    return NORMS.get(family(name), ("default",))[0] if norm == "default" else norm
 
 
 def known_model(name: str, **options) -> str | None:
@@ -65,7 +77,7 @@ def known_model(name: str, **options) -> str | None:
     if kind not in OPTIONS:
         also = [f"torchvision:{name}"] if name in torchvision_names() else []
         close = also or difflib.get_close_matches(
-            name, ["lenet5", "lenet300", "resnet20", *VGG_STAGES, "transformer"], n=1
+            name, ["lenet5", "lenet300", "resnet20", *VGG_STAGES, "transformer", "vit"], n=1
         )
         return f"{name!r} is unknown{_did_you_mean(close)}; known are {KNOWN}"
     if kind == "resnet" and ((depth := int(name[6:])) % 6 != 2 or depth < 8):
@@ -82,11 +94,20 @@ def known_model(name: str, **options) -> str | None:
     return _wrong_option(name, kind, DEFAULTS | options)
 
 
-def too_small(name: str, size: Sequence[int]) -> str | None:
-    """None where images of `size` (height, width) are large enough, else one line saying what would do.
+def wrong_size(name: str, size: Sequence[int], **options) -> str | None:
+    """None where a model takes images of `size` (height, width), else one line saying what would do.
 
     Torchvision's classifiers tell only when they are built.
+
+    Args:
+        options: as for `known_model`.
     """
+    patch = (DEFAULTS | options)["patch"]
+    if family(name) == "vit" and any(pixels % patch for pixels in size):
+        return (
+            f"patch {patch} does not divide images of {size[0]}x{size[1]} pixels; take a patch that does, or set "
+            "`resize` for the data set"
+        )
     side = SMALLEST.get(family(name), 1)
     if min(size) >= side:
         return None
@@ -115,6 +136,7 @@ def parameters(name: str, num_classes: int, image: Sequence[int], **options) -> 
     """
     options = DEFAULTS | options
     channels, height, width = image
+    normed = norm_of(name, options["norm"]) != "none"
     match family(name):
         case "lenet5":
             flat = 16 * ((height // 2 - 4) // 2) * ((width // 2 - 4) // 2)
@@ -124,11 +146,12 @@ def parameters(name: str, num_classes: int, image: Sequence[int], **options) -> 
             return _fully_connected(channels * height * width, 300, 100, num_classes)
         case "resnet":
             first, blocks = int(options["width"] or 16), (int(name[6:]) - 2) // 6
-            count, before = first * (channels * 9 + 2), first  # each convolution with its batch norm
+            more = 2 if normed else 1  # for each channel of a convolution: gain and bias of its norm, or a bias
+            count, before = first * (channels * 9 + more), first
             for stage in (first, 2 * first, 4 * first):
-                count += stage * (before * 9 + 2) + (2 * blocks - 1) * stage * (stage * 9 + 2)
+                count += stage * (before * 9 + more) + (2 * blocks - 1) * stage * (stage * 9 + more)
                 if stage != before and options["shortcut"] == "B":
-                    count += stage * (before + 2)
+                    count += stage * (before + more)
                 before = stage
             return count + num_classes * (before + 1)
         case "vgg":
@@ -136,14 +159,14 @@ def parameters(name: str, num_classes: int, image: Sequence[int], **options) -> 
             for base, repeats in zip(VGG_CHANNELS, VGG_STAGES[name], strict=True):
                 stage = max(1, round((options["width"] or 1.0) * base))
                 for _ in range(repeats):
-                    count += stage * (before * 9 + 1 + 2 * options["batch_norm"])
+                    count += stage * (before * 9 + 1 + 2 * normed)
                     before = stage
             return count + _fully_connected(before, *HEADS[options["head"]], num_classes)
-        case "transformer":
-            wide, norm = int(options["width"] or TRANSFORMER_WIDTH), options["norm"] == "layer"
-            block = _fully_connected(wide, 3 * wide) + _fully_connected(wide, wide, 4 * wide, wide) + norm * 4 * wide
-            embedding = (channels + height * width) * wide
-            return embedding + options["depth"] * block + norm * 2 * wide + _fully_connected(wide, num_classes)
+        case "transformer" | "vit" as kind:
+            wide, patch = int(options["width"] or TRANSFORMER_WIDTH), options["patch"] if kind == "vit" else 1
+            block = _fully_connected(wide, 3 * wide) + _fully_connected(wide, wide, 4 * wide, wide) + normed * 4 * wide
+            embedding = (channels * patch**2 + height * width // patch**2) * wide
+            return embedding + options["depth"] * block + normed * 2 * wide + _fully_connected(wide, num_classes)
     return None
 
 
@@ -169,14 +192,16 @@ def _wrong_option(name: str, kind: str, options: dict) -> str | None:
             return f"{key} {value!r} has no effect on {name}; leave it out"
     if kind == "vgg" and head != "mlp4096" and dropout not in (0, DEFAULTS["dropout"]):
         return f"dropout {dropout!r} has no effect on {name} with head {head}; set head to mlp4096 or leave it out"
-    if kind == "vgg" and not options["batch_norm"] and options["bn_gamma"] != "ones":
-        return f"bn_gamma {options['bn_gamma']!r} has no effect on {name} without batch norms; leave one of the two out"
+    if kind in NORMS and (norm := norm_of(name, options["norm"])) not in NORMS[kind]:
+        return f"norm {norm!r} of {name} must be one of {', '.join(NORMS[kind])}"
+    if kind in ("resnet", "vgg") and norm == "none" and options["bn_gamma"] != "ones":
+        return f"bn_gamma {options['bn_gamma']!r} has no effect on {name} with norm none; leave one of the two out"
     if kind.startswith("lenet") and options["init"] == "torch":
         return f"init 'torch' has no effect on {name}, whose default it is; leave it out"
     if kind == "resnet" and width is not None and (width < 1 or width != int(width)):
         return f"width {width!r} must be the number of channels of the first stage, a whole number from 1"
-    if kind == "transformer":
-        for key in ("depth", "heads"):
+    if kind in ("transformer", "vit"):
+        for key in ("depth", "heads", "patch"):
             if options[key] < 1 or options[key] != int(options[key]):
                 return f"{key} {options[key]!r} must be a whole number from 1"
         wide, heads = TRANSFORMER_WIDTH if width is None else width, options["heads"]

@@ -7,6 +7,7 @@ __all__ = [
     "figures",
     "fork_panels",
     "markup",
+    "overlaid_panels",
     "pages",
     "panels",
     "scales",

@@ -14,7 +14,8 @@ from math import nan
 
 from twophase.analysis import inflection, scorecard
 from twophase.files import storage, tables
-from twophase.report import cone_panels, fork_panels, panels, scales, theme, verdict_matrix
+from twophase.measures import layers as by_layer
+from twophase.report import cone_panels, fork_panels, overlaid_panels, panels, scales, theme, verdict_matrix
 
 METRICS = ("C", "B", "D")
 MEASURES = {  # of `pointwise`, in the order of the panels: label, and whether its axis is logarithmic
@@ -190,6 +191,28 @@ def equal_lags(paths, titles, headings, style, lags, drops, barriers):
     return figure
 
 
+def side_by_side(paths, titles, headings, style, lags, ends, barriers):
+    """Experiments in a colour each: C (a) and B+ (b) after equal times, the cone's width (c) and what it gains (d)."""
+
+    def by_name(table):
+        return {name: _rows(table, name) for name in titles}
+
+    chaos, switches = tables.of_runs(paths["chaos"]), tables.of_runs(paths["switches"])
+    standard, phases = tables.standard_scores(paths["standard"]), tables.of_experiments(paths["phases"])
+    longest = chaos["experiment"].map({name: max(lags[name]["full"]) for name in titles})
+    forks = by_name(chaos[chaos["t1"] - chaos["t0"] == longest])
+    units = {"nats" if metric == "loss" else "share of the test set" for metric in barriers.values()}
+    figure, axes = theme.canvas([""], len(headings), style)
+    theme.letter(axes, headings)
+    first, second, third, fourth = axes[0]
+    overlaid_panels.dissimilarity(first, forks)
+    overlaid_panels.humps(second, forks, " or ".join(sorted(units)))
+    overlaid_panels.widths(third, by_name(phases))
+    overlaid_panels.gains(fourth, by_name(switches), by_name(standard), ends)
+    overlaid_panels.key(fourth, titles)
+    return figure
+
+
 def velocity(paths, titles, headings, style, dts, drops):
     """The kernel's motion: its velocity (a) and its distance from where it was (b)."""
     grids, phases = tables.of_runs(paths["S"]), tables.of_experiments(paths["phases"])
@@ -249,11 +272,7 @@ def layer_forks(paths, titles, headings, style, drops):
     """Layers of forks: C of those from the first t0 over t1 (a), of all at their last t1 (b), and their growth (c)."""
     chaos = tables.of_runs(paths["chaos"])
     chaos = chaos[chaos["draw"] >= 0]
-    of_fork = chaos.groupby(["experiment", "seed", "t0", "draw", "place"])
-    last = chaos[chaos["t1"] == of_fork["t1"].transform("max")]
-    start = chaos[chaos["t1"] == chaos["t0"]].set_index(of_fork.keys)["l2"]
-    last = last.set_index(of_fork.keys).assign(start=start.where(start > 0)).reset_index()
-    last["growth"] = last["l2"] / last["start"]
+    last = by_layer.at_the_end(chaos)
     colours = scales.colours(scales.quantity("C"), chaos["C"], style)
     growth = scales.spanned("growth of the distance", "ratio", last["growth"], style)
     figure, axes = _canvas(titles, headings, style)
