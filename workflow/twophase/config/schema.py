@@ -15,7 +15,7 @@ SCHEMA = Path(__file__).with_name("config.schema.yaml")
 NUMBER = re.compile(r"[+-]?(\d{1,300}(\.\d*)?|\.\d+)([eE][+-]?\d{1,9})?")  # int() and float() take all of these
 WORDS = {"true": True, "false": False, "null": None}
 MAX_VALUES = 1_000_000  # of a config; that of a hundred experiments with long grids has ten thousand
-TEXT = ("title", "dataset", "root", "results")  # may look like a number and stay text
+TEXT = ("title", "dataset", "root", "results", "sha256")  # may look like a number and stay text
 
 
 @cache

@@ -1,3 +1,3 @@
 """Networks: which there are, how they are built, kept and evaluated."""
 
-__all__ = ["evaluation", "initialisation", "models", "names", "state", "transformer"]
+__all__ = ["evaluation", "foreign", "initialisation", "models", "names", "own", "state", "transformer"]
