@@ -406,6 +406,18 @@ def test_trying_a_network_changes_nothing():
         assert all(parameter.grad is None for parameter in net.parameters())
 
 
+def test_a_buffer_that_no_checkpoint_keeps_is_no_fault():
+    class Shifted(Own):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("shift", torch.ones(5), persistent=False)
+
+        def forward(self, x):
+            return super().forward(x) + self.shift
+
+    check(Shifted(), 5, (4, 1, 8, 8))
+
+
 def test_a_name_without_a_network_is_told_where_to_add_one(monkeypatch):
     monkeypatch.setitem(model_names.OPTIONS, "mlp", ())
     with pytest.raises(UserError, match=r"mlp is named in .* but `build` in models\.py has no case for it"):

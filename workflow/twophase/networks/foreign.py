@@ -1,16 +1,23 @@
 """Networks that others wrote: untrained classifiers of torchvision and timm, and what a file of the user's builds."""
 
 import importlib
+import itertools
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import nn
 
 from twophase.errors import UserError
 from twophase.networks import own
-from twophase.networks import state as network_state
 from twophase.torchvision_ops import import_torchvision
+
+
+def on_meta(net: nn.Module, images: Sequence[int]) -> object:
+    """What a network returns for a batch of the shape `images` [N, C, H, W]: on the meta device, without arithmetic."""
+    values = itertools.chain(net.named_parameters(), net.named_buffers())  # also those that no checkpoint keeps
+    values = {name: value.to("meta") for name, value in values}
+    return torch.func.functional_call(net, values, torch.empty(*images, device="meta"))
 
 
 def of_torchvision(name: str, num_classes: int, in_channels: int, size: tuple[int, int]) -> nn.Module:
@@ -47,11 +54,11 @@ def of_timm(name: str, num_classes: int, in_channels: int, size: tuple[int, int]
 
 
 def _classifier(name: str, make: Callable[[], nn.Module], image: tuple[int, int, int]) -> nn.Module:
-    """A network of a library, tried on images [C, H, W]: a pass on the meta device, which costs no arithmetic."""
+    """A network of a library, tried on images [C, H, W]."""
     try:
         net = _out_of_place(make())
         net.eval()
-        torch.func.functional_call(net, network_state.on_meta(net), torch.empty(2, *image, device="meta"))
+        on_meta(net, (2, *image))
     except (RuntimeError, ValueError, AssertionError) as error:
         reason = textwrap.shorten(str(error), 160)
         raise UserError(

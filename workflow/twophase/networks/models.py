@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from twophase.errors import UserError
 from twophase.networks import foreign, initialisation
-from twophase.networks import state as network_state
 from twophase.networks.names import (
     DEFAULTS,
     HEADS,
@@ -112,7 +111,7 @@ def check(net: nn.Module, num_classes: int, images: Sequence[int]) -> None:
     if not any(parameter.requires_grad for parameter in net.parameters()):
         raise UserError("model: the network has no trainable parameters; give it some")
     try:
-        logits = torch.func.functional_call(net, network_state.on_meta(net), torch.empty(*images, device="meta"))
+        logits = foreign.on_meta(net, images)
     except Exception as error:  # whatever a layer raises about the shape of its inputs
         reason = textwrap.shorten(str(error), 160)
         single = "; with training.batch_size the last batch of an epoch has a single image" if images[0] == 1 else ""

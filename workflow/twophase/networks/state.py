@@ -1,6 +1,5 @@
 """The state of a network and of its optimizer: as arrays by name, and in the file of a checkpoint."""
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +35,6 @@ def load_state(model: nn.Module, state: dict[str, np.ndarray], optimizer: torch.
             # torch keeps Adam's step counter on the CPU.
             place = torch.device("cpu") if buffer == "step" else device
             optimizer.state[parameters[name]][buffer] = torch.from_numpy(value.copy()).to(place)
-
-
-def on_meta(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Parameters and buffers without their numbers, with which a network computes shapes alone."""
-    values = itertools.chain(model.named_parameters(), model.named_buffers())  # also those that no checkpoint keeps
-    return {name: value.to("meta") for name, value in values}
 
 
 def trainable(model: nn.Module) -> list[str]:
