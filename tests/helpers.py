@@ -16,6 +16,25 @@ from twophase.training import loop
 from twophase.training.output import Output
 from twophase.training.setup import Experiment
 
+# The library's lenet300, as a file of the user's.
+LENET300 = """
+import torch.nn.functional as F
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, num_classes, in_channels, image_size, hidden=300):
+        super().__init__()
+        self.fc1 = nn.Linear(in_channels * image_size[0] * image_size[1], hidden)
+        self.fc2 = nn.Linear(hidden, 100)
+        self.fc3 = nn.Linear(100, num_classes)
+
+    def forward(self, x):
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x.flatten(1))))))
+
+def build(num_classes, in_channels, image_size, hidden=300):
+    return Net(num_classes, in_channels, image_size, hidden)
+"""
+
 
 def settings(**changes) -> dict:
     """The config's `training` as rules pass it on; `schedule` and `augment` are merged key by key."""

@@ -45,9 +45,9 @@ def test_a_package_imports_those_below_it_only(package):
         assert {other for other, _ in imported(path)} - {"", package} <= MAY_IMPORT[package], path
 
 
-def test_a_config_knows_networks_by_name_only():
+def test_a_config_knows_networks_by_name_and_file_only():
     for path in sorted((LIBRARY / "config").glob("*.py")):
-        assert {module for package, module in imported(path) if package == "networks"} <= {"names"}, path
+        assert {module for package, module in imported(path) if package == "networks"} <= {"names", "own"}, path
 
 
 def test_the_table_is_of_layers():

@@ -1,7 +1,9 @@
 """`make crate`: what is in the crate of a run, which the profile's own validator finds valid."""
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -49,8 +51,8 @@ def python(*arguments) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
 
 
-def crate(results: Path, path: Path) -> subprocess.CompletedProcess:
-    return python(REPOSITORY / "tools/crate.py", REPOSITORY / "config/demo.yaml", results, path)
+def crate(results: Path, path: Path, config: Path = REPOSITORY / "config/demo.yaml") -> subprocess.CompletedProcess:
+    return python(REPOSITORY / "tools/crate.py", config, results, path)
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +141,27 @@ def test_a_run_that_is_not_finished_is_named(results, tmp_path):
     assert done.returncode == 1
     assert "holds no finished run. Finish it first: make figures CONFIG=" in done.stderr
     assert not (tmp_path / "crate.zip").exists()
+
+
+def test_files_of_networks_come_along_if_they_are_those_of_the_run(results, tmp_path):
+    here = shutil.copytree(results, tmp_path / "results")
+    (tmp_path / "my nets").mkdir()
+    (tmp_path / "my nets/net.py").write_text("def build(**given): ...\n")
+    (tmp_path / "config.yaml").write_text("{}")
+    digest = hashlib.sha256((tmp_path / "my nets/net.py").read_bytes()).hexdigest()
+    models = [{"name": "lenet5"}, {"name": "my nets/net.py:build", "sha256": digest}]
+    experiments = {str(k): {"model": model} for k, model in enumerate(models)}
+    (here / "config.json").write_text(json.dumps({"run": {"config": {"experiments": experiments}}}))
+    done = crate(here, tmp_path / "crate.zip", tmp_path / "config.yaml")
+    assert not done.returncode, done.stderr
+    with zipfile.ZipFile(tmp_path / "crate.zip") as archive:
+        assert archive.read("my nets/net.py") == (tmp_path / "my nets/net.py").read_bytes()
+        graph = json.loads(archive.read("ro-crate-metadata.json"))["@graph"]
+    (run,) = (entity for entity in graph if entity["@id"] == "#run")
+    assert len(run["object"]) == 2
+
+    (tmp_path / "my nets/net.py").write_text("def build(**given): pass\n")
+    done = crate(here, tmp_path / "other.zip", tmp_path / "config.yaml")
+    assert done.returncode == 1
+    assert "net.py is not the one that the networks in" in done.stderr
+    assert not (tmp_path / "other.zip").exists()

@@ -2,11 +2,14 @@
 
     python tools/crate.py CONFIG RESULTS CRATE.zip
 
-It holds the workflow, the config, tables, figures, pages, the report if there is one, and time and memory of each job.
-Checkpoints, kernels and data sets, which are large, stay out: the workflow makes them anew.
+It holds the workflow, the config and the files of networks that it names, tables, figures, pages, the report if there
+is one, and time and memory of each job. Checkpoints, kernels and data sets, which are large, stay out: the workflow
+makes them anew.
 """
 
+import json
 import mimetypes
+import os
 import platform
 import shutil
 import subprocess
@@ -23,6 +26,8 @@ from rocrate.rocrate import ROCrate
 
 from twophase.errors import UserError
 from twophase.files import storage
+from twophase.networks import own
+from twophase.runtime import guard
 
 REPOSITORY = Path(__file__).parents[1]
 WORKFLOW = ("Snakefile", "workflow", "config", "profiles", "envs", "pyproject.toml", "Makefile", "README.md", "LICENSE")
@@ -40,7 +45,7 @@ def main(config: str, results: str, path: str) -> None:
     """Writes the crate of the finished run of a config.
 
     Raises:
-        UserError: the run is not finished.
+        UserError: the run is not finished, or the file of a network is not that of the run.
     """
     results, benchmarks = Path(results), sorted(Path(results, "benchmarks").rglob("*.tsv"))
     if not (results / "claims.parquet").exists() or not benchmarks:
@@ -48,8 +53,11 @@ def main(config: str, results: str, path: str) -> None:
     crate = ROCrate(version="1.1")  # which the profile builds on
     workflow = add_workflow(crate)
     used = add_file(crate, config, "config.yaml", "application/yaml", "the config of the run")
+    networks = [
+        add_file(crate, path, name, "text/x-python", "networks") for path, name in own_networks(config, results)
+    ]
     made = [add_file(crate, file, f"results/{name}", kind, what) for file, name, kind, what in products(results)]
-    add_action(crate, workflow, used, made, results, benchmarks)
+    add_action(crate, workflow, [used, *networks] if networks else used, made, results, benchmarks)
     with storage.atomic(path) as part, tempfile.TemporaryDirectory() as folder:
         crate.write_zip(Path(folder) / "crate.zip")
         shutil.move(Path(folder) / "crate.zip", part)
@@ -84,6 +92,22 @@ def add_workflow(crate: ROCrate):
         for url, name in PROFILES.items()
     ]
     return workflow
+
+
+def own_networks(config: str, results: Path) -> list[tuple[Path, str]]:
+    """The files of networks of the user's own that a run used, with their paths as seen from the config."""
+    os.environ[own.FOLDER] = str(Path(config).absolute().parent)
+    path = results / guard.RECORD
+    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    models = [e["model"] for e in record.get("run", {}).get("config", {}).get("experiments", {}).values()]
+    found = {}
+    for model in (model for model in models if "sha256" in model):
+        file = own.path_of(model["name"])
+        if own.sha256(model["name"]) != model["sha256"]:
+            raise UserError(f"{file} is not the one that the networks in {results} are of. Put that back.")
+        there = file.is_relative_to(os.environ[own.FOLDER])
+        found[file] = file.relative_to(os.environ[own.FOLDER]).as_posix() if there else file.name
+    return [*found.items()]
 
 
 def products(results: Path) -> Iterator[tuple[Path, str, str, str]]:

@@ -47,6 +47,7 @@ nav:
   - Running: docs/running.md
   - Writing a config: config/README.md
   - Every key: docs/configuration.md
+  - A network of your own: docs/your-own-network.md
   - Cluster: docs/cluster.md
   - Outputs: docs/outputs.md
   - Cost and speed: docs/cost-and-speed.md

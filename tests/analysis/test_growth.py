@@ -61,3 +61,12 @@ def test_the_rise_ends_at_the_share_of_the_last_level():
     lags, y = np.arange(1.0, 9), np.log10([0.1, 0.2, 0.3, 0.5, 0.9, 1, 1, 1])
     assert growth.rise(lags, y) == 4
     assert growth.rise(lags, y, share=0.9) == 5
+
+
+def test_growth_is_that_of_each_layer_s_own_perturbation():
+    """Two layers, of which the second got none; the fork from 5 has grown tenfold by its last t1."""
+    rows = [(5, 5, 0, 0.1), (5, 5, 1, 0.0), (5, 10, 0, 0.3), (5, 10, 1, 2.0), (5, 20, 0, 1.0), (5, 20, 1, 3.0)]
+    forks = pd.DataFrame(rows, columns=["t0", "t1", "place", "l2"]).assign(experiment="e", seed=0, draw=0)
+    found = growth.by_layer(forks)
+    assert found[["t1", "place", "l2"]].to_numpy().tolist() == [[20, 0, 1.0], [20, 1, 3.0]]
+    assert found["growth"].to_numpy() == pytest.approx([10.0, np.nan], nan_ok=True)

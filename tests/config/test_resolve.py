@@ -2,6 +2,7 @@
 
 import copy
 import datetime
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -16,6 +17,8 @@ from twophase.config import grids, schema
 from twophase.config.figures import FIGURES
 from twophase.config.resolve import check_images, resolve, settings_of
 from twophase.errors import UserError
+from twophase.networks import own
+from twophase.runtime import guard
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEMA = schema.load()
@@ -126,6 +129,72 @@ def test_keys_of_the_guide_exist_and_have_the_defaults_that_it_names():
     for key, default in found:
         node, required = DOCUMENTED[key]
         assert default == "required" if required else literal(default.strip("`")) == node["default"]
+
+
+@pytest.fixture
+def nets(tmp_path, monkeypatch):
+    """A network's file in the folder of a config."""
+    monkeypatch.setenv(own.FOLDER, str(tmp_path))
+    path = tmp_path / "nets.py"
+    path.write_text("def build(num_classes, in_channels, image_size, depth=1): ...\n")
+    return path
+
+
+def of_own(**model) -> dict:
+    return with_experiment(model={"name": "nets.py:build"} | model)
+
+
+def test_a_network_of_ones_own_has_the_digest_of_its_file(nets):
+    model = resolve(of_own(options={"depth": "2"}))["experiments"]["one"]["model"]
+    assert model["options"] == {"depth": 2}
+    assert model["sha256"] == hashlib.sha256(nets.read_bytes()).hexdigest()
+    assert resolve(of_own(sha256=model["sha256"])) == resolve(of_own())
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ({"name": "net.py:build"}, r"one\.model: there is no file .*net\.py; give its path"),
+        ({"name": "nets.py:make"}, r"one\.model: nets\.py has no function 'make'"),
+        ({"options": {"width": 2}}, r"one\.model: nets\.py, line 1: build does not take width"),
+        ({"options": {"depth": datetime.date(2020, 1, 1)}}, r"one\.model: options\.depth .* is no plain value"),
+        ({"width": 2}, r"one\.model: width 2 has no effect on nets\.py:build; leave it out"),
+        ({"sha256": "0" * 64}, r"one\.model\.sha256: .*nets\.py has [0-9a-f]{64}; give that, or the file"),
+        ({"sha256": "abc"}, r"one\.model\.sha256: 'abc' cannot be used; SHA-256 of the file"),
+        ({"name": "a`b.py:build"}, r"one\.model\.name: 'a`b\.py:build' cannot be used"),
+        ({"name": "resnet8", "sha256": "0" * 64}, r"one\.model: sha256 '0+' has no effect on resnet8; leave it out"),
+    ],
+)
+def test_what_is_wrong_with_a_network_of_ones_own_is_one_line(nets, model, expected):
+    with pytest.raises(UserError, match=rf"^experiments\.{expected}") as info:
+        resolve(of_own(**model))
+    assert "\n" not in str(info.value)
+
+
+def test_its_bytes_and_options_are_settings_of_its_training(nets, tmp_path):
+    """The folder of its results is refused to another file, or to more, other or fewer options."""
+    record = tmp_path / "results"
+    table = record / "one/seed0/C.parquet"
+    table.parent.mkdir(parents=True)
+    table.touch()
+
+    def settings(**model):
+        return {"one": settings_of(resolve(of_own(**model)), "one")}
+
+    guard.enter(record, "config.yaml", settings(options={"depth": 1}), {})
+    guard.check(record, "config.yaml", settings(options={"depth": 1}))
+    for options in ({"depth": 2}, {}):
+        with pytest.raises(UserError, match=r"made with model\.options \{"):
+            guard.check(record, "config.yaml", settings(options=options))
+    nets.write_text(nets.read_text() + "# the same, and another file\n")
+    with pytest.raises(UserError, match=r"made with model\.sha256 [0-9a-f]{64}; .*move .* away"):
+        guard.check(record, "config.yaml", settings(options={"depth": 1}))
+
+
+def test_settings_of_other_networks_know_nothing_of_it():
+    resolved = resolve(PLAIN)
+    assert not {"options", "sha256"} & resolved["experiments"]["one"]["model"].keys()
+    assert not {"options", "sha256"} & settings_of(resolved, "one")["model"].keys()
 
 
 def test_editors_take_the_shipped_configs_as_they_are_written():
@@ -243,6 +312,7 @@ def test_resolving_leaves_the_config_alone():
 def test_every_key_has_a_value():
     resolved = resolve(PLAIN)
     gone = {"epochs", "unit", "defaults"}  # counted in iterations, and merged, by now
+    gone |= {"options", "sha256"}  # of networks of the user's own alone
     for path, _, _ in KEYS:
         if not gone & {*path} and not is_of_figure(path):
             part = resolved

@@ -3,7 +3,6 @@
 import itertools
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,12 +132,3 @@ def test_layers_of_forks(tmp_path):
     assert moved.loc[0, "l2"] == pytest.approx(np.sqrt(base[0]["conv2.weight"].size), rel=1e-6)
     assert moved.loc[4, "l2"] == pytest.approx(np.sqrt(base[0]["fc.bias"].size), rel=1e-6)
     assert len(table) == 2 * 2 * len(LAYERS)
-
-
-def test_growth_is_that_of_each_layer_s_own_perturbation():
-    """Two layers, of which the second got none; the fork from 5 has grown tenfold by its last t1."""
-    rows = [(5, 5, 0, 0.1), (5, 5, 1, 0.0), (5, 10, 0, 0.3), (5, 10, 1, 2.0), (5, 20, 0, 1.0), (5, 20, 1, 3.0)]
-    forks = pd.DataFrame(rows, columns=["t0", "t1", "place", "l2"]).assign(experiment="e", seed=0, draw=0)
-    found = layers.at_the_end(forks)
-    assert found[["t1", "place", "l2"]].to_numpy().tolist() == [[20, 0, 1.0], [20, 1, 3.0]]
-    assert found["growth"].to_numpy() == pytest.approx([10.0, np.nan], nan_ok=True)

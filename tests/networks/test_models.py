@@ -1,9 +1,11 @@
 """Networks: sizes from the papers and from formulas, shapes, and what torch.func does with them."""
 
+import importlib
 import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from torch.func import functional_call, jvp, vjp, vmap
 from twophase.errors import UserError
 from twophase.networks import names as model_names
 from twophase.networks.models import PadShortcut, build, check, max_pool
-from twophase.networks.names import known_model, torchvision_names
+from twophase.networks.names import known_model, timm_names, torchvision_names
 from twophase.networks.norms import norm_layer
 from twophase.torchvision_ops import import_torchvision
 
@@ -487,6 +489,18 @@ def test_trying_a_network_changes_nothing():
         assert all(parameter.grad is None for parameter in net.parameters())
 
 
+def test_a_buffer_that_no_checkpoint_keeps_is_no_fault():
+    class Shifted(Own):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("shift", torch.ones(5), persistent=False)
+
+        def forward(self, x):
+            return super().forward(x) + self.shift
+
+    check(Shifted(), 5, (4, 1, 8, 8))
+
+
 def test_a_name_without_a_network_is_told_where_to_add_one(monkeypatch):
     monkeypatch.setitem(model_names.OPTIONS, "mlp", ())
     with pytest.raises(UserError, match=r"mlp is named in .* but `build` in models\.py has no case for it"):
@@ -540,12 +554,56 @@ def test_torchvision_is_importable_and_other_failures_pass_through(monkeypatch):
         import_torchvision()
 
 
+# --- timm
+
+
+def imported_timm():
+    if find_spec("timm") is None:
+        pytest.skip("needs timm, which is no dependency: pip install timm")
+    import_torchvision()
+    return importlib.import_module("timm")
+
+
+@pytest.mark.parametrize(
+    ("name", "in_channels", "size"),
+    [("resnet18", 1, 33), ("vit_tiny_patch16_224", 5, 32), ("swin_tiny_patch4_window7_224", 3, 56)],
+)
+def test_timm_networks_take_any_number_of_channels_and_the_size_of_the_images(name, in_channels, size):
+    """Of its parameters, those of the first convolution alone depend on the channels."""
+    imported_timm()
+    net = build(f"timm:{name}", 6, in_channels, size)
+    assert net.training
+    check(net, 6, (3, in_channels, size, size))
+    assert net.eval()(images(in_channels, size)).shape == (3, 6)
+    assert not any(getattr(module, "inplace", False) for module in net.modules())
+    first = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
+    per_channel = first.weight[:, :1].numel()
+    twin = build(f"timm:{name}", 6, in_channels + 2, size)
+    assert trainable(twin) - trainable(net) == 2 * per_channel
+
+
+def test_timm_images_of_a_wrong_size():
+    imported_timm()
+    with pytest.raises(UserError, match=r"timm:vgg11 does not take images of 8x8.*resize"):
+        build("timm:vgg11", 6, 3, 8)
+
+
 # --- names
 
 
 def test_names_read_from_the_source_are_those_that_torchvision_registers():
     models = import_torchvision().models
     assert set(torchvision_names()) == set(models.list_models(module=models))
+
+
+def test_names_read_from_the_source_are_those_that_timm_registers():
+    timm = imported_timm()
+    assert set(timm_names()) == set(timm.list_models())
+
+
+def test_a_missing_timm_is_told_with_its_remedy(monkeypatch):
+    monkeypatch.setitem(model_names.LIBRARIES, "timm", tuple)
+    assert known_model("timm:resnet18") == "timm:resnet18 needs timm, which is not installed; pip install timm"
 
 
 @pytest.mark.parametrize(
@@ -605,6 +663,7 @@ def test_every_depth_is_6k_plus_2_or_told_the_nearest():
         ("lenet5", {"norm": "none"}, "norm 'none' has no effect on lenet5"),
         ("resnet20", {"norm": "instance"}, "norm 'instance' must be one of default, batch, layer, group, none"),
         ("resnet20", {"patch": 2}, "patch 2 has no effect on resnet20"),
+        ("resnet20", {"options": {"depth": 3}}, r"options \{'depth': 3\} has no effect on resnet20; leave it out"),
         ("transformer", {"init": "torch"}, "init 'torch' has no effect on transformer"),
         ("transformer", {"norm": "batch"}, "norm 'batch' of transformer must be one of layer, none"),
         ("vit", {"norm": "group"}, "norm 'group' of vit must be one of layer, none"),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from helpers import LENET300
 from image_files import folder, pictures, png
 from workflow_runner import REPOSITORY, TINY, Workflow
 
@@ -95,3 +96,14 @@ def test_jobs_on_a_gpu_name_its_manufacturer(tmp_path):
     printed = snakemake(workflow, "--profile", "profiles/kubernetes", "--dry-run")
     trajectory = re.search(r"^rule trajectory:\n((?: {4}.*\n)+)", printed, re.MULTILINE)[1]
     assert "gpu=1, gpu_manufacturer=nvidia" in trajectory
+
+
+def test_the_file_of_a_network_is_sent_along_with_the_config(tmp_path):
+    """From a folder of its own, and though git does not track it."""
+    config = copy.deepcopy(TINY)
+    config["experiments"]["tiny"]["model"] = {"name": "my nets/net.py:build"}
+    workflow = with_storage(tmp_path, config)
+    (workflow.folder / "my nets").mkdir()
+    (workflow.folder / "my nets/net.py").write_text(LENET300, encoding="utf-8")
+    snakemake(workflow, "--profile", "profiles/kubernetes", "--", "results/tiny/seed0/trajectory")
+    assert (tmp_path / "volume/store/results/tiny/seed0/trajectory/step-24.safetensors").exists()

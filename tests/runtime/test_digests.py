@@ -221,7 +221,7 @@ USERS = {  # module: the scripts whose results it can change
     "training.forks": {"train_forks"},
     "training.linearized": {"train_linearized", *MEASURING},
     "measures.ntk": {"kernels", "layer_kernels", *MEASURING},
-    "measures.layers": {"layer_kernels", "layer_distances", "layer_chaos", "layer_forks"},
+    "measures.layers": {"layer_kernels", "layer_distances", "layer_chaos"},
     "measures.pointwise": {"pointwise_measures"},
     "measures.barrier": {"block_B", "fork_barriers", "independent", *MEASURING},
     "training.noise": TRAINING,

@@ -56,6 +56,7 @@ from twophase.cost import estimate, sizes
 from twophase.data import sources
 from twophase.errors import UserError
 from twophase.files import storage
+from twophase.networks import own
 from twophase.report import captions, markup
 from twophase.runtime import summary, terminal
 from twophase.runtime.digests import code_digest, template_digests
@@ -80,6 +81,8 @@ if IS_MAIN and workflow.is_main_process:
 if not workflow.config_settings.configfiles and config == workflow.config_settings.overwrite_config:
     changes, config = config, load_configfile(WORKFLOW.parent / "config" / "demo.yaml")
     update_config(config, changes)
+# Jobs, too, look for networks of the user's own from here.
+os.environ[own.FOLDER] = str(Path(workflow.configfiles[0] if workflow.configfiles else "config.yaml").absolute().parent)
 try:
     for path in workflow.config_settings.configfiles:
         schema.check_keys(path)
@@ -99,6 +102,10 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 RUN = f"{RESULTS}/{{experiment}}/seed{{seed}}"
 EXPERIMENTS = config["experiments"]
+# Where jobs share no disk with this machine, Snakemake sends them the files of the config: these as well.
+workflow.configfiles += sorted(
+    {str(own.path_of(e["model"]["name"])) for e in EXPERIMENTS.values() if "sha256" in e["model"]}
+)
 JUDGED = {name: plan.judged_tables(e) for name, e in EXPERIMENTS.items()}
 SETTINGS = {name: settings_of(config, name) for name in EXPERIMENTS}
 

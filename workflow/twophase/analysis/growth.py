@@ -58,3 +58,18 @@ def exponential_over_power(others: pd.DataFrame, run: pd.DataFrame, share: float
         return np.nan
     exponential, power = (max(np.sqrt(np.mean(errors[name])), ROUNDING) for name in MODELS)
     return float(np.log10(power / exponential))
+
+
+def by_layer(forks: pd.DataFrame) -> pd.DataFrame:
+    """Forks at their last t1, layer by layer, with the growth of the perturbation until then.
+
+    Args:
+        forks: tables of `measures.layers.of_forks`, with the columns experiment and seed.
+
+    Returns:
+        the rows of the last t1 and the column growth, l2 over that at t1 = t0; NaN in layers that were not perturbed.
+    """
+    keys = ["experiment", "seed", "t0", "draw", "place"]
+    last = forks[forks["t1"] == forks.groupby(keys)["t1"].transform("max")].set_index(keys)
+    start = forks[forks["t1"] == forks["t0"]].set_index(keys)["l2"]
+    return last.assign(growth=last["l2"] / start.where(start > 0)).reset_index()

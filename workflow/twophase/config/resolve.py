@@ -4,6 +4,7 @@ Torch-free: the Snakefile calls `resolve` and `check_images` before it plans a s
 """
 
 import copy
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from twophase.config import checks, grids, schema
 from twophase.data import prepare, sources
 from twophase.errors import UserError
 from twophase.networks import names as model_names
+from twophase.networks import own
 
 MAX_POINTS = 10_000  # of a grid: all pairs of so many checkpoints are as much as memory and a figure can hold
 RESERVED = {  # files and folders of the results beside those of experiments
@@ -87,6 +89,8 @@ def settings_of(config: Mapping, name: str) -> dict:
             *outer, key = path.split(".")
             del _at(training, ".".join(outer))[key]
     options = ("name", *model_names.OPTIONS[model_names.family(model["name"])])
+    if "options" in model:  # one setting: any other argument is another network
+        model["options"] = json.dumps(model["options"], sort_keys=True)
     optional = {"chaos": "t0", "linearized": "switch", "pointwise": "grid", "layers": "grid"}
     unused = [key for key, needed in optional.items() if not experiment[key][needed]]
     if experiment["counterexample"]:
@@ -122,11 +126,7 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     experiment["title"] = (experiment["title"] or "").strip() or name
     if experiment["dataset"] not in known:
         raise UserError(f"{key}.dataset: unknown data set '{experiment['dataset']}'; known: {', '.join(known)}.")
-    problem = model_names.known_model(**experiment["model"])
-    if problem:
-        raise UserError(f"{key}.model: {problem}.")
-    model = experiment["model"]
-    model["norm"] = model_names.norm_of(model["name"], model["norm"])
+    _resolve_model(f"{key}.model", experiment["model"])
     _resolve_training(f"{key}.training", experiment["training"], known[experiment["dataset"]])
     checks.check_fit(key, experiment, known[experiment["dataset"]])
     last = experiment["training"]["iterations"]
@@ -185,6 +185,23 @@ def _resolve_experiment(key: str, name: str, experiment: dict, known: Mapping) -
     _on_grid(f"{key}.linearized.switch", linearized["switch"], steps, on_steps)
     evaluate = _grid(f"{key}.linearized.evaluate", linearized["evaluate"] or steps, last)
     linearized["evaluate"] = [*sorted(t for t in evaluate if t < linearized["until"]), linearized["until"]]
+
+
+def _resolve_model(key: str, model: dict) -> None:
+    """Notes the norm, and what is in the file of a user's own network; drops what is for such networks from others."""
+    problem = model_names.known_model(**model)
+    if problem:
+        raise UserError(f"{key}: {problem}.")
+    model["norm"] = model_names.norm_of(model["name"], model["norm"])
+    if model_names.family(model["name"]) != "own":
+        del model["options"], model["sha256"]
+        return
+    found = own.sha256(model["name"])
+    if model["sha256"] not in (None, found):
+        raise UserError(
+            f"{key}.sha256: {own.path_of(model['name'])} has {found}; give that, or the file that you mean."
+        )
+    model["sha256"] = found
 
 
 def _resolve_chaos(key: str, chaos: dict, steps: list[int], last: int, on_steps: str) -> None:

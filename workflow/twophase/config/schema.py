@@ -18,7 +18,7 @@ MAX_VALUES = 1_000_000  # of a config; that of a hundred experiments with long g
 RENAMED = {  # keys of earlier versions: what to write in their place
     "batch_norm": "it is norm now, batch for true and none for false.",
 }
-TEXT = ("title", "dataset", "root", "results")  # may look like a number and stay text
+TEXT = ("title", "dataset", "root", "results", "sha256")  # may look like a number and stay text
 
 
 @cache

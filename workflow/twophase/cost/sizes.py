@@ -70,6 +70,10 @@ def of_network(experiment: Mapping, shape: Mapping | None, measured: Mapping | N
 
 
 def statistics(experiment: Mapping) -> int:
-    """Under how many statistics of batch norms a network is evaluated: one where it has none; of torchvision's, two."""
+    """Under how many statistics of batch norms a network is evaluated: one without, two where nobody knows."""
     name, norm = (experiment["model"][key] for key in ("name", "norm"))
-    return 2 if model_names.norm_of(name, norm) == "batch" or model_names.family(name) == "torchvision" else 1
+    return (
+        2
+        if model_names.norm_of(name, norm) == "batch" or model_names.family(name) in ("torchvision", "timm", "own")
+        else 1
+    )

@@ -115,21 +115,6 @@ def of_checkpoints(
     return alone, pairs.sort_values(["i", "j", "place"], ignore_index=True)
 
 
-def at_the_end(forks: pd.DataFrame) -> pd.DataFrame:
-    """Forks at their last t1, layer by layer, with the growth of the perturbation until then.
-
-    Args:
-        forks: tables of `of_forks`, with the columns experiment and seed.
-
-    Returns:
-        the rows of the last t1 and the column growth, l2 over that at t1 = t0; NaN in layers that were not perturbed.
-    """
-    keys = ["experiment", "seed", "t0", "draw", "place"]
-    last = forks[forks["t1"] == forks.groupby(keys)["t1"].transform("max")].set_index(keys)
-    start = forks[forks["t1"] == forks["t0"]].set_index(keys)["l2"]
-    return last.assign(growth=last["l2"] / start.where(start > 0)).reset_index()
-
-
 def _size(path: Path, names: Sequence[str]) -> int:
     with storage.open_tensors(path) as file:
         return sum(int(np.prod(file.get_slice(name).get_shape())) for name in names)

@@ -1,3 +1,3 @@
 """Networks: which there are, how they are built, kept and evaluated."""
 
-__all__ = ["evaluation", "initialisation", "models", "names", "norms", "state", "transformer"]
+__all__ = ["evaluation", "foreign", "initialisation", "models", "names", "norms", "own", "state", "transformer"]

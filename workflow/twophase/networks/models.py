@@ -1,4 +1,4 @@
-"""The networks of the papers, and any classifier of torchvision.
+"""The networks of the papers, any classifier of torchvision or timm, and what a file of the user's builds.
 
 Everything here runs under `torch.func` (functional_call, jvp, vmap): no in-place operation, no control flow that
 depends on data, every parameter in a layer that is called once. Initial weights come from torch's global generator:
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from twophase.errors import UserError
-from twophase.networks import initialisation
+from twophase.networks import foreign, initialisation
 from twophase.networks.names import (
     DEFAULTS,
     HEADS,
@@ -29,16 +29,14 @@ from twophase.networks.names import (
 )
 from twophase.networks.norms import norm_layer
 from twophase.networks.transformer import Transformer, VisionTransformer
-from twophase.torchvision_ops import import_torchvision
 
 
-def build(
-    name: str, num_classes: int, in_channels: int, image_size: int | tuple[int, int], **options: float | str | None
-) -> nn.Module:
+def build(name: str, num_classes: int, in_channels: int, image_size: int | tuple[int, int], **options) -> nn.Module:
     """Returns a network, float32 on the CPU, that maps images [N, in_channels, H, W] to logits [N, num_classes].
 
     Args:
-        name: lenet5 | lenet300 | resnet{6k+2} | vgg{11,13,16,19} | transformer | vit | torchvision:<name>
+        name: lenet5 | lenet300 | resnet{6k+2} | vgg{11,13,16,19} | transformer | vit | torchvision:<name> |
+            timm:<name> | <file>.py:<function>
         image_size: pixels, the side of a square or (H, W); of a context of L characters (1, L)
         options: any of these, by default as in `names.DEFAULTS`.
             width: channels of a ResNet's first stage (None: 16), the factor on all channels of a VGG (None: 1), or
@@ -47,11 +45,14 @@ def build(
             norm: of a ResNet or VGG, see `norm_layer`; of a transformer or ViT, layer | none
             head: of a VGG, linear (512-c) | mlp128 (512-128-c) | mlp4096 (512-4096-4096-c)
             dropout: probability after each hidden layer of the mlp4096 head
-            init, bn_gamma: of all but transformers, ViTs and torchvision's, see `initialisation`
+            init, bn_gamma: of LeNets, ResNets and VGGs, see `initialisation`
             depth, heads, patch: of a transformer or ViT, see `Transformer` and `VisionTransformer`
+            options: further arguments of a function of the user's
+            sha256: of the bytes that its file must have
 
     Raises:
-        UserError: an unknown name, an option that does not fit the model, or images of a size that does not.
+        UserError: an unknown name, an option that does not fit the model, images of a size that does not, or a fault in
+            the user's file.
     """
     if message := known_model(name, **options):
         raise UserError(f"model: {message}")
@@ -77,7 +78,11 @@ def build(
                 return VisionTransformer(num_classes, in_channels, size, options["patch"], **shape)
             return Transformer(num_classes, in_channels, size[0] * size[1], **shape)
         case "torchvision":
-            return _torchvision(name.partition(":")[2], num_classes, in_channels, size)
+            return foreign.of_torchvision(name.partition(":")[2], num_classes, in_channels, size)
+        case "timm":
+            return foreign.of_timm(name.partition(":")[2], num_classes, in_channels, size)
+        case "own":
+            return foreign.of_file(name, num_classes, in_channels, size, options["options"], options["sha256"])
         case _:
             raise UserError(f"model: {name} is named in names.py, but `build` in models.py has no case for it; add one")
     init = options["init"]
@@ -111,9 +116,8 @@ def check(net: nn.Module, num_classes: int, images: Sequence[int]) -> None:
             )
     if not any(parameter.requires_grad for parameter in net.parameters()):
         raise UserError("model: the network has no trainable parameters; give it some")
-    state = {key: value.to("meta") for key, value in net.state_dict().items()}
     try:
-        logits = torch.func.functional_call(net, state, torch.empty(*images, device="meta"))
+        logits = foreign.on_meta(net, images)
     except Exception as error:  # whatever a layer raises about the shape of its inputs
         reason = textwrap.shorten(str(error), 160)
         single = "; with training.batch_size the last batch of an epoch has a single image" if images[0] == 1 else ""
@@ -282,41 +286,3 @@ class VGG(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x).mean((2, 3)))
-
-
-def _torchvision(name: str, num_classes: int, in_channels: int, size: tuple[int, int]) -> nn.Module:
-    """An untrained classifier of torchvision; for other than 3 channels its first convolution is a fresh one."""
-    options = {}
-    if name.startswith("vit_"):
-        options = {"image_size": size[0]}
-    elif name == "maxvit_t":
-        options = {"input_size": size}
-    elif name in ("googlenet", "inception_v3"):
-        options = {"aux_logits": False, "init_weights": True}
-    models = import_torchvision().models
-    try:
-        net = models.get_model(name, weights=None, num_classes=num_classes, **options)
-        if in_channels != 3:
-            _replace_first_convolution(net, in_channels)
-        for module in net.modules():
-            if hasattr(module, "inplace"):
-                module.inplace = False
-        # A pass on the meta device costs no arithmetic and finds images that the network cannot take.
-        weights = {key: value.to("meta") for key, value in net.state_dict().items()}
-        net.eval()
-        torch.func.functional_call(net, weights, torch.empty(2, in_channels, *size, device="meta"))
-    except (RuntimeError, ValueError, AssertionError) as error:
-        reason = textwrap.shorten(str(error), 160)
-        raise UserError(
-            f"model: torchvision:{name} does not take images of {size[0]}x{size[1]} pixels ({reason}); "
-            "set `resize` for the data set or choose another model"
-        ) from error
-    return net.train()
-
-
-def _replace_first_convolution(net: nn.Module, in_channels: int) -> None:
-    path, old = next((path, module) for path, module in net.named_modules() if isinstance(module, nn.Conv2d))
-    bias = old.bias is not None
-    new = nn.Conv2d(in_channels, old.out_channels, old.kernel_size, old.stride, old.padding, bias=bias)
-    parent, _, attribute = path.rpartition(".")
-    setattr(net.get_submodule(parent), attribute, new)

@@ -9,6 +9,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from twophase.networks import own
+
 VGG_STAGES = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 VGG_CHANNELS = (64, 128, 256, 512, 512)
 VGG_DEPTHS = tuple(int(name[3:]) for name in VGG_STAGES)
@@ -20,6 +22,8 @@ OPTIONS = {
     "transformer": ("width", "depth", "heads", "norm"),
     "vit": ("patch", "width", "depth", "heads", "norm"),
     "torchvision": (),
+    "timm": (),
+    "own": ("options", "sha256"),
 }
 HEADS = {"linear": (), "mlp128": (128,), "mlp4096": (4096, 4096)}  # hidden units of a VGG's classifier
 SMALLEST = {"lenet5": 12, "vgg": 32}  # family: pixels on a side that survive its pooling
@@ -34,6 +38,8 @@ DEFAULTS = {
     "heads": 4,
     "patch": 4,
     "norm": "default",
+    "options": {},
+    "sha256": None,
 }
 NORMS = {  # family: norms that it can have, its default first
     "resnet": ("batch", "layer", "group", "none"),
@@ -50,7 +56,7 @@ CHOICES = {
 }
 KNOWN = (
     "lenet5, lenet300, resnet8, resnet14, resnet20, ... (depth 6k+2), vgg11, vgg13, vgg16, vgg19, transformer, vit, "
-    "torchvision:<name>"
+    "torchvision:<name>, timm:<name>, or <file>.py:<function> of your own"
 )
 TEXT_ONLY, TEXT_TOO = ("transformer",), ("lenet300",)  # families that take a text, and those that take images as well
 TRANSFORMER_WIDTH = 64  # where none is given; a vision transformer's, too
@@ -58,8 +64,10 @@ TRANSFORMER_WIDTH = 64  # where none is given; a vision transformer's, too
 
 def family(name: str) -> str:
     """The key of `OPTIONS` a name belongs to: "resnet20" -> "resnet"; an unknown name comes back unchanged."""
-    match = re.fullmatch(r"(resnet|vgg)[1-9][0-9]*|(torchvision):.*", name)
-    return name if match is None else match[1] or match[2]
+    match = re.fullmatch(r"(resnet|vgg)[1-9][0-9]*|(torchvision|timm):.*", name)
+    if match is None:
+        return "own" if re.fullmatch(r".+\.py(:.*)?", name) else name
+    return match[1] or match[2]
 
 
 def norm_of(name: str, norm: str = "default") -> str:
@@ -75,7 +83,7 @@ def known_model(name: str, **options) -> str | None:
     """
     kind = family(name)
     if kind not in OPTIONS:
-        also = [f"torchvision:{name}"] if name in torchvision_names() else []
+        also = [f"{library}:{name}" for library, known in LIBRARIES.items() if name in known()]
         close = also or difflib.get_close_matches(
             name, ["lenet5", "lenet300", "resnet20", *VGG_STAGES, "transformer", "vit"], n=1
         )
@@ -86,18 +94,19 @@ def known_model(name: str, **options) -> str | None:
         return f"{name} does not exist for CIFAR, whose depths are 6k+2; resnet{nearest} is the nearest{also}"
     if kind == "vgg" and int(name[3:]) not in VGG_DEPTHS:
         return f"{name} does not exist, the depths of VGG are {', '.join(map(str, VGG_DEPTHS))}"
-    if kind == "torchvision" and (short := name.partition(":")[2]) not in torchvision_names():
-        if not torchvision_names():
-            return f"{name} needs torchvision, which is not installed"
-        close = [f"torchvision:{match}" for match in difflib.get_close_matches(short, torchvision_names())]
-        return f"torchvision has no classifier {short!r}{_did_you_mean(close)}"
-    return _wrong_option(name, kind, DEFAULTS | options)
+    if kind in LIBRARIES and (short := name.partition(":")[2]) not in (known := LIBRARIES[kind]()):
+        if not known:
+            return f"{name} needs {kind}, which is not installed; pip install {kind}"
+        close = [f"{kind}:{match}" for match in difflib.get_close_matches(short, known)]
+        return f"{kind} has no classifier {short!r}{_did_you_mean(close)}"
+    wrong = _wrong_option(name, kind, DEFAULTS | options)
+    return wrong or (own.problem(name, options.get("options", {})) if kind == "own" else None)
 
 
 def wrong_size(name: str, size: Sequence[int], **options) -> str | None:
     """None where a model takes images of `size` (height, width), else one line saying what would do.
 
-    Torchvision's classifiers tell only when they are built.
+    Classifiers of torchvision and timm, and networks of one's own, tell only when they are built.
 
     Args:
         options: as for `known_model`.
@@ -120,7 +129,7 @@ def wrong_size(name: str, size: Sequence[int], **options) -> str | None:
 def wrong_kind(name: str, text: bool) -> str | None:
     """None where a model takes what a data set holds, a text or images, else one line saying what would do."""
     kind = family(name)
-    if text and kind not in TEXT_ONLY + TEXT_TOO:
+    if text and kind not in (*TEXT_ONLY, *TEXT_TOO, "own"):
         return f"{name} takes images, and the data set is a text; take {' or '.join(TEXT_ONLY + TEXT_TOO)}"
     if not text and kind in TEXT_ONLY:
         return f"{name} takes contexts of a text, and the data set holds images; take a data set of `source: text`"
@@ -230,3 +239,20 @@ def torchvision_names() -> tuple[str, ...]:
                     given = [*decorator.args, *(keyword.value for keyword in decorator.keywords)]
                     names.append(ast.literal_eval(given[0]) if given else node.name)
     return tuple(sorted(names))
+
+
+@cache
+def timm_names() -> tuple[str, ...]:
+    """Names of timm's networks, read from its source likewise; empty where timm is not installed.
+
+    They are the functions under `@register_model` in `timm/models/*.py`: too much source to parse at every start.
+    """
+    spec = find_spec("timm")
+    if spec is None or spec.origin is None:
+        return ()
+    sources = [path.read_text(encoding="utf-8") for path in (Path(spec.origin).parent / "models").glob("*.py")]
+    return tuple(sorted(name for text in sources for name in REGISTERED.findall(text)))
+
+
+REGISTERED = re.compile(r"^@register_model\ndef (\w+)", re.MULTILINE)
+LIBRARIES = {"torchvision": torchvision_names, "timm": timm_names}  # of untrained classifiers, by their names

@@ -12,9 +12,8 @@ and the settings that the registry names, each by experiment; and return the fig
 
 from math import nan
 
-from twophase.analysis import inflection, scorecard
+from twophase.analysis import growth, inflection, scorecard
 from twophase.files import storage, tables
-from twophase.measures import layers as by_layer
 from twophase.report import cone_panels, fork_panels, overlaid_panels, panels, scales, theme, verdict_matrix
 
 METRICS = ("C", "B", "D")
@@ -272,16 +271,16 @@ def layer_forks(paths, titles, headings, style, drops):
     """Layers of forks: C of those from the first t0 over t1 (a), of all at their last t1 (b), and their growth (c)."""
     chaos = tables.of_runs(paths["chaos"])
     chaos = chaos[chaos["draw"] >= 0]
-    last = by_layer.at_the_end(chaos)
+    last = growth.by_layer(chaos)
     colours = scales.colours(scales.quantity("C"), chaos["C"], style)
-    growth = scales.spanned("growth of the distance", "ratio", last["growth"], style)
+    ratios = scales.spanned("growth of the distance", "ratio", last["growth"], style)
     figure, axes = _canvas(titles, headings, style)
     for name, row in zip(titles, axes, strict=True):
         mine, at_end = _rows(chaos, name), _rows(last, name)
         panels.layers_heat(row[0], mine[mine["t0"] == mine["t0"].min()], "t1", "C", colours)
         theme.label_times(row[0], x="$t_1$")
         panels.layers_heat(row[1], at_end, "t0", "C", colours)
-        panels.layers_heat(row[2], at_end, "t0", "growth", growth)
+        panels.layers_heat(row[2], at_end, "t0", "growth", ratios)
         for ax in row[1:]:
             theme.label_times(ax, x="$t_0$")
         for ax in row:

@@ -22,7 +22,7 @@ SCRIPTS = LIBRARY.parent / "scripts"
 # They decide how files and messages look, where and when a job runs, and whether it may, not what the numbers are.
 NEUTRAL = {
     *("errors", "progress", "files.folders", "files.integrity", "files.storage", "files.unmapped", "runtime"),
-    "training.trial",
+    *("networks.own", "training.trial"),
 }
 SPEAKING = {"print", "warn", "warning", "UserError"}  # calls whose arguments are for people
 PURE = {"cache", "contextlib", "contextmanager", "dataclass", "lru_cache", "torch"}  # decorators without a memory
