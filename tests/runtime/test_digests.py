@@ -236,6 +236,7 @@ USERS = {  # module: the scripts whose results it can change
     "training.machine": TRAINING - MEASURING,
     "networks.initialisation": TRAINING,
     "networks.models": TRAINING,
+    "networks.foreign": TRAINING,
     "networks.norms": TRAINING,
     "networks.transformer": TRAINING,
     "networks.names": {*TRAINING, "print_estimate"},
@@ -559,8 +560,9 @@ FREE = {"analysis", "config", "data", "files", "report", "runtime"}  # packages 
 
 def test_modules_that_compute_without_torch_do_not_load_it():
     torch_free = [
-        *("errors", "progress", "torchvision_ops", "networks.names", "training.noise", "training.perturbation"),
-        *("measures.distances", "measures.layers", "cost.calibration", "cost.estimate", "cost.scaling"),
+        *("errors", "progress", "torchvision_ops", "networks.names", "networks.own"),
+        *("training.noise", "training.perturbation", "measures.distances", "measures.layers"),
+        *("cost.calibration", "cost.estimate", "cost.scaling"),
         *(f"{path.parent.name}.{path.stem}" for path in sorted(LIBRARY.glob("*/[!_]*.py")) if path.parent.name in FREE),
     ]
     imports_in_turn([f"twophase.{name}" for name in torch_free], ["torch", "torchvision"])
