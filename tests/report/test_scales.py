@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import LogNorm, to_rgb
 
-from twophase.analysis import claims
+from twophase.analysis import claims, inflection
 from twophase.report import panels, scales
 
 CLAIMS = {"colormap": "rocket_r", "scale": "claims"}
@@ -48,6 +48,7 @@ def test_lines_are_those_of_the_claims():
     of_claims = {claim.name: claim.holds for claim in claims.CLAIMS}
     assert of_claims["C high before"][0] == scales.QUANTITIES["C"].line == 1e-3
     assert of_claims["barrier before"][0] == scales.QUANTITIES["B"].line == 0.1
+    assert scales.quantity("B", "error").line == inflection.STABLE == 0.02
     assert of_claims["disagreement before"][0] == scales.QUANTITIES["D"].line == 0.02
     assert of_claims["kernel keeps moving"][1] == scales.QUANTITIES["S"].line == 0.1
 

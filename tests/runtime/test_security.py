@@ -49,7 +49,9 @@ def dangers(source: str) -> set[str]:
 
 @pytest.mark.parametrize("path", sorted(WORKFLOW.rglob("*.py")), ids=lambda path: path.name)
 def test_no_source_runs_data(path):
-    assert dangers(path.read_text(encoding="utf-8")) == set()
+    # A config may name a file of the user's, to be run: that is what it is for.
+    asked_for = {"exec", "compile"} if path.name == "own.py" else set()
+    assert dangers(path.read_text(encoding="utf-8")) == asked_for
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def load() -> dict:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where PyYAML was built with it
-    schema = yaml.load(SCHEMA.read_text(encoding="utf-8"), Loader=loader)
+    schema = loader(SCHEMA.read_text(encoding="utf-8")).get_single_data()
     part = schema["$defs"]["figures"]
     part["properties"] |= dict.fromkeys(FIGURES, part["additionalProperties"])
     part["additionalProperties"] = False

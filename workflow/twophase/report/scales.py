@@ -59,7 +59,7 @@ QUANTITIES = {
     "D": Quantity("disagreement $D$", SHARE, 2e-3, 0.02, 1.0),
     "S": Quantity("kernel distance $S$", "1 − cos", 1e-3, 0.1, 1.0),
 }
-ERROR = Quantity("barrier $B$", SHARE, 1e-4, 0.1, 1.0)  # of error in place of loss
+ERROR = Quantity("barrier $B$", SHARE, 2e-3, 0.02, 1.0)  # of error in place of loss; `inflection.STABLE` is its line
 
 
 def quantity(metric: str, barrier: str = "loss") -> Quantity:
