@@ -33,6 +33,7 @@ CONFIG["experiments"]["tiny"] |= {
     "barrier": {"grid": {"every": 80}, "alphas": 4, "test_size": 30},
     "cone": {"tau": [80], "dt": [40, 80]},
     "pointwise": {"grid": {"every": 80}, "examples": 40},
+    "layers": {"grid": {"every": 80}},
     "linearized": {"switch": [0], "evaluate": {"every": 80}},
 }
 CONFIG["experiments"]["tiny"]["training"] |= {"iterations": 240, "schedule": {"milestones": [160]}}
@@ -41,7 +42,8 @@ FEW = Counter(["trajectory", "kernels", "fig4"])
 ALL = Counter({"trajectory": 2, "forks": 3, "kernels": 2}) + Counter(
     [
         *("dataset", "predictions", "fork_barriers", "linearized", "block_B", "block_C", "block_D", "block_S"),
-        *("pointwise_measures", "grid", "chaos", "inflection", "explorer", "fig3", "fig5"),
+        *("pointwise_measures", "layer_kernels", "layer_distances", "layer_chaos"),
+        *("grid", "chaos", "inflection", "explorer", "fig3", "fig5"),
     ]
 )
 PATIENCE = 1800  # seconds for one attempt

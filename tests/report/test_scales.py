@@ -69,7 +69,7 @@ def test_scale_of_zeros_draws():
     ("metric", "barrier", "unit", "ticks"),
     [
         ("B", "loss", "(nats)", {"0.01", "0.1", "10"}),
-        ("B", "error", "(% of the test set)", {"0.01", "10", "100"}),
+        ("B", "error", "(% of the test set)", {"0.2", "2", "20", "100"}),
         ("D", "loss", "(% of the test set)", {"0.2", "2", "20", "100"}),
     ],
 )
