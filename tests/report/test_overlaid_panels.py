@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twophase.report import overlaid_panels
+from twophase.report import overlaid_panels, scales
 
 SEEDS = (0, 1)
 
@@ -32,11 +32,19 @@ def test_statistics_computed_anew_are_dashed_where_there_are_any(ax):
         "without": plain.assign(hump_recalibrate=plain["hump_running"]),
         "with": plain.assign(hump_recalibrate=plain["hump_running"] / 2),
     }
-    overlaid_panels.humps(ax, forks, "nats")
+    overlaid_panels.humps(ax, forks, [scales.quantity("B")])
     assert lines(ax) == [([0, 50], [0.4, 0.1], "-"), ([0, 50], [0.4, 0.1], "-"), ([0, 50], [0.2, 0.05], "--")]
     colours = [line.get_color() for line in ax.lines]
     assert colours[0] != colours[1] == colours[2]
     assert "nats" in ax.get_ylabel()
+
+
+@pytest.mark.parametrize(("metric", "line"), [("loss", 0.1), ("error", 0.02)])
+def test_a_barrier_that_is_none_does_not_look_like_one(ax, metric, line):
+    tiny = pd.DataFrame({"t0": [0, 50], "hump_running": [0.0, 1e-6], "hump_recalibrate": [0.0, 1e-6]})
+    overlaid_panels.humps(ax, {"one": tiny}, [scales.quantity("B", metric)])
+    assert ax.get_ylim()[1] > line
+    assert line in {y for drawn in ax.lines for y in drawn.get_ydata()}
 
 
 def test_the_width_of_the_cone_is_drawn_in_the_order_of_time_with_its_interval(ax):

@@ -200,12 +200,12 @@ def side_by_side(paths, titles, headings, style, lags, ends, barriers):
     standard, phases = tables.standard_scores(paths["standard"]), tables.of_experiments(paths["phases"])
     longest = chaos["experiment"].map({name: max(lags[name]["full"]) for name in titles})
     forks = by_name(chaos[chaos["t1"] - chaos["t0"] == longest])
-    units = {"nats" if metric == "loss" else "share of the test set" for metric in barriers.values()}
+    measured = {scales.quantity("B", metric) for metric in barriers.values()}
     figure, axes = theme.canvas([""], len(headings), style)
     theme.letter(axes, headings)
     first, second, third, fourth = axes[0]
     overlaid_panels.dissimilarity(first, forks)
-    overlaid_panels.humps(second, forks, " or ".join(sorted(units)))
+    overlaid_panels.humps(second, forks, measured)
     overlaid_panels.widths(third, by_name(phases))
     overlaid_panels.gains(fourth, by_name(switches), by_name(standard), ends)
     overlaid_panels.key(fourth, titles)

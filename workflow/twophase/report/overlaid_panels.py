@@ -1,6 +1,6 @@
 """Panels with a curve for each experiment, of one colour and marker throughout a figure. As in `panels`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 
 from twophase.files.predicted import STATISTICS
 from twophase.report.panels import BAND, averaged
+from twophase.report.scales import SHARE, Quantity
 from twophase.report.theme import INK, MARKERS, label_times, legend, legible, time_axis
 
 Frames = Mapping[str, pd.DataFrame]  # the rows of a table, by experiment
@@ -37,19 +38,26 @@ def dissimilarity(ax, forks: Frames) -> None:
     ax.set(ylabel=r"$\log_{10} C(t_0, t_0 + \mathrm{lag})$")
 
 
-def humps(ax, forks: Frames, unit: str) -> None:
+def humps(ax, forks: Frames, measured: Collection[Quantity]) -> None:
     """B+ between forks and base run over t0, with statistics of batch norms computed anew where there are any, dashed.
+
+    The axis reaches the value from which the claims call a barrier large, dotted, so that none looks like one.
 
     Args:
         forks: columns t0, hump_running, hump_recalibrate, after one lag.
+        measured: what barriers are of, loss or error.
     """
     running, anew = (f"hump_{bn}" for bn in STATISTICS)
     for look, frame in _each(forks):
         averaged(ax, frame, "t0", running, **look)
         if not frame[running].equals(frame[anew]):
             averaged(ax, frame, "t0", anew, ls="--", **look)
+    for quantity in measured:
+        ax.axhline(quantity.line, color=INK, lw=0.8, ls=":")
+    top = max(ax.get_ylim()[1], *(1.1 * quantity.line for quantity in measured))
     _over(ax, forks, "t0", "$t_0$")
-    ax.set(ylabel=f"$B_+$ ({unit})")
+    units = {"share of the test set" if quantity.unit == SHARE else quantity.unit for quantity in measured}
+    ax.set(ylabel=f"$B_+$ ({' or '.join(sorted(units))})", ylim=(-0.02 * top, top))
 
 
 def widths(ax, phases: Frames) -> None:
