@@ -252,7 +252,7 @@ USERS = {  # module: the scripts whose results it can change
     "report.figures": FIGURES,
     "report.panels": {*FIGURES, "scaling_figure"} - {"readings"},
     "report.overlaid_panels": {"side_by_side"},
-    "report.scales": {"fig3", "fig4", "velocity", "layers", "layer_forks", "write_explorer"},
+    "report.scales": {"fig3", "fig4", "velocity", "layers", "layer_forks", "side_by_side", "write_explorer"},
     "report.cone_panels": {"fig1", "fig5", "wfig1", "wfig3"},
     "report.fork_panels": {"fig1", "fig2", "fig3", "lyapunov", "equal_lags"},
     "report.verdict_matrix": {"readings", "wfig3"},
