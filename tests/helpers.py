@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from twophase.data.dataset import Data
-from twophase.files import storage
-from twophase.files.layout import step_file
+from twophase.files import layout, storage
+from twophase.files.layout import Fork, step_file
 from twophase.networks import state as network_state
 from twophase.training import loop
 from twophase.training.output import Output
@@ -157,3 +157,13 @@ def apart(own: dict, other: dict, trained: Sequence[str]) -> dict[str, float]:
 
 def checkpoint(folder: Path, t: int) -> dict[str, np.ndarray]:
     return storage.read_tensors(folder / step_file(t))
+
+
+def assert_stack_is_solo(stack: Path, solo: Path, member: Fork, t1: int) -> None:
+    """A member of a stack in double precision is, but for rounding, what trained alone; the control is the twin."""
+    ours, theirs = (checkpoint(folder / member.folder, t1) for folder in (stack, solo))
+    assert ours.keys() == theirs.keys()
+    for key in theirs:
+        np.testing.assert_allclose(ours[key], theirs[key], rtol=1e-9, atol=1e-11)
+        if member.is_control:
+            assert np.array_equal(ours[key], checkpoint(stack / layout.TWIN, t1)[key])

@@ -196,7 +196,7 @@ def test_a_function_that_moves_to_another_module_changes_nothing(untouched, sour
 
 MEASURING = {"calibrate", "measure_scaling"}
 TRAINING = {"trajectory", "train_forks", "train_linearized", "predictions", "kernels", "block_B", "fork_barriers"}
-TRAINING |= {"independent", "pointwise_measures", "layer_kernels", "layer_chaos", *MEASURING}
+TRAINING |= {"independent", "pointwise_measures", "layer_chaos", *MEASURING}
 PLANNING = {"calibrate", "print_estimate"}
 ESTIMATORS = ("barrier_claims", "coincidence", "confinement", "gains", "peak_claims", "peaks", "surfaces", "turning")
 ESTIMATORS += ("pointwise_claims", "stability")
@@ -220,8 +220,8 @@ USERS = {  # module: the scripts whose results it can change
     "training.perturbation": {"train_forks", "layer_chaos"},
     "training.forks": {"train_forks"},
     "training.linearized": {"train_linearized", *MEASURING},
-    "measures.ntk": {"kernels", "layer_kernels", *MEASURING},
-    "measures.layers": {"layer_kernels", "layer_distances", "layer_chaos"},
+    "measures.ntk": {"kernels", *MEASURING},
+    "measures.layers": {"kernels", "layer_distances", "layer_chaos"},
     "measures.pointwise": {"pointwise_measures"},
     "measures.barrier": {"block_B", "fork_barriers", "independent", *MEASURING},
     "training.noise": TRAINING,
@@ -242,7 +242,7 @@ USERS = {  # module: the scripts whose results it can change
     "networks.names": {*TRAINING, "print_estimate"},
     "data.dataset": {*TRAINING, "prepare_dataset"},
     "networks.evaluation": {"predictions", "kernels", "train_linearized", "block_B", "fork_barriers", "independent"}
-    | {"pointwise_measures", "layer_kernels", *MEASURING},
+    | {"pointwise_measures", *MEASURING},
     "data.prepare": {"prepare_dataset"},
     "data.imagefolder": {"prepare_dataset"},
     "data.text": {"prepare_dataset"},

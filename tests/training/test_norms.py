@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.func import functional_call, jacrev
 
-from helpers import checkpoint, data, run, same_bits, settings
+from helpers import assert_stack_is_solo, checkpoint, data, run, same_bits, settings
 from twophase.files import layout, storage
 from twophase.files.layout import CONTROL, Fork, Stops
 from twophase.files.predicted import STATISTICS
@@ -80,12 +80,7 @@ def test_a_stack_in_double_precision_is_the_solo_runs(bases, tmp_path, name):
     for member in members:
         fork(base, tmp_path / "solo" / member.folder, name, member, torch.float64)
         for t1 in stops(member.t0).t1s:
-            ours, theirs = (checkpoint(folder / member.folder, t1) for folder in (tmp_path, tmp_path / "solo"))
-            assert ours.keys() == theirs.keys()
-            for key in theirs:
-                np.testing.assert_allclose(ours[key], theirs[key], rtol=1e-9, atol=1e-11)
-                if member.is_control:
-                    assert np.array_equal(ours[key], checkpoint(tmp_path / layout.TWIN, t1)[key])
+            assert_stack_is_solo(tmp_path, tmp_path / "solo", member, t1)
 
 
 @pytest.mark.parametrize("name", MODELS)

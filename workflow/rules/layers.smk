@@ -1,7 +1,7 @@
 rule layer_kernels:
     input:
         data=data_file,
-        trajectory=f"{RUN}/trajectory",
+        run=f"{RUN}/trajectory",
     output:
         kernels=directory(f"{RUN}/layer_kernels"),
     log:
@@ -24,11 +24,12 @@ rule layer_kernels:
         chunk=setting("kernel", "chunk"),
         bn=setting("kernel", "bn"),
         calibration_size=setting("kernel", "calibration_size"),
-        code=code_digest("layer_kernels"),
+        by_layer=True,
+        code=code_digest("kernels"),
     message:
         "{wildcards.experiment}, seed {wildcards.seed}: kernels of the base run, layer by layer"
     script:
-        "../scripts/layers/layer_kernels.py"
+        "../scripts/cone/kernels.py"
 
 
 rule layer_distances:

@@ -18,10 +18,7 @@ NAMES = {  # rule: its jobs, named as the files of their benchmarks
     "dataset": "dataset/{dataset}",
     **{
         rule: f"{{experiment}}/seed{{seed}}/{rule}"
-        for rule in (
-            *("trajectory", "chaos", "switches", "cone", "plane", "independent", "pointwise_measures"),
-            *("layer_kernels", "layer_distances", "layer_chaos"),
-        )
+        for rule in {"trajectory", "layer_kernels", *GATHERED} - {"grid"}  # a grid has the name of its metric
     },
     **{rule: f"{{experiment}}/seed{{seed}}/{rule}/{{run}}" for rule in ("predictions", "kernels")},
     **{rule: f"{{experiment}}/seed{{seed}}/{rule}/{{block}}" for rule in ("forks", "fork_barriers", "linearized")},

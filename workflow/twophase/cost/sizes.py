@@ -71,9 +71,6 @@ def of_network(experiment: Mapping, shape: Mapping | None, measured: Mapping | N
 
 def statistics(experiment: Mapping) -> int:
     """Under how many statistics of batch norms a network is evaluated: one without, two where nobody knows."""
-    name, norm = (experiment["model"][key] for key in ("name", "norm"))
-    return (
-        2
-        if model_names.norm_of(name, norm) == "batch" or model_names.family(name) in ("torchvision", "timm", "own")
-        else 1
-    )
+    model = experiment["model"]
+    unknown = model_names.family(model["name"]) in (*model_names.LIBRARIES, "own")
+    return 2 if unknown or model["norm"] == "batch" else 1

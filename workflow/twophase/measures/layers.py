@@ -72,12 +72,12 @@ def of_forks(
             trainable, base = storage.read_metadata(path)["trainable"], storage.read_tensors(path)
             at_start = between({**base, **start(fork, base)}, base, trainable)
             tables.append(at_start.assign(t0=fork.t0, t1=fork.t0, draw=fork.draw))
-        for fork, t1, path in block.states:
-            base = block.base(layout.State(fork, t1, path))
-            states = folder / path, base.within(folder, Path(run)) / base.path
+        for state in block.states:
+            base = block.base(state)
+            states = folder / state.path, base.within(folder, Path(run)) / base.path
             trainable = storage.read_metadata(states[0])["trainable"]
             table = between(*map(storage.read_tensors, states), trainable)
-            tables.append(table.assign(t0=fork.t0, t1=t1, draw=fork.draw))
+            tables.append(table.assign(t0=state.fork.t0, t1=state.t1, draw=state.fork.draw))
     keys = ["t0", "t1", "draw"]
     table = pd.concat(tables)
     return table[[*keys, *table.columns.drop(keys)]].sort_values([*keys, "place"], ignore_index=True)

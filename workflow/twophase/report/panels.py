@@ -49,17 +49,8 @@ def heat(ax, frame: pd.DataFrame, x: str, y: str, value: str, colours: Colours) 
     Args:
         frame: columns `x`, `y` (iterations) and `value`.
     """
-    norm = colours.norm
-    grid = frame[[x, y]].assign(value=frame[value].to_numpy(dtype=float))
-    if isinstance(norm, LogNorm):
-        grid["value"] = np.log(np.maximum(grid["value"], norm.vmin))
-    table = grid.groupby([y, x])["value"].mean().unstack()  # a row without any value stays, white
-    values = np.exp(table.to_numpy()) if isinstance(norm, LogNorm) else table.to_numpy()
-    xs, ys = (np.asarray(axis, dtype=float) for axis in (table.columns, table.index))
-    image = ax.pcolormesh(edges(xs), edges(ys), values, norm=norm, cmap=colours.map)
-    time_axis(ax, "x", xs, edges(xs))
+    ys = _cells(ax, frame, x, y, value, colours)
     time_axis(ax, "y", ys, edges(ys))
-    _colour_bar(ax, image, colours)
 
 
 def layers_heat(ax, frame: pd.DataFrame, x: str, value: str, colours: Colours) -> None:
@@ -69,14 +60,23 @@ def layers_heat(ax, frame: pd.DataFrame, x: str, value: str, colours: Colours) -
         frame: columns `x` (iterations), layer, place, and `value`.
     """
     names = frame.drop_duplicates("place").set_index("place")["layer"].sort_index()
-    heat(ax, frame, x, "place", value, colours)
+    _cells(ax, frame, x, "place", value, colours)
     shown = names[:: -(-len(names) // NAMES)]
-    ax.set_yscale("linear")
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_yticks(shown.index, shown, fontsize=min(6.5, 6.5 * NAMES / 2 / len(shown)))
 
 
-def _colour_bar(ax, image, colours: Colours) -> None:
+def _cells(ax, frame: pd.DataFrame, x: str, y: str, value: str, colours: Colours) -> np.ndarray:
+    """The cells of a heat map with iterations below and a colour bar; returns what stands along the y axis."""
+    norm = colours.norm
+    grid = frame[[x, y]].assign(value=frame[value].to_numpy(dtype=float))
+    if isinstance(norm, LogNorm):
+        grid["value"] = np.log(np.maximum(grid["value"], norm.vmin))
+    table = grid.groupby([y, x])["value"].mean().unstack()  # a row without any value stays, white
+    values = np.exp(table.to_numpy()) if isinstance(norm, LogNorm) else table.to_numpy()
+    xs, ys = (np.asarray(axis, dtype=float) for axis in (table.columns, table.index))
+    image = ax.pcolormesh(edges(xs), edges(ys), values, norm=norm, cmap=colours.map)
+    time_axis(ax, "x", xs, edges(xs))
     shown = colours.shown
     bar = ax.figure.colorbar(image, ax=ax, label=shown.label, shrink=0.85)
     if colours.anchored:
@@ -85,6 +85,7 @@ def _colour_bar(ax, image, colours: Colours) -> None:
         bar.ax.axhline(shown.line, color="black", lw=1)
     elif shown.unit == scales.SHARE:
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}"))
+    return ys
 
 
 def pairs_heat(ax, frame: pd.DataFrame, colours: Colours) -> None:

@@ -91,7 +91,7 @@ def colours(shown: Quantity, values: pd.Series, style: Mapping) -> Colours:
             the `values`.
     """
     if style["scale"] == "run":
-        return Colours(own(values), sns.color_palette(style["colormap"], as_cmap=True), shown, anchored=False)
+        return _of_run(shown, own(values), style)
     return Colours(LogNorm(shown.lowest, shown.highest), anchored(shown, style["colormap"]), shown, anchored=True)
 
 
@@ -103,7 +103,10 @@ def spanned(words: str, unit: str, values: pd.Series, style: Mapping) -> Colours
         style: as of `colours`.
     """
     norm = own(values)
-    shown = Quantity(words, unit, norm.vmin, norm.vmin, norm.vmax)
+    return _of_run(Quantity(words, unit, norm.vmin, norm.vmin, norm.vmax), norm, style)
+
+
+def _of_run(shown: Quantity, norm: Normalize, style: Mapping) -> Colours:
     return Colours(norm, sns.color_palette(style["colormap"], as_cmap=True), shown, anchored=False)
 
 
