@@ -52,12 +52,10 @@ def main(config: str, results: str, path: str) -> None:
         raise UserError(f"{results} holds no finished run. Finish it first: make figures CONFIG={config}")
     crate = ROCrate(version="1.1")  # which the profile builds on
     workflow = add_workflow(crate)
-    used = add_file(crate, config, "config.yaml", "application/yaml", "the config of the run")
-    networks = [
-        add_file(crate, path, name, "text/x-python", "networks") for path, name in own_networks(config, results)
-    ]
+    used = [add_file(crate, config, "config.yaml", "application/yaml", "the config of the run")]
+    used += [add_file(crate, file, name, "text/x-python", "networks") for file, name in own_networks(config, results)]
     made = [add_file(crate, file, f"results/{name}", kind, what) for file, name, kind, what in products(results)]
-    add_action(crate, workflow, [used, *networks] if networks else used, made, results, benchmarks)
+    add_action(crate, workflow, used, made, results, benchmarks)
     with storage.atomic(path) as part, tempfile.TemporaryDirectory() as folder:
         crate.write_zip(Path(folder) / "crate.zip")
         shutil.move(Path(folder) / "crate.zip", part)
@@ -127,7 +125,7 @@ def add_file(crate: ROCrate, path: str | Path, name: str, kind: str, what: str):
     return crate.add_file(path, name, properties={"encodingFormat": kind, "description": what, "contentSize": size})
 
 
-def add_action(crate: ROCrate, workflow, used, made: Sequence, results: Path, benchmarks: Sequence[Path]):
+def add_action(crate: ROCrate, workflow, used: Sequence, made: Sequence, results: Path, benchmarks: Sequence[Path]):
     """The run itself: when it began and ended, what it took and made, and on what it ran."""
     ends = {path: path.stat().st_mtime for path in benchmarks}
     began = min(end - pd.read_csv(path, sep="\t")["s"].iloc[0] for path, end in ends.items())
@@ -136,7 +134,7 @@ def add_action(crate: ROCrate, workflow, used, made: Sequence, results: Path, be
         "@type": "CreateAction",
         "name": "The run of the workflow",
         "instrument": workflow,
-        "object": used,
+        "object": used if len(used) > 1 else used[0],  # as JSON-LD in its compact form has it
         "result": made,
         "startTime": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
         "endTime": datetime.fromtimestamp(max(ends.values()), UTC).isoformat(timespec="seconds"),

@@ -52,7 +52,7 @@ CHOICES = {
     "head": tuple(HEADS),
     "init": ("default", "torch", "kaiming_fan_in", "kaiming_fan_out"),
     "bn_gamma": ("ones", "uniform"),
-    "norm": ("default", "batch", "layer", "group", "none"),
+    "norm": ("default", *dict.fromkeys(itertools.chain(*NORMS.values()))),
 }
 KNOWN = (
     "lenet5, lenet300, resnet8, resnet14, resnet20, ... (depth 6k+2), vgg11, vgg13, vgg16, vgg19, transformer, vit, "
